@@ -1,0 +1,1 @@
+"""From tensor expressions down to instruction streams."""

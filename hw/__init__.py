@@ -1,0 +1,1 @@
+"""The accelerator itself: configuration, instruction set, registers and the RTL units."""

@@ -1,0 +1,258 @@
+"""The configuration: one frozen, validated description of an accelerator, and its named presets.
+
+`Config` holds the ten architecture keys of the original's `vta_config.json` (every program depends on
+them) and the parameters of the RTL around them (no program can see those). Everything else is derived.
+Rule numbers in messages are those of docs/isa.md, section "Consistency rules".
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be built; the message names the key, its value and the rule."""
+
+
+# key of vta_config.json -> field of Config; these and only these change what a program means
+ARCHITECTURE_KEYS = {
+    "LOG_INP_WIDTH": "log_inp_width",
+    "LOG_WGT_WIDTH": "log_wgt_width",
+    "LOG_ACC_WIDTH": "log_acc_width",
+    "LOG_BATCH": "log_batch",
+    "LOG_BLOCK": "log_block",
+    "LOG_UOP_BUFF_SIZE": "log_uop_buff_size",
+    "LOG_INP_BUFF_SIZE": "log_inp_buff_size",
+    "LOG_WGT_BUFF_SIZE": "log_wgt_buff_size",
+    "LOG_ACC_BUFF_SIZE": "log_acc_buff_size",
+}
+LABEL_KEYS = {"TARGET": "target", "HW_VER": "hw_ver"}
+LOOP_BITS = 14
+SRAM_BASE_BITS = 16
+MAX_TILE_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Config:
+    """An accelerator. `log_*` are base-2 logarithms: widths in bits, buffer sizes in bytes."""
+
+    # what a program sees
+    log_inp_width: int = 3
+    log_wgt_width: int = 3
+    log_acc_width: int = 5
+    log_batch: int = 0
+    log_block: int = 4
+    log_uop_buff_size: int = 15
+    log_inp_buff_size: int = 15
+    log_wgt_buff_size: int = 18
+    log_acc_buff_size: int = 17
+    # labels: bitstream names only
+    target: str = "sim"
+    hw_ver: str = "0.0.2"
+    # the RTL around it
+    axi_data_width: int = 64      # bits of each AXI master port
+    axi_addr_width: int = 32      # bits of a DRAM byte address; 64 doubles each pointer register
+    axi_ports: int = 1            # 1: all; 2: load apart; 4: fetch, load, compute loads, store
+    max_burst: int = 64           # beats of a burst at most; 16 for AXI3
+    read_ids: int = 8             # distinct ARIDs; 1 makes every read return in order
+    read_outstanding: int = 8     # read bursts under way for each AXI port
+    read_ahead_beats: int = 128   # bulk (INP, WGT) beats requested but not yet here, so urgent ones wait less
+    write_outstanding: int = 64   # write bursts whose response has not come
+    fetch_depth: int = 256        # instructions fetched ahead
+    load_queue_depth: int = 64    # instructions waiting for each unit
+    compute_queue_depth: int = 64
+    store_queue_depth: int = 256
+    token_depth: int = 1024       # tokens one dependency queue holds; a full one stalls its producer
+    alu_imm_reads_src: bool = False  # immediate ALU steps read src (the Chisel choice) instead of dst
+    name: str = dataclasses.field(default="default", compare=False)
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, field.type) or (field.type is int and isinstance(value, bool)):
+                raise ConfigError(f"{field.name} = {value!r} must be of type {field.type.__name__}")
+        for rule in (self._check_widths, self._check_depths, self._check_fields, self._check_rtl):
+            rule()
+
+    def _need(self, ok, message):
+        if not ok:
+            raise ConfigError(f"configuration {self.name!r}: {message}")
+
+    def _check_widths(self):
+        for key, want in (("log_inp_width", 3), ("log_wgt_width", 3), ("log_acc_width", 5)):
+            value = getattr(self, key)
+            self._need(value == want, f"{key} = {value}: only {want} is built (int8 x int8 -> int32, rule 9)")
+        self._need(0 <= self.log_batch <= 4, f"log_batch = {self.log_batch}: must be 0 to 4")
+        self._need(2 <= self.log_block <= 6, f"log_block = {self.log_block}: must be 2 to 6")
+        for name, size in self.tile_bytes.items():
+            self._need(size <= MAX_TILE_BYTES,
+                       f"a {name} tile of {size} bytes exceeds {MAX_TILE_BYTES} bytes (rule 6)")
+
+    def _check_depths(self):
+        for name, depth in (("uop", self.uop_depth_log), ("inp", self.inp_depth_log),
+                            ("wgt", self.wgt_depth_log), ("acc", self.acc_depth_log)):
+            size = getattr(self, f"log_{name}_buff_size")
+            self._need(depth >= 2, f"log_{name}_buff_size = {size} leaves 2^{depth} entries: at least 4 needed")
+            self._need(depth <= SRAM_BASE_BITS,
+                       f"log_{name}_buff_size = {size} makes 2^{depth} entries: sram_base has "
+                       f"{SRAM_BASE_BITS} bits (rule 8)")
+
+    def _check_fields(self):
+        u, i, w, a = self.uop_depth_log, self.inp_depth_log, self.wgt_depth_log, self.acc_depth_log
+        bits = 8 + u + (u + 1) + 2 * LOOP_BITS
+        self._need(bits <= 64, f"log_uop_buff_size = {self.log_uop_buff_size} makes the first word of GEMM and "
+                               f"ALU {bits} bits long, the limit is 64 (rule 1)")
+        self._need(2 * (a + i + w) <= 64, f"index widths acc {a} + inp {i} + wgt {w} make the second word of "
+                                          f"GEMM {2 * (a + i + w)} bits long, the limit is 64 (rule 2)")
+        self._need(4 * a + 20 <= 64, f"log_acc_buff_size = {self.log_acc_buff_size} gives acc indices of {a} bits "
+                                     f"and a second word of ALU {4 * a + 20} bits long, the limit is 64 (rule 3)")
+        bits = a + max(a, i) + w
+        self._need(bits <= 32, f"index widths acc {a}, inp {i}, wgt {w} make a micro-op {bits} bits long, "
+                               f"the limit is 32 (rule 4)")
+
+    def _check_rtl(self):
+        def one_of(key, *allowed):
+            value = getattr(self, key)
+            self._need(value in allowed, f"{key} = {value}: must be one of {', '.join(map(str, allowed))}")
+
+        def power(key, low, high):
+            value = getattr(self, key)
+            self._need(low <= value <= high and value & (value - 1) == 0,
+                       f"{key} = {value}: must be a power of two from {low} to {high}")
+
+        one_of("axi_data_width", 64, 128, 256, 512)
+        one_of("axi_addr_width", 32, 64)
+        one_of("axi_ports", 1, 2, 4)
+        power("max_burst", 16, 256)
+        power("read_ids", 1, 16)
+        power("read_outstanding", 1, 64)
+        power("read_ahead_beats", 16, 4096)
+        power("write_outstanding", 1, 256)
+        power("fetch_depth", 8, 1024)
+        for unit in ("load", "compute", "store"):
+            power(f"{unit}_queue_depth", 2, 1024)
+        power("token_depth", 2, 32768)
+        self._need(self.max_burst * self.bus_bytes <= 4096,
+                   f"max_burst = {self.max_burst} beats of {self.bus_bytes} bytes exceed the 4096 bytes "
+                   f"that an AXI burst may not cross")
+        self._need(self.read_ahead_beats >= self.max_burst,
+                   f"read_ahead_beats = {self.read_ahead_beats} is less than max_burst = {self.max_burst}")
+
+    # derived: dimensions
+    @property
+    def batch(self):
+        return 1 << self.log_batch
+
+    @property
+    def block(self):
+        return 1 << self.log_block
+
+    @property
+    def lanes(self):
+        """Elements of an INP, ACC or OUT tile: batch x block."""
+        return self.batch * self.block
+
+    @property
+    def tile_bytes(self):
+        """DRAM bytes of one tile, by memory type; `dram_base` counts in these."""
+        row, square = self.batch * self.block, self.block * self.block
+        return {"UOP": 4, "WGT": square, "INP": row, "ACC": 4 * row, "OUT": row, "ACC_8BIT": row}
+
+    # derived: log2 of buffer depths, in tiles (micro-ops for uop)
+    @property
+    def uop_depth_log(self):
+        return self.log_uop_buff_size - 2
+
+    @property
+    def inp_depth_log(self):
+        return self.log_inp_buff_size - self.log_batch - self.log_block
+
+    @property
+    def wgt_depth_log(self):
+        return self.log_wgt_buff_size - 2 * self.log_block
+
+    @property
+    def acc_depth_log(self):
+        """Also of the output buffer, which has as many tiles."""
+        return self.log_acc_buff_size - 2 - self.log_batch - self.log_block
+
+    @property
+    def depth(self):
+        """Tiles of each on-chip memory, by memory type."""
+        acc = 1 << self.acc_depth_log
+        return {"UOP": 1 << self.uop_depth_log, "WGT": 1 << self.wgt_depth_log,
+                "INP": 1 << self.inp_depth_log, "ACC": acc, "OUT": acc, "ACC_8BIT": acc}
+
+    @property
+    def bus_bytes(self):
+        return self.axi_data_width // 8
+
+    # exchange
+    @property
+    def architecture(self):
+        """The keys of `vta_config.json` that a program depends on."""
+        return {key: getattr(self, field) for key, field in ARCHITECTURE_KEYS.items()}
+
+    @property
+    def hash(self):
+        """32 bits that name the architecture: equal exactly where programs are interchangeable."""
+        text = json.dumps(self.architecture, sort_keys=True)
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+
+    def to_json(self):
+        """Text of a `vta_config.json` (original keys only: the RTL parameters are not part of it)."""
+        labels = {key: getattr(self, field) for key, field in LABEL_KEYS.items()}
+        return json.dumps(labels | self.architecture, indent=2) + "\n"
+
+    @classmethod
+    def from_dict(cls, keys, base=None, name="config"):
+        """A configuration from `vta_config.json` keys, or our own field names, over `base` (the default)."""
+        if not isinstance(keys, dict):
+            raise ConfigError(f"configuration {name!r}: expected an object of keys, got {type(keys).__name__}")
+        known = ARCHITECTURE_KEYS | LABEL_KEYS
+        own = {field.name for field in dataclasses.fields(cls)} - {"name"}
+        values = {}
+        for key, value in keys.items():
+            field = known.get(key, key)
+            if field not in own:
+                raise ConfigError(f"configuration {name!r}: unknown key {key!r}; known: {', '.join(known)}, "
+                                  f"{', '.join(sorted(own - set(known.values())))}")
+            values[field] = value
+        return dataclasses.replace(base or PRESETS["default"], **values, name=name)
+
+    @classmethod
+    def load(cls, source):
+        """The preset named `source`, or the configuration in the JSON file at that path."""
+        if isinstance(source, cls):
+            return source
+        if source in PRESETS:
+            return PRESETS[source]
+        path = Path(source)
+        if not path.exists():
+            raise ConfigError(f"no configuration {source!r}: neither a file nor a preset ({', '.join(PRESETS)})")
+        try:
+            keys = json.loads(path.read_text())
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ConfigError(f"cannot read configuration {source}: {error}") from None
+        return cls.from_dict(keys, name=path.stem)
+
+
+def _presets():
+    small = dict(log_uop_buff_size=9, log_inp_buff_size=9, log_wgt_buff_size=11, log_acc_buff_size=11)
+    mpsoc = dict(axi_data_width=128, read_ids=16)
+    return {name: Config(name=name, **fields) for name, fields in {
+        "default": {},
+        "pynq": dict(target="pynq", max_burst=16),
+        "ultra96": dict(target="ultra96", **mpsoc),
+        "zcu104": dict(target="zcu104", **mpsoc),
+        "de10nano": dict(target="de10nano", max_burst=16),
+        "tiny": dict(log_block=2, **small, max_burst=16, read_ahead_beats=16, fetch_depth=8, load_queue_depth=4,
+                     compute_queue_depth=4, store_queue_depth=4, token_depth=8, read_ids=2, read_outstanding=2,
+                     write_outstanding=4),
+        "wide": dict(log_block=5, log_batch=0, axi_data_width=512, axi_ports=4),
+    }.items()}
+
+
+PRESETS = _presets()

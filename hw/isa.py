@@ -1,0 +1,221 @@
+"""The instruction set, once, as data: enums and bit layouts that every side of the project reads.
+
+Hardware slices signals with these layouts (`data.View`), the compiler encodes with `Layouts.encode`, the
+simulators, disassembler and checker decode whole streams with `Layouts.decode`. Bit positions depend on
+the configuration's index widths, so layouts live in `Layouts(config)`.
+"""
+
+import enum
+import functools
+import re
+
+import numpy as np
+from amaranth.hdl import Const, Value, signed, unsigned
+from amaranth.lib import data
+
+from vta.hw.config import LOOP_BITS, Config
+
+INSN_BITS = 128
+INSN_BYTES = 16
+UOP_BITS = 32
+UOP_BYTES = 4
+IMM_BITS = 16
+
+
+class EncodingError(ValueError):
+    """A value that does not fit its instruction field; the message names field, value and limits."""
+
+
+class Opcode(enum.IntEnum):
+    LOAD = 0
+    STORE = 1
+    GEMM = 2
+    FINISH = 3
+    ALU = 4
+
+
+class MemType(enum.IntEnum):
+    UOP = 0
+    WGT = 1
+    INP = 2
+    ACC = 3
+    OUT = 4
+    ACC_8BIT = 5
+
+
+class AluOp(enum.IntEnum):
+    MIN = 0
+    MAX = 1
+    ADD = 2
+    SHR = 3      # a negative amount shifts left
+    MUL = 4
+
+
+class Unit(enum.IntEnum):
+    """The units that execute instructions or fetch them, numbered as in registers and traces."""
+
+    FETCH = 0
+    LOAD = 1
+    COMPUTE = 2
+    STORE = 3
+
+
+class Queue(enum.IntEnum):
+    """The four dependency queues, numbered as in registers; names are producer-to-consumer."""
+
+    L2G = 0      # load -> compute: inputs and weights are there
+    G2L = 1      # compute -> load: inputs and weights may be overwritten
+    G2S = 2      # compute -> store: outputs are there
+    S2G = 3      # store -> compute: outputs may be overwritten
+
+
+# Which queue a token flag of a unit means: unit -> (pop_prev, pop_next, push_prev, push_next)
+TOKEN_FLAGS = ("pop_prev", "pop_next", "push_prev", "push_next")
+UNIT_QUEUES = {
+    Unit.LOAD: (None, Queue.G2L, None, Queue.L2G),
+    Unit.COMPUTE: (Queue.L2G, Queue.S2G, Queue.G2L, Queue.G2S),
+    Unit.STORE: (Queue.G2S, None, Queue.S2G, None),
+}
+# Which memory types the units load
+LOAD_UNIT = {MemType.WGT: Unit.LOAD, MemType.INP: Unit.LOAD, MemType.UOP: Unit.COMPUTE,
+             MemType.ACC: Unit.COMPUTE, MemType.ACC_8BIT: Unit.COMPUTE}
+
+
+def unit_of(opcode, mem_type=0):
+    """The unit that executes an instruction. Unknown opcodes and memory types go to compute, where they are
+    reported (their tokens are still handled)."""
+    if opcode == Opcode.STORE:
+        return Unit.STORE
+    if opcode == Opcode.LOAD:
+        return LOAD_UNIT.get(mem_type, Unit.COMPUTE)
+    return Unit.COMPUTE
+
+
+def _pack(*fields):
+    """A struct layout whose fields lie one after another; `(None, n)` skips to bit n."""
+    members, position = {}, 0
+    for name, shape in fields:
+        if name is None:
+            position = shape
+            continue
+        members[name] = data.Field(shape, position)
+        position += Value.cast(Const(0, shape)).shape().width
+    return members
+
+
+class _Format(data.FlexibleLayout):
+    """A word of fixed size with named fields; what no field names is ignored when read, zero when written."""
+
+    def __init__(self, bits, members):
+        super().__init__(bits, members)
+
+
+HEAD = (("opcode", unsigned(3)), *((flag, unsigned(1)) for flag in TOKEN_FLAGS))
+MEMORY = _Format(INSN_BITS, _pack(
+    *HEAD, ("mem_type", unsigned(3)), ("sram_base", unsigned(16)), ("dram_base", unsigned(32)),
+    (None, 64), ("y_size", unsigned(16)), ("x_size", unsigned(16)), ("x_stride", unsigned(16)),
+    ("y_pad_0", unsigned(4)), ("y_pad_1", unsigned(4)), ("x_pad_0", unsigned(4)), ("x_pad_1", unsigned(4))))
+CONTROL = _Format(INSN_BITS, _pack(*HEAD))
+
+
+class Layouts:
+    """The formats of one configuration.
+
+    `memory` (LOAD, STORE), `gemm`, `alu`, `control` (the fields common to all: FINISH and unknown
+    opcodes), and `uop`. Fields are named as in docs/isa.md.
+    """
+
+    def __init__(self, config: Config):
+        u, i, w, a = config.uop_depth_log, config.inp_depth_log, config.wgt_depth_log, config.acc_depth_log
+        loop = (*HEAD, ("reset", unsigned(1)), ("uop_bgn", unsigned(u)), ("uop_end", unsigned(u + 1)),
+                ("iter_out", unsigned(LOOP_BITS)), ("iter_in", unsigned(LOOP_BITS)), (None, 64),
+                ("dst_factor_out", unsigned(a)), ("dst_factor_in", unsigned(a)))
+        self.config = config
+        self.memory = MEMORY
+        self.control = CONTROL
+        self.gemm = _Format(INSN_BITS, _pack(
+            *loop, ("src_factor_out", unsigned(i)), ("src_factor_in", unsigned(i)),
+            ("wgt_factor_out", unsigned(w)), ("wgt_factor_in", unsigned(w))))
+        self.alu = _Format(INSN_BITS, _pack(
+            *loop, ("src_factor_out", unsigned(a)), ("src_factor_in", unsigned(a)),
+            ("alu_opcode", unsigned(3)), ("use_imm", unsigned(1)), ("imm", signed(IMM_BITS))))
+        self.uop = _Format(UOP_BITS, _pack(
+            ("dst", unsigned(a)), ("src", unsigned(max(a, i))), ("wgt", unsigned(w))))
+
+    def of(self, opcode):
+        """The format of instructions with this opcode."""
+        return {Opcode.LOAD: self.memory, Opcode.STORE: self.memory, Opcode.GEMM: self.gemm,
+                Opcode.ALU: self.alu}.get(opcode, self.control)
+
+
+@functools.lru_cache(maxsize=32)
+def layouts(config):
+    """The (cached) formats of `config`."""
+    return Layouts(config)
+
+
+def field_range(field):
+    """(lowest, highest) value that fits the layout field."""
+    shape = Value.cast(Const(0, field.shape)).shape()
+    half = 1 << shape.width - shape.signed
+    return (-half if shape.signed else 0), half - 1
+
+
+def encode(layout, values, what="instruction"):
+    """The integer whose fields are `values` (a dict; fields left out are 0).
+
+    Raises EncodingError where a name is unknown or a value does not fit: nothing is ever truncated.
+    """
+    word = 0
+    for name, value in values.items():
+        if name not in layout.fields:
+            raise EncodingError(f"{what}: no field {name!r}; it has {', '.join(n for n in layout.fields)}")
+        field, value = layout[name], int(value)
+        low, high = field_range(field)
+        if not low <= value <= high:
+            raise EncodingError(f"{what}: {name} = {value} does not fit {field.width} bits ({low} to {high})")
+        word |= (value & ((1 << field.width) - 1)) << field.offset
+    return word
+
+
+def decode(layout, word):
+    """The fields of one integer word, as a dict of ints; bits outside every field are ignored."""
+    word, values = int(word), {}
+    for name, field in layout:
+        value = word >> field.offset & ((1 << field.width) - 1)
+        if field_range(field)[0] < 0 and value >> field.width - 1:
+            value -= 1 << field.width
+        values[name] = value
+    return values
+
+
+def extract(words, field):
+    """One field of many words: `words` (n, 2) uint64 instructions or (n,) uint32 micro-ops -> (n,) int64.
+
+    No field straddles a 64-bit word, as the configuration's rules guarantee.
+    """
+    if words.ndim == 2:
+        words = words[:, field.offset // 64]
+    values = (words.astype(np.uint64) >> np.uint64(field.offset % 64)) & np.uint64((1 << field.width) - 1)
+    values = values.astype(np.int64)
+    if field_range(field)[0] < 0:
+        values -= (values >> field.width - 1) << field.width
+    return values
+
+
+def to_words(word):
+    """A 128-bit instruction as its two 64-bit words, word 0 first."""
+    return word & (1 << 64) - 1, word >> 64
+
+
+def from_words(words):
+    """The 128-bit integer of two 64-bit words, word 0 first."""
+    return int(words[0]) | int(words[1]) << 64
+
+
+def parse_hex(text):
+    """The instruction written as `word1_word0` in hexadecimal (the notation of docs/isa.md)."""
+    if not re.fullmatch(r"[0-9a-fA-F]{1,16}_[0-9a-fA-F]{1,16}", text):
+        raise EncodingError(f"{text!r} is not of the form word1_word0 in hexadecimal")
+    high, low = text.split("_")
+    return int(high, 16) << 64 | int(low, 16)

@@ -1,0 +1,113 @@
+"""The register map, once, as data: the RTL decoder, the driver, the docs and the C header are made from it.
+
+Offsets 0x00-0x24 are those of the original's control registers, so its drivers still work (with 64-bit
+addresses each pointer takes two words and the block ends at 0x3C, as there). Everything of ours starts
+at 0x40; the counters of `vta.hw.counters` follow at 0x100.
+"""
+
+import enum
+from dataclasses import dataclass, field
+
+from vta.hw.counters import COUNTERS
+from vta.hw.isa import Queue
+
+IDENTIFICATION = 0x56544131      # "VTA1"
+VERSION = 0x0001_0000            # major.minor in 16 bits each
+COUNTER_BASE = 0x100
+ADDRESS_BITS = 12                # the port decodes one 4 KiB window
+
+
+class ErrorCause(enum.IntEnum):
+    """Why a run is in error; the first cause stays in the ERROR register until it is cleared."""
+
+    NONE = 0
+    OPCODE = 1          # unknown opcode, or ALU opcode above 4: tokens handled, otherwise ignored
+    MEMORY_TYPE = 2     # LOAD of OUT, 6 or 7, or STORE of something else than OUT with x_size != 0: likewise
+    INDEX = 3           # an on-chip index beyond its memory: wrapped modulo the depth
+    AXI_READ = 4        # a read response other than OKAY: its data was used as it came
+    AXI_WRITE = 5       # a write response other than OKAY
+    TOKEN = 6           # a dependency queue was full: its producer waited, no token was lost
+    WATCHDOG = 7        # no unit made progress for WATCHDOG cycles: the run was ended
+
+
+@dataclass(frozen=True)
+class Field:
+    name: str
+    low: int
+    width: int
+    doc: str
+
+
+@dataclass(frozen=True)
+class Register:
+    """One 32-bit register. `access`: "rw" read and write, "ro" read only, "w1c" write 1 to clear,
+    "rwh" as rw but hardware writes it too, "wo" write only (reads 0)."""
+
+    name: str
+    offset: int
+    access: str
+    doc: str
+    fields: tuple = field(default=())
+
+
+POINTERS = ("insn", "uop", "inp", "wgt", "acc", "out")
+
+
+def register_map(config):
+    """All registers of a configuration, by ascending offset."""
+    words = config.axi_addr_width // 32
+    regs = [
+        Register("control", 0x00, "rwh", "Launch and finish, as in the original.", (
+            Field("launch", 0, 1, "Write 1 to start a run; hardware clears it at the end of the run."),
+            Field("finish", 1, 1, "1 when the run has ended; cleared at launch, so it is never stale."))),
+        Register("cycles", 0x04, "ro", "Cycles of the last run (low 32 bits), from launch to its end."),
+        Register("insn_count", 0x08, "rw", "Instructions of the stream, FINISH included."),
+    ]
+    offset = 0x0C
+    for name in POINTERS:
+        what = "stream" if name == "insn" else "base, added to every address"
+        regs.append(Register(f"{name}_ptr", offset, "rw", f"Byte address of the {name} {what} (low word)."))
+        if words == 2:
+            regs.append(Register(f"{name}_ptr_hi", offset + 4, "rw", f"High word of {name}_ptr."))
+        offset += 4 * words
+    regs += [
+        Register("acc_writes", offset, "ro", "Micro-op steps that wrote the accumulator in the last run."),
+        Register("id", 0x40, "ro", f"Identification, reads 0x{IDENTIFICATION:08X} (VTA1)."),
+        Register("version", 0x44, "ro", "Version of this register map.", (
+            Field("minor", 0, 16, "Compatible changes."), Field("major", 16, 16, "Incompatible ones."))),
+        Register("config_hash", 0x48, "ro", "Config.hash of this accelerator; a program names the one it needs."),
+        Register("config_shape", 0x4C, "ro", "The configuration's logarithms.", (
+            Field("log_inp_width", 0, 4, "Bits of an input."), Field("log_wgt_width", 4, 4, "Bits of a weight."),
+            Field("log_acc_width", 8, 4, "Bits of an accumulator."), Field("log_batch", 12, 4, "Rows of a tile."),
+            Field("log_block", 16, 4, "Columns of a tile."),
+            Field("log_axi_data_width", 20, 4, "Bits of an AXI port."),
+            Field("axi_addr_64", 24, 1, "1: pointers of 64 bits."), Field("axi_ports", 25, 3, "AXI masters."))),
+        Register("config_buffers", 0x50, "ro", "The logarithms of the on-chip buffers, in bytes.", (
+            Field("log_uop_buff_size", 0, 8, "Micro-ops."), Field("log_inp_buff_size", 8, 8, "Inputs."),
+            Field("log_wgt_buff_size", 16, 8, "Weights."), Field("log_acc_buff_size", 24, 8, "Accumulators."))),
+        Register("status", 0x54, "ro", "What the accelerator is doing.", (
+            Field("busy", 0, 1, "A run is under way."),
+            Field("done", 1, 1, "The last run has ended (the finish bit)."),
+            Field("error", 2, 1, "ERROR holds a cause."),
+            Field("drained", 3, 1, "No AXI transfer is outstanding."),
+            Field("cycles_wrapped", 4, 1, "The last run took 2^32 cycles or more."))),
+        Register("error", 0x58, "ro", "The first error since it was last cleared.", (
+            Field("cause", 0, 4, "ErrorCause."), Field("unit", 4, 2, "Unit that met it (Unit)."),
+            Field("more", 6, 1, "Further errors followed."))),
+        Register("error_insn", 0x5C, "ro", "Number, in its unit, of the instruction in error (0 is the first)."),
+        Register("irq_enable", 0x60, "rw", "Which events raise the interrupt.", (
+            Field("done", 0, 1, "The run has ended."), Field("error", 1, 1, "An error was met."))),
+        Register("irq_status", 0x64, "w1c", "Events since they were cleared; write 1 to clear. "
+                 "Clearing `error` clears ERROR too.", (
+                     Field("done", 0, 1, "The run has ended."), Field("error", 1, 1, "An error was met."))),
+        Register("watchdog", 0x68, "rw", "Cycles without progress after which a run is ended; 0: never."),
+        Register("reset", 0x6C, "wo", "Soft reset.", (
+            Field("reset", 0, 1, "Write 1: tokens, queues, errors and control go to their state after power-up; "
+                  "memories and pointers stay. Wait for `drained`, or for the bit `busy` to clear, first."),)),
+    ]
+    regs += [Register(f"tokens_{queue.name.lower()}", 0x70 + 4 * queue, "rwh",
+                      f"Tokens in the {queue.name} queue; writing sets them (only between runs).")
+             for queue in Queue]
+    regs += [Register(f"count_{counter.name}", COUNTER_BASE + 4 * n, "ro", counter.doc)
+             for n, counter in enumerate(COUNTERS)]
+    return regs

@@ -1,0 +1,1 @@
+"""One device API over functional simulator, RTL simulator and board."""

@@ -1,0 +1,1 @@
+"""The functional simulator, and the RTL in Verilator driven by cocotb."""
