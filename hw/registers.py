@@ -111,3 +111,26 @@ def register_map(config):
     regs += [Register(f"count_{counter.name}", COUNTER_BASE + 4 * n, "ro", counter.doc)
              for n, counter in enumerate(COUNTERS)]
     return regs
+
+
+def pack_fields(register, values):
+    """The word of `register` whose fields are `values` (a dict by name); fields left out are 0."""
+    word = 0
+    for f in register.fields:
+        value = values.get(f.name, 0)
+        if not 0 <= value < 1 << f.width:
+            raise ValueError(f"register {register.name}: {f.name} = {value} does not fit {f.width} bits")
+        word |= value << f.low
+    return word
+
+
+def identity(config):
+    """What the registers that identify an accelerator of this configuration read: word by register name."""
+    regs = {r.name: r for r in register_map(config)}
+    shape = {f.name: getattr(config, f.name) for f in regs["config_shape"].fields if hasattr(config, f.name)}
+    shape |= {"log_axi_data_width": config.axi_data_width.bit_length() - 1,
+              "axi_addr_64": int(config.axi_addr_width == 64)}
+    buffers = {f.name: getattr(config, f.name) for f in regs["config_buffers"].fields}
+    return {"id": IDENTIFICATION, "version": VERSION, "config_hash": config.hash,
+            "config_shape": pack_fields(regs["config_shape"], shape),
+            "config_buffers": pack_fields(regs["config_buffers"], buffers)}
