@@ -1,0 +1,215 @@
+"""One device contract for functional simulator, RTL simulator, board and remote machine.
+
+    with open_device("sim") as device:
+        a = device.memory.alloc(1024)
+        a.view(np.int8)[:] = ...
+        result = device.run(insn_address, insn_count)
+
+Numbers of bytes and addresses are the accelerator's. A run that meets an error goes on to its end; `run` then
+raises a DeviceError whose `result` still holds what the run left.
+"""
+
+import abc
+import importlib
+import inspect
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vta.hw.config import Config
+from vta.hw.counters import original_stats
+from vta.hw.isa import INSN_BYTES, Queue
+from vta.hw.registers import ErrorCause
+
+QUEUES = tuple(queue.name.lower() for queue in Queue)
+STREAM_ALIGN = 4096
+
+
+@dataclass
+class RunResult:
+    """What one run did. `cycles` is None on a device without time.
+
+    `counters` holds the names of `vta.hw.counters` the device knows (events everywhere, states where there are
+    cycles), `stats` the original's seven statistics, `tokens_left` the four dependency queues.
+    """
+
+    cycles: int | None
+    counters: dict
+    tokens_left: dict
+    seconds: float
+    stats: dict = field(default_factory=dict)
+
+
+class DeviceError(RuntimeError):
+    """A run went wrong. `cause` is an ErrorCause, `unit` a Unit or None, `insn` the number of the instruction
+    within its unit (0 is the first) or None, `result` the RunResult as far as the run came, or None."""
+
+    def __init__(self, message, cause=ErrorCause.NONE, unit=None, insn=None, result=None):
+        super().__init__(message)
+        self.cause, self.unit, self.insn, self.result = cause, unit, insn, result
+
+
+class InstructionError(DeviceError):
+    """An instruction asked for something that does not exist: opcode, memory type, on-chip index."""
+
+
+class BusError(DeviceError):
+    """A transfer was answered with an error: most often an address outside of DRAM."""
+
+
+class TokenError(DeviceError):
+    """A dependency queue ran full."""
+
+
+class DeadlockError(DeviceError):
+    """No unit can go on: the instruction at the head of each waits for a token that never comes, or FINISH
+    is missing."""
+
+
+CAUSES = {
+    ErrorCause.OPCODE: (InstructionError, "unknown opcode or ALU operation: instruction ignored"),
+    ErrorCause.MEMORY_TYPE: (InstructionError, "memory type that cannot be loaded or stored: "
+                                               "instruction ignored"),
+    ErrorCause.INDEX: (InstructionError, "on-chip index beyond its memory: wrapped around"),
+    ErrorCause.AXI_READ: (BusError, "memory read answered with an error"),
+    ErrorCause.AXI_WRITE: (BusError, "memory write answered with an error"),
+    ErrorCause.TOKEN: (TokenError, "dependency queue full"),
+    ErrorCause.WATCHDOG: (DeadlockError, "no unit made progress: the run was ended"),
+}
+
+
+def run_error(cause, unit=None, insn=None, detail="", result=None):
+    """The DeviceError for an ErrorCause, in words: "compute, instruction 7: on-chip index ...: detail"."""
+    kind, words = CAUSES.get(cause, (DeviceError, f"error {int(cause)}"))
+    where = [] if unit is None else [unit.name.lower()]
+    where += [] if insn is None else [f"instruction {insn}"]
+    message = ": ".join(part for part in (", ".join(where), words, detail) if part)
+    return kind(message, cause, unit, insn, result)
+
+
+class Device(abc.ABC):
+    """An accelerator with its DRAM. Subclasses set `config` and `memory` (a Memory) and implement the rest.
+
+    Scratchpads and tokens live from run to run; `reset` clears tokens, never memories.
+    """
+
+    name = "device"
+    config: Config
+
+    def __init__(self, config, memory):
+        self.config, self.memory = config, memory
+        self.clear_stats()
+
+    @property
+    @abc.abstractmethod
+    def tokens(self):
+        """Tokens in the dependency queues now: {"l2g": n, "g2l": n, "g2s": n, "s2g": n}."""
+
+    @abc.abstractmethod
+    def set_tokens(self, **counts):
+        """Set the queues named (`set_tokens(s2g=1)`); the others stay. ValueError for a bad name or count."""
+
+    @abc.abstractmethod
+    def _run(self, insn_address, insn_count, watchdog, progress):
+        """Execute the stream; return a RunResult (`stats` may be left empty) or raise a DeviceError."""
+
+    @abc.abstractmethod
+    def reset(self):
+        """Empty queues and tokens, clear errors, as after power-up; memories stay."""
+
+    def close(self):
+        """Let go of all resources; the device cannot be used any more."""
+        self.memory.close()
+
+    def run(self, insn_address, insn_count, *, watchdog=None, progress=None):
+        """Execute the `insn_count` instructions at DRAM byte address `insn_address`, up to FINISH.
+
+        watchdog: cycles without progress after which the run is given up (None: the device's default).
+        progress: called now and then with the cycles so far, on devices that have cycles.
+        """
+        if insn_count < 1:
+            raise ValueError(f"a stream of {insn_count} instructions: at least FINISH is needed")
+        if insn_address % INSN_BYTES:
+            raise ValueError(f"stream address 0x{insn_address:x} is not a multiple of {INSN_BYTES}")
+        self.memory.view(insn_address, insn_count * INSN_BYTES)      # AddressError when outside
+        try:
+            result = self._run(insn_address, insn_count, watchdog, progress)
+        except DeviceError as error:
+            self._account(error.result)
+            raise
+        self._account(result)
+        return result
+
+    def _account(self, result):
+        if result is None:
+            return
+        result.stats = original_stats(result.counters, self.config)
+        for name, value in result.stats.items():
+            self._stats[name] += value
+        if result.cycles is not None:
+            self._stats["cycle_count"] = self._stats.get("cycle_count", 0) + result.cycles
+
+    def run_insns(self, insns, **options):
+        """Copy a stream, (n, 2) uint64, into DRAM, `run` it, free it."""
+        insns = np.ascontiguousarray(insns, np.uint64).reshape(-1, 2)
+        with self.memory.alloc(max(insns.nbytes, 1), STREAM_ALIGN) as stream:
+            stream.view(np.uint64)[:] = insns.reshape(-1)
+            return self.run(stream.address, len(insns), **options)
+
+    def stats(self):
+        """The original's statistics, summed over runs since `clear_stats`; `cycle_count` where there are cycles."""
+        return dict(self._stats)
+
+    def clear_stats(self):
+        self._stats = dict.fromkeys(original_stats(_Zeros(), Config()), 0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class _Zeros(dict):
+    def __missing__(self, key):
+        return 0
+
+
+def check_tokens(counts):
+    """The arguments of `set_tokens` as a dict of ints; ValueError for an unknown queue or a bad count."""
+    for name, count in counts.items():
+        if name not in QUEUES:
+            raise ValueError(f"no dependency queue {name!r}; there are {', '.join(QUEUES)}")
+        if int(count) != count or count < 0:
+            raise ValueError(f"{count!r} tokens in {name}: must be a whole number, at least 0")
+    return {name: int(count) for name, count in counts.items()}
+
+
+# name -> module and class; imported when asked for, so that nobody needs what he does not use
+DEVICES = {
+    "sim": ("vta.runtime.functional", "FunctionalDevice"),
+    "tsim": ("vta.runtime.tsim", "RtlDevice"),
+    "pynq": ("vta.runtime.pynq", "PynqDevice"),
+}
+REMOTE = ("vta.runtime.remote", "RemoteDevice")
+
+
+def open_device(name="sim", config="default", **options):
+    """The device `name`: "sim" (functional), "tsim" (RTL in Verilator), "pynq" (board), "tcp://host:port".
+
+    `config` is a Config, a preset's name or the path of a `vta_config.json`. Options are the constructor's:
+    e.g. `latency=16` for "tsim". ValueError for an unknown name or option.
+    """
+    config = Config.load(config)
+    remote = str(name).startswith("tcp://")
+    if not remote and name not in DEVICES:
+        raise ValueError(f"no device {name!r}; there are {', '.join(DEVICES)} and tcp://host:port")
+    module, kind = REMOTE if remote else DEVICES[name]
+    kind = getattr(importlib.import_module(module), kind)
+    known = [parameter.name for parameter in inspect.signature(kind).parameters.values()
+             if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+             and parameter.name not in ("config", "url")]
+    for option in options:
+        if option not in known:
+            raise ValueError(f"device {name!r} has no option {option!r}; it has {', '.join(known) or 'none'}")
+    return kind(name, config, **options) if remote else kind(config, **options)

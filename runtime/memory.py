@@ -1,0 +1,191 @@
+"""The DRAM of a device: one window of bytes that host and accelerator share, and an allocator in it.
+
+The window is a sparse file mapped into this process: pages that nobody touched cost nothing and read zero.
+Another process maps the same bytes through `Memory.path`, without a copy.
+"""
+
+import contextlib
+import mmap
+import os
+import tempfile
+
+import numpy as np
+
+PAGE = 4096
+DEFAULT_SIZE = 256 << 20
+
+
+class AddressError(ValueError):
+    """A DRAM range that does not lie in the window."""
+
+
+class OutOfMemory(ValueError):
+    """An allocation that the window has no room for."""
+
+
+class Buffer:
+    """A range of DRAM that `Memory.alloc` gave out.
+
+    `address` is the byte address the accelerator uses, `array` the same bytes as a uint8 array, without a copy.
+    """
+
+    def __init__(self, memory, address, nbytes):
+        self.memory, self.address, self.nbytes = memory, address, nbytes
+
+    @property
+    def array(self):
+        return self.memory.view(self.address, self.nbytes)
+
+    def view(self, dtype, shape=-1):
+        """The first bytes of the buffer as an array of this type and shape (default: all, in one dimension)."""
+        dtype = np.dtype(dtype)
+        if shape == -1:
+            return self.array[:self.nbytes // dtype.itemsize * dtype.itemsize].view(dtype)
+        nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        if nbytes > self.nbytes:
+            raise AddressError(f"shape {shape} of {dtype} takes {nbytes} bytes, the buffer has {self.nbytes}")
+        return self.array[:nbytes].view(dtype).reshape(shape)
+
+    def free(self):
+        """Give the range back; a second call does nothing."""
+        self.memory.release(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.free()
+
+    def __repr__(self):
+        return f"Buffer({self.nbytes} bytes at 0x{self.address:x})"
+
+
+class Allocator:
+    """First fit over the addresses from `base` up to `base + size`; neighbouring free ranges join.
+
+    The page at address 0 is never given out: a null pointer in a stream is then always a mistake.
+    """
+
+    def __init__(self, base, size):
+        start = max(base, PAGE) if base < PAGE else base
+        self.holes = [(start, base + size)]      # free ranges [start, end), ascending
+        self.taken = {}                          # address -> end
+
+    def alloc(self, nbytes, align):
+        if nbytes < 1:
+            raise OutOfMemory(f"cannot allocate {nbytes} bytes: at least 1")
+        if align < 1 or align & (align - 1):
+            raise OutOfMemory(f"alignment {align} is not a power of two")
+        for n, (start, end) in enumerate(self.holes):
+            address = -(-start // align) * align
+            if address + nbytes <= end:
+                self.holes[n:n + 1] = [hole for hole in ((start, address), (address + nbytes, end))
+                                       if hole[0] < hole[1]]
+                self.taken[address] = address + nbytes
+                return address
+        largest = max((end - start for start, end in self.holes), default=0)
+        raise OutOfMemory(f"no room for {nbytes} bytes: the largest free range of DRAM has {largest}")
+
+    def free(self, address):
+        end = self.taken.pop(address, None)
+        if end is None:
+            return
+        joined = []
+        for start, stop in sorted([*self.holes, (address, end)]):
+            if joined and joined[-1][1] == start:
+                joined[-1] = (joined[-1][0], stop)
+            else:
+                joined.append((start, stop))
+        self.holes = joined
+
+
+class Memory:
+    """`size` bytes of DRAM from address `base`, all zero at first.
+
+    `storage` is any writable buffer of `size` bytes to use instead of a mapping of our own (board memory).
+    Addresses everywhere are the accelerator's byte addresses; a range outside the window raises AddressError.
+    """
+
+    def __init__(self, size=DEFAULT_SIZE, base=0, storage=None):
+        if size < 2 * PAGE or size % PAGE:
+            raise AddressError(f"a DRAM of {size} bytes: must be a multiple of {PAGE}, at least {2 * PAGE}")
+        self.base, self.size = base, size
+        self._file = None
+        if storage is None:
+            self._file = _sparse_file(size)
+            storage = mmap.mmap(self._file.fileno(), size)
+        self._storage = storage
+        self.bytes = np.frombuffer(storage, np.uint8, size)
+        self._allocator = Allocator(base, size)
+
+    @property
+    def path(self):
+        """Where another process of this machine can map the same bytes; None for foreign storage."""
+        return self._file and f"/proc/{os.getpid()}/fd/{self._file.fileno()}"
+
+    def alloc(self, nbytes, align=64):
+        """A new Buffer of `nbytes` at an address that is a multiple of `align`; its contents are undefined."""
+        return Buffer(self, self._allocator.alloc(int(nbytes), align), int(nbytes))
+
+    def release(self, buffer):
+        self._allocator.free(buffer.address)
+
+    def contains(self, address, nbytes):
+        return nbytes >= 0 and self.base <= address and address + nbytes <= self.base + self.size
+
+    def view(self, address, nbytes):
+        """The bytes [address, address + nbytes) as a uint8 array, without a copy."""
+        if not self.contains(address, nbytes):
+            raise AddressError(f"DRAM range 0x{address:x} + {nbytes} bytes lies outside of DRAM "
+                               f"(0x{self.base:x} to 0x{self.base + self.size:x})")
+        return self.bytes[address - self.base:address - self.base + nbytes]
+
+    def read(self, address, nbytes):
+        """A copy of `nbytes` bytes, as a uint8 array."""
+        return self.view(address, nbytes).copy()
+
+    def write(self, address, data):
+        """Copy the bytes of `data` (an array or a bytes-like object) to `address`."""
+        if isinstance(data, np.ndarray):
+            data = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+        else:
+            data = np.frombuffer(data, np.uint8)
+        self.view(address, data.size)[:] = data
+
+    def extents(self):
+        """Ranges (address, nbytes), ascending, outside of which every byte is zero."""
+        if self._file is None:
+            return [(self.base, self.size)]
+        found, position, fd = [], 0, self._file.fileno()
+        with contextlib.suppress(OSError):               # ENXIO: no data beyond `position`
+            while position < self.size:
+                start = os.lseek(fd, position, os.SEEK_DATA)
+                position = min(os.lseek(fd, start, os.SEEK_HOLE), self.size)
+                found.append((self.base + start, position - start))
+        return found
+
+    def clear(self):
+        """Set all of DRAM to zero; allocations stay."""
+        if self._file is not None:
+            self._storage.madvise(mmap.MADV_REMOVE)
+        else:
+            self.bytes[:] = 0
+
+    def close(self):
+        """Let go of the storage. Arrays taken from this memory stay usable until they are deleted."""
+        self.bytes = np.empty(0, np.uint8)
+        self._storage = None
+        self.size = 0
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _sparse_file(size):
+    """An open, nameless file of `size` zero bytes that takes no room yet."""
+    if hasattr(os, "memfd_create"):
+        file = open(os.memfd_create("vta-dram"), "r+b", buffering=0)
+    else:
+        file = tempfile.TemporaryFile(buffering=0)
+    file.truncate(size)
+    return file
