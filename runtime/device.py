@@ -29,8 +29,8 @@ STREAM_ALIGN = 4096
 class RunResult:
     """What one run did. `cycles` is None on a device without time.
 
-    `counters` holds the names of `vta.hw.counters` the device knows (events everywhere, states where there are
-    cycles), `stats` the original's seven statistics, `tokens_left` the four dependency queues.
+    `counters` holds the names of `vta.hw.counters` the device knows (events everywhere, states where there
+    are cycles), `stats` the original's seven statistics, `tokens_left` the four dependency queues.
     """
 
     cycles: int | None
@@ -157,7 +157,7 @@ class Device(abc.ABC):
             return self.run(stream.address, len(insns), **options)
 
     def stats(self):
-        """The original's statistics, summed over runs since `clear_stats`; `cycle_count` where there are cycles."""
+        """The original's statistics, summed over the runs since `clear_stats`; `cycle_count` too."""
         return dict(self._stats)
 
     def clear_stats(self):

@@ -26,7 +26,7 @@ class OutOfMemory(ValueError):
 class Buffer:
     """A range of DRAM that `Memory.alloc` gave out.
 
-    `address` is the byte address the accelerator uses, `array` the same bytes as a uint8 array, without a copy.
+    `address` is the byte address the accelerator uses, `array` the same bytes as uint8, without a copy.
     """
 
     def __init__(self, memory, address, nbytes):
@@ -37,7 +37,7 @@ class Buffer:
         return self.memory.view(self.address, self.nbytes)
 
     def view(self, dtype, shape=-1):
-        """The first bytes of the buffer as an array of this type and shape (default: all, in one dimension)."""
+        """The first bytes of the buffer as an array of this type and shape (default: all, flat)."""
         dtype = np.dtype(dtype)
         if shape == -1:
             return self.array[:self.nbytes // dtype.itemsize * dtype.itemsize].view(dtype)
@@ -124,7 +124,7 @@ class Memory:
         return self._file and f"/proc/{os.getpid()}/fd/{self._file.fileno()}"
 
     def alloc(self, nbytes, align=64):
-        """A new Buffer of `nbytes` at an address that is a multiple of `align`; its contents are undefined."""
+        """A new Buffer of `nbytes` at an address that is a multiple of `align`; contents undefined."""
         return Buffer(self, self._allocator.alloc(int(nbytes), align), int(nbytes))
 
     def release(self, buffer):
@@ -184,8 +184,8 @@ class Memory:
 def _sparse_file(size):
     """An open, nameless file of `size` zero bytes that takes no room yet."""
     if hasattr(os, "memfd_create"):
-        file = open(os.memfd_create("vta-dram"), "r+b", buffering=0)
+        file = os.fdopen(os.memfd_create("vta-dram"), "r+b", buffering=0)
     else:
-        file = tempfile.TemporaryFile(buffering=0)
+        file = tempfile.TemporaryFile(buffering=0)      # noqa: SIM115 (the caller closes it)
     file.truncate(size)
     return file
