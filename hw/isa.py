@@ -156,7 +156,12 @@ def layouts(config):
 
 def field_range(field):
     """(lowest, highest) value that fits the layout field."""
-    shape = Value.cast(Const(0, field.shape)).shape()
+    return _range(field.shape)
+
+
+@functools.cache
+def _range(shape):
+    shape = Value.cast(Const(0, shape)).shape()
     half = 1 << shape.width - shape.signed
     return (-half if shape.signed else 0), half - 1
 
