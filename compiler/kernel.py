@@ -1,9 +1,9 @@
 """Micro-op kernels: what one GEMM or ALU instruction repeats, and the cache that keeps them on chip.
 
-A kernel is a list of micro-ops inside at most two loops. `Kernel` records one; `KernelCache` decides where its
-micro-ops lie in the micro-op memory and in the DRAM image that LOAD UOP reads, by the rules of TVM's runtime
-(docs/isa.md, section "Micro-op kernels") with one deviation: the image only grows, so evicting a kernel from
-the chip can never change what an earlier LOAD UOP reads.
+A kernel is a list of micro-ops inside at most two loops. `Kernel` records one; `KernelCache` decides where
+its micro-ops lie in the micro-op memory and in the DRAM image that LOAD UOP reads, by the rules of TVM's
+runtime (docs/isa.md, section "Micro-op kernels") with one deviation: the image only grows, so evicting a
+kernel from the chip can never change what an earlier LOAD UOP reads.
 """
 
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Instruction streams: the calls a lowered program makes, and the queue rules that turn them into instructions.
+"""Instruction streams: the calls a lowered program makes, and the queue rules that make them instructions.
 
     stream = Stream(config)
     data = stream.buffer("data", (1, 16, 14, 14, 1, 16), "int8", "input")
@@ -13,8 +13,9 @@
     stream.sync()                                                  # wait for everything, FINISH
     code = stream.code()                                           # Code: relocatable
 
-Offsets, strides and sizes count tiles of the memory type, `sram_index` tiles of the on-chip memory. A buffer is
-a `Buffer` of this stream, or an int: a fixed byte address. Units are `hw.isa.Unit` (1 load, 2 compute, 3 store).
+Offsets, strides and sizes count tiles of the memory type, `sram_index` tiles of the on-chip memory. A buffer
+is a `Buffer` of this stream, or an int: a fixed byte address. Units are `hw.isa.Unit` (1 load, 2 compute, 3
+store).
 
 Tokens, micro-op loads and NOPs follow the rules of TVM's runtime (docs/isa.md, section "How tokens get
 attached"), so equal calls give equal instructions. Whatever does not fit raises a ValueError: field overflow
@@ -71,8 +72,8 @@ class Buffer:
 class Code:
     """A finished, relocatable stream.
 
-    `insns` (n, 2) uint64 with every `dram_base` relative to its buffer; `uops` (m,) uint32, the micro-op image;
-    `relocations` (k, 2) int64 of (instruction, buffer index); `buffers`, of which number `UOPS` is that image.
+    `insns` (n, 2) uint64 with every `dram_base` relative to its buffer; `uops` (m,) uint32, the micro-op
+    image; `relocations` (k, 2) int64 of (instruction, buffer index); `buffers`, number `UOPS` that image.
     """
 
     config: object
@@ -96,13 +97,13 @@ class Code:
         sizes = tiles[(insns[rows, 0] >> np.uint64(7) & np.uint64(7)).astype(np.int64)]
         bases = np.array([int(address) for address in addresses], dtype=np.int64)[owners]
         for bad in np.flatnonzero(bases % sizes)[:1]:
-            raise StreamError(f"buffer {self.buffers[owners[bad]].name!r} at {bases[bad]:#x} is not aligned to "
-                              f"its tiles of {sizes[bad]} bytes")
+            raise StreamError(f"buffer {self.buffers[owners[bad]].name!r} at {bases[bad]:#x} is not aligned "
+                              f"to its tiles of {sizes[bad]} bytes")
         old = (insns[rows, 0] >> np.uint64(DRAM_SHIFT) & np.uint64(DRAM_LIMIT - 1)).astype(np.int64)
         new = old + bases // sizes
         for bad in np.flatnonzero((new < 0) | (new >= DRAM_LIMIT))[:1]:
-            raise StreamError(f"buffer {self.buffers[owners[bad]].name!r} at {bases[bad]:#x}: tile {new[bad]} is "
-                              f"beyond the 32 bits of dram_base")
+            raise StreamError(f"buffer {self.buffers[owners[bad]].name!r} at {bases[bad]:#x}: tile {new[bad]} "
+                              f"is beyond the 32 bits of dram_base")
         insns[rows, 0] += (bases // sizes << DRAM_SHIFT).astype(np.uint64)
         return insns
 
@@ -137,7 +138,7 @@ class Stream:
         return new
 
     def load_buffer_2d(self, buffer, offset, x_size, y_size, x_stride, pads, sram_index, mem_type):
-        """LOAD rows of tiles into on-chip memory, `pads` = (x_before, y_before, x_after, y_after) of zeros."""
+        """LOAD rows of tiles; `pads` = (x_before, y_before, x_after, y_after) tiles of zeros around them."""
         x0, y0, x1, y1 = pads
         self._transfer(Opcode.LOAD, MemType(mem_type), buffer, offset, x_size, y_size, x_stride, sram_index,
                        (x0 + x_size + x1) * (y0 + y_size + y1),
@@ -153,10 +154,11 @@ class Stream:
     def _transfer(self, opcode, mem_type, buffer, offset, x_size, y_size, x_stride, sram_index, tiles, pads):
         what = f"{opcode.name} {mem_type.name}"
         if x_size < 1 or y_size < 1:
-            raise StreamError(f"{what} of {y_size} x {x_size} tiles: each must be at least 1 (a size of 0 is a NOP)")
+            raise StreamError(f"{what} of {y_size} x {x_size} tiles: each must be at least 1 (0 is a NOP)")
         depth, tile = self.config.depth[mem_type.name], self.config.tile_bytes[mem_type.name]
         if sram_index < 0 or sram_index + tiles > depth:
-            raise StreamError(f"{what}: tiles {sram_index} to {sram_index + tiles - 1} exceed the memory's {depth}")
+            raise StreamError(f"{what}: tiles {sram_index} to {sram_index + tiles - 1} exceed the memory's "
+                              f"{depth}")
         base, last = offset, offset + (y_size - 1) * x_stride + x_size
         if isinstance(buffer, Buffer):
             if offset < 0 or last * tile > buffer.nbytes:
@@ -233,7 +235,7 @@ class Stream:
     # kernels
     @contextmanager
     def uop_kernel(self, site):
-        """Record one GEMM or ALU; at the end its micro-ops are loaded, unless they are on chip, and it is emitted.
+        """Record one GEMM or ALU; at the end its micro-ops are loaded unless they are on chip, and it follows.
 
         `site` is the place in the program, a name: a kernel is cached by site and micro-ops.
         """
@@ -263,7 +265,7 @@ class Stream:
             self._kernel.end_loop()
 
     def uop_push(self, mode, reset, dst, src, wgt, opcode, use_imm, imm):
-        """A micro-op of the open kernel: mode 0 GEMM, 1 ALU; all but the indices equal throughout the kernel."""
+        """A micro-op of the open kernel: mode 0 GEMM, 1 ALU; all but the indices equal in a kernel."""
         self._in_kernel("uop_push").push(mode, reset, dst, src, wgt, opcode, use_imm, imm)
 
     def _in_kernel(self, call):

@@ -103,11 +103,20 @@ def _pack(*fields):
     return members
 
 
+def field_range(field):
+    """(lowest, highest) value that fits the layout field."""
+    shape = Value.cast(Const(0, field.shape)).shape()
+    half = 1 << shape.width - shape.signed
+    return (-half if shape.signed else 0), half - 1
+
+
 class _Format(data.FlexibleLayout):
     """A word of fixed size with named fields; what no field names is ignored when read, zero when written."""
 
     def __init__(self, bits, members):
         super().__init__(bits, members)
+        # name -> (offset, width, lowest, highest), since asking a Field for these takes its time
+        self.ranges = {name: (field.offset, field.width, *field_range(field)) for name, field in self}
 
 
 HEAD = (("opcode", unsigned(3)), *((flag, unsigned(1)) for flag in TOKEN_FLAGS))
@@ -154,18 +163,6 @@ def layouts(config):
     return Layouts(config)
 
 
-def field_range(field):
-    """(lowest, highest) value that fits the layout field."""
-    return _range(field.shape)
-
-
-@functools.cache
-def _range(shape):
-    shape = Value.cast(Const(0, shape)).shape()
-    half = 1 << shape.width - shape.signed
-    return (-half if shape.signed else 0), half - 1
-
-
 def encode(layout, values, what="instruction"):
     """The integer whose fields are `values` (a dict; fields left out are 0).
 
@@ -173,24 +170,22 @@ def encode(layout, values, what="instruction"):
     """
     word = 0
     for name, value in values.items():
-        if name not in layout.fields:
-            raise EncodingError(f"{what}: no field {name!r}; it has {', '.join(n for n in layout.fields)}")
-        field, value = layout[name], int(value)
-        low, high = field_range(field)
+        if name not in layout.ranges:
+            raise EncodingError(f"{what}: no field {name!r}; it has {', '.join(layout.ranges)}")
+        offset, width, low, high = layout.ranges[name]
+        value = int(value)
         if not low <= value <= high:
-            raise EncodingError(f"{what}: {name} = {value} does not fit {field.width} bits ({low} to {high})")
-        word |= (value & ((1 << field.width) - 1)) << field.offset
+            raise EncodingError(f"{what}: {name} = {value} does not fit {width} bits ({low} to {high})")
+        word |= (value & ((1 << width) - 1)) << offset
     return word
 
 
 def decode(layout, word):
     """The fields of one integer word, as a dict of ints; bits outside every field are ignored."""
     word, values = int(word), {}
-    for name, field in layout:
-        value = word >> field.offset & ((1 << field.width) - 1)
-        if field_range(field)[0] < 0 and value >> field.width - 1:
-            value -= 1 << field.width
-        values[name] = value
+    for name, (offset, width, low, _) in layout.ranges.items():
+        value = word >> offset & ((1 << width) - 1)
+        values[name] = value - (1 << width) if low < 0 and value >> width - 1 else value
     return values
 
 
