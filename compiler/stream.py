@@ -102,8 +102,8 @@ class Code:
         old = (insns[rows, 0] >> np.uint64(DRAM_SHIFT) & np.uint64(DRAM_LIMIT - 1)).astype(np.int64)
         new = old + bases // sizes
         for bad in np.flatnonzero((new < 0) | (new >= DRAM_LIMIT))[:1]:
-            raise StreamError(f"buffer {self.buffers[owners[bad]].name!r} at {bases[bad]:#x}: tile {new[bad]} "
-                              f"is beyond the 32 bits of dram_base")
+            raise StreamError(f"buffer {self.buffers[owners[bad]].name!r} at {bases[bad]:#x}: tile "
+                              f"{new[bad]} is beyond the 32 bits of dram_base")
         insns[rows, 0] += (bases // sizes << DRAM_SHIFT).astype(np.uint64)
         return insns
 
@@ -235,7 +235,7 @@ class Stream:
     # kernels
     @contextmanager
     def uop_kernel(self, site):
-        """Record one GEMM or ALU; at the end its micro-ops are loaded unless they are on chip, and it follows.
+        """Record one GEMM or ALU; at the end, its micro-ops are loaded unless on chip, and it is emitted.
 
         `site` is the place in the program, a name: a kernel is cached by site and micro-ops.
         """
