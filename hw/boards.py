@@ -1,0 +1,120 @@
+"""The boards, once, as data: everything that packaging, Vivado scripts and documentation say of a board.
+
+`ps` holds settings of the processing system that are used only where Vivado has no files for the board: clock
+crystal, DRAM part, console and SD card. Under PYNQ the boot loader has already set those up.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from vta.hw.config import PRESETS
+
+
+class BoardError(ValueError):
+    """A board that is not in the table, or a configuration that it cannot carry."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """What boards with the same kind of processing system share: names of its block in Vivado."""
+
+    cell: str                # name of the processing system's IP
+    clock: str
+    reset: str
+    interrupt: str
+    control: str             # AXI master that reaches the registers
+    control_clock: str
+    memory: str              # AXI slaves that reach DRAM; {n} is the port's number
+    memory_clock: str
+    memory_segment: str      # address segment of DRAM behind such a port
+    memory_ports: int
+    memory_bits: int
+    port_settings: dict      # switches on one memory port
+    settings: dict           # always set; {mhz} is the clock
+
+
+ZYNQ = Family(
+    cell="processing_system7", clock="FCLK_CLK0", reset="FCLK_RESET0_N", interrupt="IRQ_F2P",
+    control="M_AXI_GP0", control_clock="M_AXI_GP0_ACLK",
+    memory="S_AXI_HP{n}", memory_clock="S_AXI_HP{n}_ACLK", memory_segment="S_AXI_HP{n}/HP{n}_DDR_LOWOCM",
+    memory_ports=4, memory_bits=64,
+    port_settings={"PCW_USE_S_AXI_HP{n}": "1", "PCW_S_AXI_HP{n}_DATA_WIDTH": "64"},
+    settings={"PCW_USE_M_AXI_GP0": "1", "PCW_EN_CLK0_PORT": "1", "PCW_EN_RST0_PORT": "1",
+              "PCW_FPGA0_PERIPHERAL_FREQMHZ": "{mhz}", "PCW_USE_FABRIC_INTERRUPT": "1",
+              "PCW_IRQ_F2P_INTR": "1"})
+ZYNQMP = Family(
+    cell="zynq_ultra_ps_e", clock="pl_clk0", reset="pl_resetn0", interrupt="pl_ps_irq0",
+    control="M_AXI_HPM0_FPD", control_clock="maxihpm0_fpd_aclk",
+    memory="S_AXI_HP{n}_FPD", memory_clock="saxihp{n}_fpd_aclk", memory_segment="SAXIGP{gp}/HP{n}_DDR_LOW",
+    memory_ports=4, memory_bits=128,
+    port_settings={"PSU__USE__S_AXI_GP{gp}": "1", "PSU__SAXIGP{gp}__DATA_WIDTH": "128"},
+    settings={"PSU__USE__M_AXI_GP0": "1", "PSU__USE__M_AXI_GP1": "0", "PSU__USE__M_AXI_GP2": "0",
+              "PSU__MAXIGP0__DATA_WIDTH": "32", "PSU__FPGA_PL0_ENABLE": "1",
+              "PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ": "{mhz}", "PSU__USE__IRQ0": "1"})
+
+
+@dataclass(frozen=True)
+class Board:
+    name: str
+    title: str
+    part: str
+    family: Family
+    preset: str              # configuration to start from
+    clock_mhz: int
+    control_base: int        # address of the VTA registers
+    interrupt_base: int      # address of the interrupt controller's registers
+    dram_bytes: int          # DRAM that accelerator addresses reach, from address 0
+    board_part: str          # pattern of Vivado's name for the board
+    ps: dict = field(default_factory=dict)
+    target: str = ""         # the original's TARGET; empty: the preset's
+
+    @property
+    def config(self):
+        """The configuration of this board, named after it."""
+        preset = PRESETS[self.preset]
+        return dataclasses.replace(preset, target=self.target or preset.target, name=self.name)
+
+
+_PYNQ_PS = {"PCW_CRYSTAL_PERIPHERAL_FREQMHZ": "50", "PCW_UIPARAM_DDR_PARTNO": "MT41J256M16 RE-125",
+            "PCW_UIPARAM_DDR_BUS_WIDTH": "16 Bit", "PCW_UART0_PERIPHERAL_ENABLE": "1",
+            "PCW_UART0_UART0_IO": "MIO 14 .. 15", "PCW_SD0_PERIPHERAL_ENABLE": "1",
+            "PCW_SD0_SD0_IO": "MIO 40 .. 45"}
+_ZYNQ = {"family": ZYNQ, "preset": "pynq", "clock_mhz": 100, "control_base": 0x43C0_0000,
+         "interrupt_base": 0x4180_0000, "dram_bytes": 512 << 20, "ps": _PYNQ_PS}
+_ZYNQMP = {"family": ZYNQMP, "clock_mhz": 200, "control_base": 0xA000_0000,
+           "interrupt_base": 0xA001_0000, "dram_bytes": 2 << 30,
+           "ps": {"PSU__PSS_REF_CLK__FREQMHZ": "33.333"}}
+BOARDS = {board.name: board for board in (
+    Board("pynq-z1", "Digilent PYNQ-Z1", "xc7z020clg400-1", board_part="*:pynq-z1:*", **_ZYNQ),
+    Board("pynq-z2", "TUL PYNQ-Z2", "xc7z020clg400-1", board_part="*:pynq-z2:*", **_ZYNQ),
+    Board("ultra96-v2", "Avnet Ultra96-V2", "xczu3eg-sbva484-1-i", board_part="*:ultra96v2:*",
+          preset="ultra96", **_ZYNQMP),
+    Board("zcu104", "AMD ZCU104", "xczu7ev-ffvc1156-2-e", board_part="*:zcu104:*", preset="zcu104",
+          **_ZYNQMP),
+    Board("kv260", "AMD Kria KV260", "xck26-sfvc784-2LV-c", board_part="*:kv260_som:*", preset="zcu104",
+          target="kv260", **_ZYNQMP),
+)}
+
+
+def find_board(name):
+    """The board `name`; BoardError lists the boards there are."""
+    if name not in BOARDS:
+        raise BoardError(f"no board {name!r}; there are {', '.join(BOARDS)}")
+    return BOARDS[name]
+
+
+def check_board(board, config):
+    """Raise BoardError where `board` cannot carry `config`."""
+    if config.axi_ports > board.family.memory_ports:
+        raise BoardError(f"{board.name} has {board.family.memory_ports} memory ports, the configuration "
+                         f"{config.name!r} wants axi_ports = {config.axi_ports}")
+    if config.axi_addr_width != 32:
+        raise BoardError(f"axi_addr_width = {config.axi_addr_width}: {board.name} is built for DRAM below "
+                         "4 GiB")
+
+
+def bitstream_name(config):
+    """The original's name of a bitstream, without suffix: `1x16_i8w8a32_15_15_18_17`."""
+    return (f"{config.batch}x{config.block}_i{1 << config.log_inp_width}w{1 << config.log_wgt_width}"
+            f"a{1 << config.log_acc_width}_{config.log_uop_buff_size}_{config.log_inp_buff_size}"
+            f"_{config.log_wgt_buff_size}_{config.log_acc_buff_size}")
