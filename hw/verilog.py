@@ -21,7 +21,7 @@ def to_verilog(component, name):
 
 def vta_verilog(config):
     """The Verilog text of the accelerator of `config`; the top module is `vta`."""
-    from vta.hw.top import Vta     # only here: other users of this module need not elaborate the design
+    from vta.hw.top import Vta  # only here: other users of this module need not elaborate the design
     return to_verilog(Vta(config), "vta")
 
 

@@ -1,7 +1,8 @@
-"""The register-level driver: launch, wait for the interrupt, read what happened. The same for simulation and board.
+"""The register-level driver: launch, wait, read what happened. The same for simulation and board.
 
-`mmio` gives access to the registers: `read(offset)` and `write(offset, value)` of 32-bit words, as `pynq.MMIO`
-does. `wait_interrupt` blocks until the interrupt line is high; it may raise a DeviceError of its own.
+`mmio` gives access to the registers: `read(offset)` and `write(offset, value)` of 32-bit words, as
+`pynq.MMIO` does. `wait_interrupt` blocks until the interrupt line is high; it may raise a DeviceError of its
+own.
 """
 
 import time
@@ -16,7 +17,7 @@ DRAIN_POLLS = 10_000            # reads of STATUS before the last transfers are 
 
 
 class Driver:
-    """Drives one accelerator of `config`. Construction identifies it and raises DeviceError if it is another."""
+    """Drives one accelerator of `config`. DeviceError on construction if it is another one."""
 
     def __init__(self, mmio, config, wait_interrupt):
         self._mmio, self._config, self._wait_interrupt = mmio, config, wait_interrupt
@@ -44,7 +45,8 @@ class Driver:
     def _identify(self):
         found, expected = self.read("id"), identity(self._config)
         if found != IDENTIFICATION:
-            raise DeviceError(f"no VTA there: the ID register reads 0x{found:08X}, expected 0x{IDENTIFICATION:08X}")
+            raise DeviceError(f"no VTA there: the ID register reads 0x{found:08X}, "
+                              f"expected 0x{IDENTIFICATION:08X}")
         version = self.read("version")
         if version >> 16 != VERSION >> 16 or version < VERSION:
             raise DeviceError(f"register map version {version >> 16}.{version & 0xFFFF} in the accelerator, "
@@ -64,7 +66,7 @@ class Driver:
         """Set the queues named; only between runs."""
         for name, count in check_tokens(counts).items():
             if count > self._config.token_depth:
-                raise ValueError(f"{count} tokens in {name}: a queue holds {self._config.token_depth} at most")
+                raise ValueError(f"{count} tokens in {name}: a queue holds {self._config.token_depth}")
             self.write(f"tokens_{name}", count)
 
     def reset(self):

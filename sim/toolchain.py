@@ -48,13 +48,14 @@ class Verilator:
 def cache_folder():
     """Where compiled things are kept between runs: $VTA_CACHE, or `vta` in the user's cache folder."""
     chosen = os.environ.get("VTA_CACHE")
-    home = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vta"
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = Path(chosen) if chosen else user / "vta"
     try:
         home.mkdir(parents=True, exist_ok=True)
         if not os.access(home, os.W_OK):
             raise PermissionError("not writable")
     except OSError as error:
-        raise ToolchainError(f"cache folder {home}: {error}; set VTA_CACHE to a folder you can write") from None
+        raise ToolchainError(f"cache folder {home}: {error}; set VTA_CACHE to one you can write") from None
     if re.search(r"\s", str(home.resolve())):
         raise ToolchainError(f"cache folder {home}: make cannot work in a path with spaces; set VTA_CACHE")
     return home.resolve()
@@ -92,10 +93,10 @@ def check_programs():
     if missing:
         raise ToolchainError(f"missing: {', '.join(missing)}; on Debian or Ubuntu: apt-get install "
                              f"{' '.join(missing)}")
-    from find_libpython import find_libpython       # comes with cocotb
+    from find_libpython import find_libpython  # comes with cocotb
     if find_libpython() is None:
-        raise ToolchainError(f"{sys.executable} has no shared libpython, which cocotb loads; on Debian or Ubuntu: "
-                             f"apt-get install libpython3-dev, with pyenv: build with --enable-shared")
+        raise ToolchainError(f"{sys.executable} has no shared libpython, which cocotb loads; on Debian or "
+                             "Ubuntu: apt-get install libpython3-dev, with pyenv: build with --enable-shared")
 
 
 def overlay(wheel):

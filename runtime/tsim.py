@@ -1,0 +1,114 @@
+"""The RTL as a device: the generated Verilog in Verilator, cycle by cycle, driven through its registers.
+
+The first device of a configuration builds its simulator (half a minute to two), later ones start in half a
+second. DRAM is the memory model's and this process's at the same time.
+"""
+
+from vta.runtime.device import BusError, Device, DeviceError, run_error
+from vta.runtime.driver import Driver
+from vta.runtime.memory import DEFAULT_SIZE, Memory
+from vta.sim.build import build
+from vta.sim.simulation import Simulation
+
+ORDERS = ("in_order", "reorder", "interleave")
+FOREVER = 1 << 62
+
+
+class RtlDevice(Device):
+    """The accelerator of `config` in simulation, with the memory behind it as these options say.
+
+    latency         cycles from a read's address to its first beat, at least 1
+    write_latency   cycles from a write's last beat to its response; default: as `latency`
+    outstanding     bursts the memory takes in each direction before it holds back; default: all
+    bandwidth       share of cycles in which a data channel may carry a beat
+    stall, seed     probability that a channel pauses in a cycle; seed of all that is random
+    order           "in_order", "reorder" (responses of different IDs) or "interleave" (their beats too)
+    early           share of reads that see memory as it is when requested, not when answered
+    trace           path of a VCD file to write (slow)
+    say             called with a line of text for each step of the build
+    """
+
+    name = "tsim"
+
+    def __init__(self, config, *, latency=16, write_latency=None, outstanding=None, bandwidth=1.0, stall=0.0,
+                 seed=1, order="in_order", early=0.0, memory_size=DEFAULT_SIZE, trace=None, say=None):
+        write_latency = latency if write_latency is None else write_latency
+        settings = memory_settings(config, latency, write_latency, outstanding, bandwidth, stall, seed,
+                                   order, early)
+        program = build(config, trace=trace is not None, say=say)
+        super().__init__(config, Memory(memory_size))
+        try:
+            self._simulation = Simulation(program, self.memory, trace)
+            self._simulation.configure(**settings)
+            self.driver = Driver(self._simulation, config, self._wait_interrupt)
+        except BaseException:
+            self.close()
+            raise
+        self._progress = None
+
+    @property
+    def tokens(self):
+        return self.driver.tokens
+
+    def set_tokens(self, **counts):
+        self.driver.set_tokens(**counts)
+
+    def reset(self):
+        self.driver.reset()
+
+    def inject_error(self, begin, end, reads=True, writes=True):
+        """From now to the end of the next run, answer transfers in the bytes [begin, end) with SLVERR."""
+        self._simulation.ask("error_range", begin=begin, end=end, reads=reads, writes=writes)
+
+    def _run(self, insn_address, insn_count, watchdog, progress):
+        self._progress = progress
+        try:
+            return self.driver.run(insn_address, insn_count, watchdog)
+        except BusError as error:
+            where = "; ".join(self.traffic()["bad_addresses"][:1])
+            detail = f"outside of DRAM: {where}" if where else "the memory reported a failure"
+            raise run_error(error.cause, error.unit, error.insn, detail, error.result) from None
+        finally:
+            self._progress = None
+            self.last_traffic = self.traffic()
+            self._simulation.ask("clear")
+
+    def traffic(self):
+        """What the memory model saw since the last run began: "counts", "violations", "bad_addresses"."""
+        return self._simulation.ask("report")
+
+    def _wait_interrupt(self):
+        end = self._simulation.run(FOREVER, self._progress)
+        if end["fault"]:
+            violations = self.traffic()["violations"]
+            raise DeviceError("the accelerator broke an AXI rule: " + "; ".join(violations[:3]))
+
+    def close(self):
+        if getattr(self, "_simulation", None) is not None:
+            self._simulation.close()
+            self._simulation = None
+        super().close()
+
+
+def memory_settings(config, latency, write_latency, outstanding, bandwidth, stall, seed, order, early):
+    """The options of RtlDevice as settings of the memory model; ValueError names an option out of range."""
+    for name, value, low, high in (
+            ("latency", latency, 1, 100_000), ("write_latency", write_latency, 1, 100_000),
+            ("outstanding", 1 if outstanding is None else outstanding, 1, 256),
+            ("bandwidth", bandwidth, 0.001, 1), ("stall", stall, 0, 0.99), ("early", early, 0, 1),
+            ("seed", seed, 0, 1 << 31)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ValueError(f"{name} = {value!r}: must be a number from {low} to {high}")
+    for name, value in (("latency", latency), ("write_latency", write_latency), ("seed", seed)):
+        if value != int(value):
+            raise ValueError(f"{name} = {value!r}: must be a whole number")
+    if order not in ORDERS:
+        raise ValueError(f"order = {order!r}: must be one of {', '.join(ORDERS)}")
+    settings = {f"stall_{channel}": stall for channel in ("ar", "r", "aw", "w", "b")}
+    settings |= {"read_latency": latency, "write_latency": write_latency, "bandwidth": bandwidth,
+                 "seed": seed, "order": ORDERS.index(order), "early": early, "max_burst": config.max_burst,
+                 "max_reads": config.read_outstanding, "max_writes": config.write_outstanding,
+                 "read_ids": config.read_ids}
+    if outstanding is not None:
+        settings |= {"reads": outstanding, "writes": outstanding}
+    return settings
