@@ -1,3 +1,32 @@
 """VTA, the Versatile Tensor Accelerator: RTL, compiler, runtime and cosimulation in Python."""
 
+import importlib
+
 __version__ = "0.1.0"
+
+# public name -> where it lives; imported when first used, so that `import vta` costs nothing
+_PUBLIC = {
+    "Config": "vta.hw.config:Config",
+    "device": "vta.runtime.device:open_device",
+    "DeviceError": "vta.runtime.device:DeviceError",
+    "pack_activations": "vta.runtime.layout:pack_activations",
+    "unpack_activations": "vta.runtime.layout:unpack_activations",
+    "pack_weights": "vta.runtime.layout:pack_weights",
+    "unpack_weights": "vta.runtime.layout:unpack_weights",
+    "pack_bias": "vta.runtime.layout:pack_bias",
+}
+
+
+def __getattr__(name):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'vta' has no attribute {name!r}")
+    module, attribute = _PUBLIC[name].split(":")
+    value = importlib.import_module(module)
+    if attribute:
+        value = getattr(value, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *_PUBLIC])
