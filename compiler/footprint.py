@@ -44,7 +44,7 @@ def _nest(base, loops, depth):
 
 
 class Footprints:
-    """A stream in columns (`unit`, `opcode`, `mem_type`, `column[field]`, int64 arrays) and what it touches."""
+    """A stream in columns of int64 (`unit`, `opcode`, `mem_type`, `column[field]`) and what it touches."""
 
     def __init__(self, insns, config):
         self.config, self.layouts = config, layouts(config)

@@ -1,0 +1,246 @@
+"""Programs: a relocatable stream with its constants and buffers, as an object and as one file.
+
+    program = Program.from_code(stream.code(), "my_conv", constants={"kernel": weights})   # checked
+    program.save("my_conv.vta");  program = Program.load("my_conv.vta")
+    outputs, result = program.run(device, data=array)          # places, relocates, runs, copies back
+
+A program file is a zip of `program.json` (format, name, configuration and its hash, buffers) and plain numpy
+`.npy` members: `insns`, `uops`, `relocations`, `const.NAME`. Nothing in it is compressed, dated or pickled:
+equal programs give equal bytes. `numpy.load` opens it too.
+"""
+
+import io
+import json
+import zipfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vta.compiler.checker import check
+from vta.compiler.stream import KINDS, UOPS, Buffer, Code
+from vta.hw.config import Config, ConfigError
+
+FORMAT = 1
+PAGE = 4096                      # programs lie at pages; no tile is larger
+SUFFIX = ".vta"
+
+
+class ProgramError(ValueError):
+    """A file that is no program, or a program that cannot run as asked."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """`code` (compiler.stream.Code), `constants`: buffer name -> array of its shape and dtype."""
+
+    name: str
+    code: Code
+    constants: dict
+
+    @classmethod
+    def from_code(cls, code, name, constants=None):
+        """The program of a finished stream; the checker must find no fault (CheckError)."""
+        program = cls(name, code, dict(constants or {}))
+        program._validate()
+        program.check().require()
+        return program
+
+    @property
+    def config(self):
+        return self.code.config
+
+    @property
+    def buffers(self):
+        """The buffers besides the micro-op image."""
+        return self.code.buffers[UOPS + 1:]
+
+    def buffer(self, name):
+        for buffer in self.buffers:
+            if buffer.name == name:
+                return buffer
+        raise ProgramError(f"program {self.name!r} has no buffer {name!r}; it has "
+                           f"{', '.join(b.name for b in self.buffers) or 'none'}")
+
+    def _validate(self):
+        wanted = {buffer.name: buffer for buffer in self.buffers if buffer.kind == "const"}
+        if set(wanted) != set(self.constants):
+            raise ProgramError(f"program {self.name!r}: constants {sorted(self.constants)} given, "
+                               f"{sorted(wanted)} declared")
+        for name, buffer in wanted.items():
+            self.constants[name] = _fitting(self.constants[name], buffer, self.name)
+
+    # placing and checking
+    def layout(self, base=PAGE):
+        """Addresses for all buffers, page after page from `base`, and the first page after them."""
+        addresses = []
+        for buffer in self.code.buffers:
+            addresses.append(base)
+            base += -(-max(buffer.nbytes, 1) // PAGE) * PAGE
+        return addresses, base
+
+    def check(self):
+        """The stream checker's report on this program."""
+        addresses, _ = self.layout()
+        uops = self.code.uops.view(np.uint8)
+
+        def memory(address, nbytes):
+            at = address - addresses[UOPS]
+            return uops[at:at + nbytes] if 0 <= at <= uops.size - nbytes else None
+
+        buffers = self.code.buffers
+        ranges = [(address, buffer.nbytes) for address, buffer in zip(addresses, buffers, strict=True)]
+        defined = [where for where, buffer in zip(ranges, buffers, strict=True) if buffer.kind != "output"]
+        return check(self.code.place(addresses), self.config, memory=memory, regions=ranges, defined=defined)
+
+    # running
+    @contextmanager
+    def place(self, device):
+        """A Placement: the program in the memory of `device`, ready to run any number of times."""
+        if device.config.hash != self.config.hash:
+            raise ProgramError(f"program {self.name!r} is for configuration hash {self.config.hash:#010x}, "
+                               f"the device has {device.config.hash:#010x} ({device.config.name})")
+        with ExitStack() as stack:
+            homes = [stack.enter_context(device.memory.alloc(max(buffer.nbytes, 1), PAGE))
+                     for buffer in self.code.buffers]
+            insns = self.code.place([home.address for home in homes])
+            stream = stack.enter_context(device.memory.alloc(insns.nbytes, PAGE))
+            device.memory.write(stream.address, insns)
+            if self.code.uops.size:
+                device.memory.write(homes[UOPS].address, self.code.uops)
+            for name, home in zip((b.name for b in self.code.buffers), homes, strict=True):
+                if name in self.constants:
+                    device.memory.write(home.address, self.constants[name])
+            yield Placement(self, device, stream.address, homes)
+
+    def run(self, device, *, watchdog=None, progress=None, **arrays):
+        """Run once: `arrays` are the inputs by name. Returns (outputs by name, the device's RunResult)."""
+        with self.place(device) as placed:
+            return placed.run(watchdog=watchdog, progress=progress, **arrays)
+
+    # files
+    def save(self, path):
+        Path(path).write_bytes(self.to_bytes())
+
+    def to_bytes(self):
+        """The program file's bytes: equal for equal programs, on any machine."""
+        head = {
+            "format": FORMAT, "name": self.name, "config_hash": self.config.hash,
+            "config": self.config.architecture,
+            "buffers": [{"name": b.name, "shape": list(b.shape), "dtype": b.dtype, "kind": b.kind,
+                         "layout": b.layout} for b in self.buffers],
+        }
+        members = {"insns": self.code.insns.astype("<u8"), "uops": self.code.uops.astype("<u4"),
+                   "relocations": self.code.relocations.astype("<i8")}
+        members |= {f"const.{name}": array for name, array in sorted(self.constants.items())}
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as file:
+            _add(file, "program.json", json.dumps(head, indent=1).encode() + b"\n")
+            for name, array in members.items():
+                text = io.BytesIO()
+                np.lib.format.write_array(text, np.ascontiguousarray(array), version=(1, 0),
+                                          allow_pickle=False)
+                _add(file, f"{name}.npy", text.getvalue())
+        return data.getvalue()
+
+    @classmethod
+    def load(cls, path):
+        """Read a program file; ProgramError names what is wrong with it."""
+        try:
+            with zipfile.ZipFile(path) as file:
+                head = json.loads(file.read("program.json"))
+                arrays = {name.removesuffix(".npy"): _array(file.read(name))
+                          for name in file.namelist() if name.endswith(".npy")}
+        except FileNotFoundError:
+            raise ProgramError(f"no program file {path}") from None
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError,
+                RuntimeError) as error:
+            raise ProgramError(f"{path} is not a program file: {error}") from None
+        return cls._from_parts(path, head, arrays)
+
+    @classmethod
+    def _from_parts(cls, path, head, arrays):
+        def need(ok, message):
+            if not ok:
+                raise ProgramError(f"{path}: {message}")
+
+        need(isinstance(head, dict) and head.get("format") == FORMAT,
+             f"program format {head.get('format') if isinstance(head, dict) else head!r}, "
+             f"this version reads {FORMAT}")
+        try:
+            config = Config.from_dict(head["config"], name="program")
+            buffers = tuple(Buffer(str(b["name"]), tuple(int(n) for n in b["shape"]),
+                                   np.dtype(b["dtype"]).name, b["kind"], str(b["layout"]))
+                            for b in head["buffers"])
+            name, stamp = str(head["name"]), head["config_hash"]
+        except ConfigError as error:
+            raise ProgramError(f"{path}: {error}") from None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ProgramError(f"{path}: bad header: {type(error).__name__}: {error}") from None
+        need(stamp == config.hash, f"configuration hash {stamp!r} does not belong to its configuration "
+                                   f"({config.hash:#010x})")
+        for buffer in buffers:
+            need(buffer.kind in KINDS and all(n > 0 for n in buffer.shape)
+                 and np.dtype(buffer.dtype).kind in "iu",
+                 f"buffer {buffer.name!r}: kind {buffer.kind!r}, shape {buffer.shape}, type {buffer.dtype}")
+        need(len({b.name for b in buffers} | {"uop"}) == len(buffers) + 1, "two buffers of one name")
+        for key, dtype, shape in (("insns", "uint64", (-1, 2)), ("uops", "uint32", (-1,)),
+                                  ("relocations", "int64", (-1, 2))):
+            array = arrays.get(key)
+            need(array is not None, f"{key} is missing")
+            need(array.dtype == dtype and array.ndim == len(shape) and array.shape[1:] == shape[1:],
+                 f"{key} is {array.dtype} {array.shape}, expected {dtype} {shape}")
+        insns, uops, relocations = arrays["insns"], arrays["uops"], arrays["relocations"]
+        image = Buffer("uop", uops.shape, "uint32", "const")
+        rows, owners = relocations.T
+        need(len(insns) > 0, "no instructions")
+        need(np.all((rows >= 0) & (rows < len(insns)) & (owners >= 0) & (owners <= len(buffers)))
+             and np.all(insns[rows, 0] & np.uint64(7) < 2),
+             "a relocation points to no LOAD or STORE, or to no buffer")
+        constants = {key.removeprefix("const."): value for key, value in arrays.items()
+                     if key.startswith("const.")}
+        program = cls(name, Code(config, insns, uops, relocations, (image, *buffers)), constants)
+        program._validate()
+        return program
+
+
+class Placement:
+    """A program in a device's memory. `addresses`: buffer name -> byte address."""
+
+    def __init__(self, program, device, stream, homes):
+        self.program, self.device, self.stream = program, device, stream
+        self.homes = dict(zip((buffer.name for buffer in program.code.buffers), homes, strict=True))
+        self.addresses = {name: home.address for name, home in self.homes.items()}
+
+    def run(self, *, watchdog=None, progress=None, **arrays):
+        """Copy the inputs in, run, copy the outputs out: (outputs by name, the device's RunResult)."""
+        program, memory = self.program, self.device.memory
+        inputs = [buffer for buffer in program.buffers if buffer.kind == "input"]
+        unknown = set(arrays) - {buffer.name for buffer in inputs}
+        missing = {buffer.name for buffer in inputs} - set(arrays)
+        if unknown or missing:
+            raise ProgramError(f"program {program.name!r} takes {', '.join(b.name for b in inputs) or 'no'} "
+                               f"inputs; missing {sorted(missing)}, unknown {sorted(unknown)}")
+        for buffer in inputs:
+            memory.write(self.addresses[buffer.name], _fitting(arrays[buffer.name], buffer, program.name))
+        result = self.device.run(self.stream, len(program.code.insns), watchdog=watchdog, progress=progress)
+        outputs = {buffer.name: memory.read(self.addresses[buffer.name], buffer.nbytes).view(buffer.dtype)
+                   .reshape(buffer.shape) for buffer in program.buffers if buffer.kind == "output"}
+        return outputs, result
+
+
+def _fitting(array, buffer, program):
+    array = np.asarray(array)
+    if array.shape != buffer.shape or array.dtype != buffer.dtype:
+        raise ProgramError(f"program {program!r}: {buffer.name} is {array.dtype} {array.shape}, expected "
+                           f"{buffer.dtype} {buffer.shape}{f' ({buffer.layout})' if buffer.layout else ''}")
+    return np.ascontiguousarray(array)
+
+
+def _add(file, name, data):
+    file.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+
+
+def _array(data):
+    return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
