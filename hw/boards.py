@@ -24,11 +24,10 @@ class Family:
     interrupt: str
     control: str             # AXI master that reaches the registers
     control_clock: str
-    memory: str              # AXI slaves that reach DRAM; {n} is the port's number
+    memory: str              # AXI slaves that reach DRAM; {n} is the port's number, {gp} n + 2
     memory_clock: str
-    memory_segment: str      # address segment of DRAM behind such a port
     memory_ports: int
-    memory_bits: int
+    automation: tuple        # options of Vivado's rule for the cell
     port_settings: dict      # switches on one memory port
     settings: dict           # always set; {mhz} is the clock
 
@@ -36,8 +35,8 @@ class Family:
 ZYNQ = Family(
     cell="processing_system7", clock="FCLK_CLK0", reset="FCLK_RESET0_N", interrupt="IRQ_F2P",
     control="M_AXI_GP0", control_clock="M_AXI_GP0_ACLK",
-    memory="S_AXI_HP{n}", memory_clock="S_AXI_HP{n}_ACLK", memory_segment="S_AXI_HP{n}/HP{n}_DDR_LOWOCM",
-    memory_ports=4, memory_bits=64,
+    memory="S_AXI_HP{n}", memory_clock="S_AXI_HP{n}_ACLK",
+    memory_ports=4, automation=("make_external", "FIXED_IO, DDR"),
     port_settings={"PCW_USE_S_AXI_HP{n}": "1", "PCW_S_AXI_HP{n}_DATA_WIDTH": "64"},
     settings={"PCW_USE_M_AXI_GP0": "1", "PCW_EN_CLK0_PORT": "1", "PCW_EN_RST0_PORT": "1",
               "PCW_FPGA0_PERIPHERAL_FREQMHZ": "{mhz}", "PCW_USE_FABRIC_INTERRUPT": "1",
@@ -45,8 +44,8 @@ ZYNQ = Family(
 ZYNQMP = Family(
     cell="zynq_ultra_ps_e", clock="pl_clk0", reset="pl_resetn0", interrupt="pl_ps_irq0",
     control="M_AXI_HPM0_FPD", control_clock="maxihpm0_fpd_aclk",
-    memory="S_AXI_HP{n}_FPD", memory_clock="saxihp{n}_fpd_aclk", memory_segment="SAXIGP{gp}/HP{n}_DDR_LOW",
-    memory_ports=4, memory_bits=128,
+    memory="S_AXI_HP{n}_FPD", memory_clock="saxihp{n}_fpd_aclk",
+    memory_ports=4, automation=(),
     port_settings={"PSU__USE__S_AXI_GP{gp}": "1", "PSU__SAXIGP{gp}__DATA_WIDTH": "128"},
     settings={"PSU__USE__M_AXI_GP0": "1", "PSU__USE__M_AXI_GP1": "0", "PSU__USE__M_AXI_GP2": "0",
               "PSU__MAXIGP0__DATA_WIDTH": "32", "PSU__FPGA_PL0_ENABLE": "1",

@@ -1,0 +1,61 @@
+"""Build a board's bitstream with Vivado: package, block design, synthesis, implementation, bitstream.
+
+Writes everything Vivado needs to one folder and runs it, stage by stage. Without Vivado it says what is missing
+and leaves the folder complete, to be run on another machine. The manifest (configuration, hash, source revision,
+timing met or not) is written in either case.
+"""
+
+import dataclasses
+from pathlib import Path
+
+NAME = "bitstream"
+HELP = "build a board's bitstream with Vivado"
+EPILOG = """examples:
+  vta bitstream --list
+  vta bitstream --board pynq-z2
+  vta bitstream --board zcu104 --clock-mhz 150 --scripts-only
+"""
+
+
+def add_arguments(parser):
+    parser.add_argument("--board", help="which board")
+    parser.add_argument("--list", action="store_true", help="list the boards and end")
+    parser.add_argument("--config", help="preset or vta_config.json (default: the board's own)")
+    parser.add_argument("--clock-mhz", type=int, help="clock to ask for (default: the board table's)")
+    parser.add_argument("--out", type=Path, help="folder to work in (default: build/boards/BOARD)")
+    parser.add_argument("--scripts-only", action="store_true", help="write the folder, do not run Vivado")
+
+
+def run(args):
+    from vta.hw import vivado
+    from vta.hw.boards import BOARDS, BoardError, find_board
+    from vta.hw.config import Config
+    from vta.hw.verilog import vta_verilog
+    if args.list:
+        for board in BOARDS.values():
+            print(f"{board.name:12} {board.title:18} {board.part:22} {board.clock_mhz} MHz")
+        return 0
+    if not args.board:
+        raise BoardError(f"which board? --board {'|'.join(BOARDS)}")
+    board = find_board(args.board)
+    config = Config.load(args.config) if args.config else board.config
+    if args.clock_mhz is not None:
+        if not 10 <= args.clock_mhz <= 500:
+            raise BoardError(f"--clock-mhz {args.clock_mhz}: must be 10 to 500")
+        board = dataclasses.replace(board, clock_mhz=args.clock_mhz)
+    folder = args.out or Path("build/boards") / board.name
+    text = vta_verilog(config)
+    vivado.write_folder(board, config, text, folder)
+    vivado.write_manifest(vivado.manifest(board, config, text, folder), folder / "manifest.json")
+    print(f"{folder}: IP package, settings and Tcl of {len(vivado.STAGES)} stages for the {board.title}")
+    if args.scripts_only:
+        return 0
+    vivado.run_stages(folder)
+    done = vivado.manifest(board, config, text, folder)
+    vivado.write_manifest(done, folder / "manifest.json")
+    timing = done["timing"]
+    if not timing["met"]:
+        raise vivado.VivadoError(f"timing is not met at {board.clock_mhz} MHz (worst slack "
+                                 f"{min(timing['wns_ns'], timing['whs_ns'])} ns): try --clock-mhz lower")
+    print(f"{folder / done['bitstream']}.bit: timing met, {timing['wns_ns']} ns to spare")
+    return 0

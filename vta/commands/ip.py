@@ -1,0 +1,39 @@
+"""Write the accelerator as an IP package: Verilog, and component.xml that Vivado's IP catalog reads."""
+
+from pathlib import Path
+
+NAME = "ip"
+HELP = "write the IP-XACT package of a configuration or board"
+EPILOG = """examples:
+  vta ip --board pynq-z2           build/ip/pynq-z2/component.xml and vta.v
+  vta ip --all                     the same for every board
+  vta ip --config my_config.json   any configuration
+"""
+
+
+def add_arguments(parser):
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--board", help="the configuration of this board (docs/boards.md lists them)")
+    what.add_argument("--config", help="preset or vta_config.json (default: the default configuration)")
+    what.add_argument("--all", action="store_true", help="every board")
+    parser.add_argument("--out", type=Path, default=Path("build/ip"),
+                        help="folder; the package goes into a folder of its own in it (default: %(default)s)")
+
+
+def run(args):
+    from vta.hw import vivado
+    from vta.hw.boards import BOARDS, find_board
+    from vta.hw.config import Config
+    from vta.hw.verilog import vta_verilog
+    if args.all:
+        configs = [board.config for board in BOARDS.values()]
+    elif args.board:
+        configs = [find_board(args.board).config]
+    else:
+        configs = [Config.load(args.config or "default")]
+    texts = {}                                   # boards that differ in their name only share the Verilog
+    for config in configs:
+        if config not in texts:
+            texts[config] = vta_verilog(config)
+        folder = vivado.write_package(config, texts[config], args.out / config.name)
+        print(f"{folder}/component.xml, vta.v: configuration {config.name}, hash 0x{config.hash:08x}")
