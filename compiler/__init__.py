@@ -1,1 +1,10 @@
-"""From tensor expressions down to instruction streams."""
+"""Instruction streams: encoding, kernels, checker, tensor expressions, operators.
+
+The names a schedule needs are here too (`compiler.te`, `compiler.topi`, `compiler.lower`), so that a script
+written against TVM's can say `from vta import compiler as tvm`.
+"""
+
+from vta.compiler import te, topi
+from vta.compiler.te import lower
+
+__all__ = ["lower", "te", "topi"]

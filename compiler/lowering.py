@@ -1,0 +1,35 @@
+"""Lowering: the passes in their order. Each has its contract at the top of its file in `compiler/passes`."""
+
+from vta.compiler.expr import CompileError
+from vta.compiler.ir import Dma, Push, Store, Token, verify
+from vta.compiler.passes import alu, dma, fold, inplace, lift, nests, place, threads, tokens
+from vta.compiler.printer import show
+from vta.hw.config import Config
+
+
+def lower_loops(schedule, args, name="main"):
+    """The Program of plain loops: passes 1 and 2."""
+    return nests.build(schedule, args, name)
+
+
+def lower_program(schedule, args, config, name="main"):
+    """The Program just before `emit`: all passes of the compiler but the last."""
+    program = lower_loops(schedule, args, name)
+    for buffer in program.buffers:
+        if buffer.scope == "global":
+            raise CompileError(f"stage {buffer.name} lives in DRAM but is no argument: give it a place on chip with "
+                               f"set_scope")
+    program = inplace.run(program)
+    program = verify(dma.run(program, config), "dma", (Dma, Store, Push))
+    program = verify(alu.run(program, config), "alu", (Dma, Push))
+    program = lift.run(program, config)
+    program = place.run(program, config)
+    program = verify(tokens.run(program), "tokens", (Dma, Push, Token))
+    program = threads.run(program)
+    return fold.run(program, config)
+
+
+def lower(schedule, args, simple_mode=True, config="default"):
+    """The program for the machine, as text: what the stream will be made from."""
+    del simple_mode          # always
+    return show(lower_program(schedule, args, Config.load(config)))

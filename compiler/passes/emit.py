@@ -1,0 +1,84 @@
+"""Pass 11, emit: walk the program and make the calls of `compiler/stream.py`.
+
+In:  a placed, folded program.
+Out: the finished Code. Loops run here, in Python; every linear form has become an integer by then, and the
+     stream refuses what does not fit its field or its memory.
+"""
+
+from contextlib import ExitStack
+
+from vta.compiler.ir import Dma, For, Push, Scope, Seq, Token
+from vta.compiler.passes.rewrite import memory_of
+from vta.compiler.stream import Stream
+from vta.hw.isa import MemType, Unit
+
+UNITS = {"load": Unit.LOAD, "compute": Unit.COMPUTE, "store": Unit.STORE}
+GEMM, ALU = 0, 1
+
+
+def run(program, config, outputs):
+    """The Code of `program`; `outputs` are the names of the arguments that it writes."""
+    return _Emitter(program, config, outputs).code()
+
+
+class _Emitter:
+    def __init__(self, program, config, outputs):
+        self.program, self.stream = program, Stream(config)
+        self.thread, self.env, self.sites = program.meta["thread"], {}, {}
+        self.dram = {buffer: self.stream.buffer(buffer.name, buffer.shape, buffer.dtype,
+                                                "output" if buffer.name in outputs else "input")
+                     for buffer in program.args}
+
+    def code(self):
+        self.visit(self.program.body)
+        self.stream.sync()
+        return self.stream.code()
+
+    def visit(self, node):
+        if isinstance(node, Seq):
+            for child in node.body:
+                self.visit(child)
+        elif isinstance(node, For):
+            for self.env[node.var] in range(node.extent):
+                self.visit(node.body)
+        elif isinstance(node, Token):
+            call = self.stream.dep_push if node.push else self.stream.dep_pop
+            call(UNITS[node.source], UNITS[node.target])
+        elif isinstance(node, Dma):
+            self.transfer(node)
+        elif isinstance(node, Push):
+            self.push(node)
+        elif isinstance(node, Scope) and node.kind == "uop":
+            site = self.sites.setdefault(id(node), f"{node.value} {len(self.sites)}")
+            with self.stream.uop_kernel(site), ExitStack() as loops:
+                for loop in node.loops:
+                    loops.enter_context(self.stream.uop_loop(*loop))
+                self.visit(node.body)
+        else:
+            self.visit(node.body)
+
+    def address(self, pointer):
+        """The tile on chip: the buffer's place, the thread's share, the index."""
+        buffer = pointer.buffer
+        thread = self.env[self.thread] if buffer.threads > 1 else 0
+        return buffer.offset + thread * buffer.stride + pointer.index.value(self.env)
+
+    def transfer(self, node):
+        far, near = node.dram, self.address(node.sram)
+        offset, x_size, y_size = (form.value(self.env) for form in (far.index, node.x_size, node.y_size))
+        dram = self.dram[far.buffer]
+        if node.store:
+            self.stream.store_buffer_2d(near, MemType.OUT, dram, offset, x_size, y_size, node.x_stride)
+            return
+        memory = memory_of(node.sram.buffer)
+        if memory == "ACC" and far.buffer.dtype == "int8":
+            memory = "ACC_8BIT"
+        pads = tuple(pad.value(self.env) for pad in node.pads)
+        self.stream.load_buffer_2d(dram, offset, x_size, y_size, node.x_stride, pads, near, MemType[memory])
+
+    def push(self, node):
+        dst, src, wgt = (self.address(pointer) if pointer else 0 for pointer in (node.dst, node.src, node.wgt))
+        if node.opcode is None:
+            self.stream.uop_push(GEMM, int(node.reset), dst, src, wgt, 0, 0, 0)
+        else:
+            self.stream.uop_push(ALU, 0, dst, src, 0, node.opcode, int(node.use_imm), node.imm)

@@ -1,0 +1,38 @@
+"""Pass 10, fold: the two outermost loops of a kernel become the hardware's loops.
+
+In:  uop scopes: loops around one Push.
+Out: `Scope.loops` holds up to two (extent, dst, src, wgt factor), outer first; the loops left unroll to
+     micro-ops. A loop stays a loop of micro-ops if its count or factors do not fit their fields.
+This is what `vta.lower` prints.
+"""
+
+from dataclasses import replace
+
+from vta.compiler.ir import For, Push, Scope, children, rebuild
+from vta.compiler.passes.rewrite import substitute
+from vta.hw.isa import field_range, layouts
+
+
+def run(program, config):
+    def visit(node):
+        if isinstance(node, Scope) and node.kind == "uop":
+            return _fold(node, layouts(config).of(4 if node.value == "ALU" else 2))
+        return rebuild(node, visit) if children(node) else node
+    return program.with_body(visit(program.body))
+
+
+def _fold(scope, layout):
+    loops, body = [], scope.body
+    while isinstance(body, For) and len(loops) < 2:
+        push = body
+        while not isinstance(push, Push):
+            push = push.body
+        factors = [pointer.index.coef(body.var) if pointer else 0 for pointer in (push.dst, push.src, push.wgt)]
+        end = ("out", "in")[len(loops)]
+        fields = [(f"iter_{end}", body.extent)] + [(f"{side}_factor_{end}", factor) for side, factor in
+                                                  zip(("dst", "src", "wgt"), factors, strict=True) if factor]
+        if not all(field_range(layout[name])[0] <= value <= field_range(layout[name])[1] for name, value in fields):
+            break
+        loops.append((body.extent, *factors))
+        body = substitute(body.body, {body.var: 0})
+    return replace(scope, loops=tuple(loops), body=body)

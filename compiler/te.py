@@ -1,0 +1,155 @@
+"""The tensor-expression language: declare what each tensor holds, element by element.
+
+    A = te.placeholder((n, m), name="A", dtype="int8")
+    k = te.reduce_axis((0, m), name="k")
+    B = te.compute((n,), lambda i: te.sum(A[i, k].astype("int32"), axis=k), name="B")
+
+A tensor is declared once, by `placeholder` or `compute`; how it is computed is the business of a schedule
+(`create_schedule`). Indices are sums of axes times integers; values are built with + - * >> <<, `max`, `min`,
+`sum` and `.astype`. Arithmetic is that of the machine: two's complement that wraps.
+"""
+
+import inspect
+import itertools
+import math
+
+from vta.compiler.expr import CompileError, Lin, Val, Var
+
+DTYPES = ("int8", "int32")
+
+
+class Tensor:
+    """A named array of static shape. `op.axis` and `op.reduce_axis` are its axes; `body` is a Val, None for inputs."""
+
+    def __init__(self, shape, dtype, name, axis=(), body=None):
+        if dtype not in DTYPES:
+            raise CompileError(f"tensor {name}: dtype {dtype!r} must be one of {', '.join(DTYPES)}")
+        self.shape, self.dtype, self.name = tuple(shape), dtype, name
+        self.axis, self.body = list(axis), body
+        self.reduce_axis = list(body.args[1]) if body is not None and body.op == "sum" else []
+
+    @property
+    def op(self):
+        """The tensor itself: `T.op.axis` is `T.axis`, and `s[T.op]` is `s[T]`."""
+        return self
+
+    @property
+    def size(self):
+        return math.prod(self.shape)
+
+    @property
+    def strides(self):
+        """Elements between neighbours in each dimension: row-major."""
+        return tuple(math.prod(self.shape[n + 1:]) for n in range(len(self.shape)))
+
+    def __call__(self, *indices, op="load"):
+        if len(indices) != len(self.shape):
+            raise CompileError(f"tensor {self.name} has {len(self.shape)} dimensions, {len(indices)} indices given")
+        return Val(op, (self, tuple(Lin.of(index) for index in indices)), self.dtype)
+
+    def __getitem__(self, indices):
+        return self(*indices) if isinstance(indices, tuple) else self(indices)
+
+    def __repr__(self):
+        return f"Tensor({self.name}, {self.shape}, {self.dtype})"
+
+
+def _shape(shape, name):
+    shape = tuple(shape)
+    for extent in shape:
+        if isinstance(extent, bool) or not hasattr(extent, "__index__") or extent < 1:
+            raise CompileError(f"tensor {name}: shape {shape} must consist of integers of at least 1")
+    return tuple(int(extent) for extent in shape)
+
+
+def placeholder(shape, name="placeholder", dtype="int8"):
+    """An input tensor."""
+    return Tensor(_shape(shape, name), dtype, name)
+
+
+def compute(shape, function, name="compute"):
+    """The tensor whose element at axes (i, j, ...) is `function(i, j, ...)`."""
+    shape = _shape(shape, name)
+    parameters = list(inspect.signature(function).parameters.values())
+    if len(parameters) == 1 and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
+        names = [f"i{n}" for n in range(len(shape))]
+    else:
+        names = [parameter.name for parameter in parameters]
+    if len(names) != len(shape):
+        raise CompileError(f"tensor {name} has {len(shape)} dimensions but its function takes {len(names)} axes")
+    axis = [Var(axis_name, extent) for axis_name, extent in zip(names, shape, strict=True)]
+    body = function(*axis)
+    if not isinstance(body, Val):
+        raise CompileError(f"tensor {name}: its function returns {body!r}, which is no value of a tensor")
+    return Tensor(shape, body.dtype, name, axis, body)
+
+
+def reduce_axis(bounds, name="k"):
+    """An axis to sum over: from `bounds[0]`, which must be 0, up to `bounds[1]` - 1."""
+    low, high = bounds
+    if low != 0 or high < 1:
+        raise CompileError(f"reduce axis {name}: bounds {bounds} must be (0, n) with n of at least 1")
+    return Var(name, int(high), "reduce")
+
+
+def sum(value, axis):
+    """The sum of `value` over one reduce axis or several."""
+    axis = tuple(axis) if isinstance(axis, (list, tuple)) else (axis,)
+    for var in axis:
+        if getattr(var, "kind", None) != "reduce":
+            raise CompileError(f"te.sum over {var!r}: only axes made by te.reduce_axis can be summed over")
+    return Val("sum", (value, axis), value.dtype)
+
+
+def _of_two(op, a, b):
+    return a.binary(op, b) if isinstance(a, Val) else b.binary(op, a)
+
+
+def max(a, b):
+    """The larger of two values, one of which may be an integer."""
+    return _of_two("max", a, b)
+
+
+def min(a, b):
+    """The smaller of two values, one of which may be an integer."""
+    return _of_two("min", a, b)
+
+
+def thread_axis(tag):
+    """What an axis is bound to for virtual threads: the tag must be "cthread"."""
+    if tag != "cthread":
+        raise CompileError(f"thread axis {tag!r}: only \"cthread\", virtual threads, exists on this machine")
+    return tag
+
+
+def stages_of(outputs):
+    """All computed tensors that `outputs` need, producers first."""
+    order = []
+
+    def visit(tensor):
+        if tensor.body is not None and tensor not in order:
+            for load in tensor.body.loads():
+                visit(load.args[0])
+            order.append(tensor)
+
+    for tensor in outputs:
+        visit(tensor)
+    names = [tensor.name for tensor in order]
+    for name, group in itertools.groupby(sorted(names)):
+        if len(list(group)) > 1:
+            raise CompileError(f"two tensors are called {name!r}: give each its own name")
+    return order
+
+
+def create_schedule(outputs):
+    """The default schedule of the graph that ends in `outputs` (one tensor or a list): every stage by itself."""
+    from vta.compiler.schedule import Schedule
+    return Schedule(outputs if isinstance(outputs, (list, tuple)) else [outputs])
+
+
+def lower(schedule, args, simple_mode=True):
+    """The loops that `schedule` means, as text: before any mapping to the machine."""
+    from vta.compiler.lowering import lower_loops
+    from vta.compiler.printer import show
+    del simple_mode          # always
+    return show(lower_loops(schedule, args))
