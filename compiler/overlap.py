@@ -39,7 +39,7 @@ def outside(rows, regions):
 
 
 class Overlaps:
-    """The bytes that STOREs and LOADs of `count` instructions share, and who touched each last.
+    """Bytes that both LOADs and STOREs of `count` instructions touch, and who touched them last.
 
     `touched[n]` says whether instruction n reaches any of them: usually none does, and nothing is kept.
     """

@@ -117,6 +117,7 @@ class _Format(data.FlexibleLayout):
         super().__init__(bits, members)
         # name -> (offset, width, lowest, highest), since asking a Field for these takes its time
         self.ranges = {name: (field.offset, field.width, *field_range(field)) for name, field in self}
+        self.named = sum(((1 << field.width) - 1) << field.offset for _, field in self)      # as a bit mask
 
 
 HEAD = (("opcode", unsigned(3)), *((flag, unsigned(1)) for flag in TOKEN_FLAGS))
