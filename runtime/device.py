@@ -12,6 +12,7 @@ raises a DeviceError whose `result` still holds what the run left.
 import abc
 import importlib
 import inspect
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -161,18 +162,13 @@ class Device(abc.ABC):
         return dict(self._stats)
 
     def clear_stats(self):
-        self._stats = dict.fromkeys(original_stats(_Zeros(), Config()), 0)
+        self._stats = original_stats(defaultdict(int), self.config)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.close()
-
-
-class _Zeros(dict):
-    def __missing__(self, key):
-        return 0
 
 
 def check_tokens(counts):

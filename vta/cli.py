@@ -1,8 +1,8 @@
 """The command line: `vta COMMAND ...`. Commands are the modules of `vta.commands`; none is named here.
 
 Bad input of any kind is one line on standard error, `vta: what is wrong`, and an exit code that is not 0:
-2 for the command line itself, 1 for everything else. With VTA_TRACEBACK=1 in the environment it comes with the
-traceback.
+2 for the command line itself, 1 for everything else. VTA_TRACEBACK=1 in the environment lets the
+traceback through.
 """
 
 import argparse
@@ -19,7 +19,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage text."""
 
     def error(self, message):
-        print(f"{self.prog}: {message} (see `{self.prog} --help`)", file=sys.stderr)
+        print(f"vta: {message} (see `{self.prog} --help`)", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -58,7 +58,9 @@ def main(argv=None):
     except Exception as error:
         if not _expected(error) or os.environ.get("VTA_TRACEBACK"):
             raise
-        print("vta:", " ".join(str(error).split()), file=sys.stderr)
+        named = isinstance(error, OSError) and error.filename and error.strerror
+        words = f"{error.filename}: {error.strerror}" if named else str(error)
+        print("vta:", " ".join(words.split()), file=sys.stderr)
         return 1
 
 

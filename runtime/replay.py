@@ -1,0 +1,82 @@
+"""Run a vector on a device and compare everything it left: all of DRAM, byte for byte, tokens, statistics."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vta.runtime.device import DeviceError
+from vta.runtime.memory import Memory
+
+
+@dataclass(frozen=True)
+class Replay:
+    """`differences` says in words what is not as it should be, first of all the first differing byte of DRAM;
+    empty if all is equal. `result` is the RunResult, or None if the run did not get so far."""
+
+    differences: tuple
+    result: object
+
+    @property
+    def equal(self):
+        return not self.differences
+
+
+def replay(vector, device, *, progress=None):
+    """Load a Vector into an otherwise empty DRAM, set its tokens, run it, compare.
+
+    AddressError for a vector that does not fit the device's DRAM. An error of the run is a difference.
+    """
+    memory = device.memory
+    expected = Memory(memory.size, memory.base)
+    try:
+        vector.before.write(expected)
+        device.reset()
+        device.set_tokens(**vector.tokens_before)
+        memory.clear()
+        vector.before.write(memory)
+        differences = []
+        try:
+            result = device.run(vector.insn_address, len(vector.insns), progress=progress)
+        except DeviceError as error:
+            differences.append(str(error))
+            result = error.result
+        vector.after.write(expected)
+        differences += _dram(memory, expected)
+    finally:
+        expected.close()
+    if result is not None:
+        differences += _numbers("tokens", vector.tokens_left, result.tokens_left)
+        differences += _numbers("statistics", vector.stats, result.stats)
+    return Replay(tuple(differences), result)
+
+
+def _dram(memory, expected):
+    """The first byte that differs, in words: [] or [words]. Pages that neither side touched are not read."""
+    first, count = None, 0
+    for address, nbytes in _union([*memory.extents(), *expected.extents()]):
+        got, want = memory.view(address, nbytes), expected.view(address, nbytes)
+        if np.array_equal(got, want):
+            continue
+        where = np.flatnonzero(got != want)
+        count += len(where)
+        if first is None:
+            n = int(where[0])
+            first = f"DRAM at 0x{address + n:x}: expected 0x{want[n]:02x}, got 0x{got[n]:02x}"
+    return [] if first is None else [f"{first} ({count} bytes differ)"]
+
+
+def _union(ranges):
+    """Ranges (address, nbytes) joined where they overlap or touch, ascending."""
+    joined = []
+    for address, nbytes in sorted(ranges):
+        if joined and address <= sum(joined[-1]):
+            start = joined[-1][0]
+            joined[-1] = (start, max(sum(joined[-1]), address + nbytes) - start)
+        else:
+            joined.append((address, nbytes))
+    return joined
+
+
+def _numbers(what, expected, got):
+    return [f"{what}: expected {name} = {value}, got {got.get(name)}"
+            for name, value in expected.items() if got.get(name) != value]

@@ -1,0 +1,133 @@
+"""`vta replay`: run vector files and compare DRAM, tokens and statistics with what they should be.
+
+The bound is the fewest cycles an ideal in-order machine takes on the same bus at the same memory latency
+(vta.sim.bound); efficiency is bound / cycles.
+"""
+
+import json
+import sys
+
+from vta.hw.config import Config
+from vta.runtime.device import open_device
+from vta.runtime.progress import Progress
+from vta.runtime.replay import replay
+from vta.sim.bound import BoundError, bound
+from vta.sim.vector import VectorError, load_vector
+
+NAME = "replay"
+HELP = "run vector files and compare all of DRAM with what they expect"
+EPILOG = "example: vta replay tut_conv_vt2.npz --device tsim --latency 64"
+
+
+def add_arguments(parser):
+    parser.add_argument("files", nargs="+", metavar="FILE", help="vector file (.npz)")
+    parser.add_argument("--device", default="sim", metavar="NAME",
+                        help="sim (functional), tsim (RTL), pynq or tcp://host:port (default: %(default)s)")
+    parser.add_argument("--latency", type=_cycles, default=16, metavar="N",
+                        help="memory latency in cycles, for tsim and for the bound (default: %(default)s)")
+    parser.add_argument("--config", metavar="NAME|FILE",
+                        help="preset or vta_config.json; its architecture must be the vector's (default: the "
+                             "configuration the vector names)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a file, one line each")
+
+
+def _cycles(text):
+    if not text.isdecimal():
+        raise ValueError(text)
+    return int(text)
+
+
+_cycles.__name__ = "whole number of cycles"      # argparse shows it where the value is bad
+
+
+def run(args):
+    chosen = Config.load(args.config) if args.config else None
+    devices = _Devices(args)
+    equal = True
+    try:
+        for path in args.files:
+            vector = load_vector(path)
+            config = _config(vector, chosen)
+            with Progress(vector.name, sys.stderr) as progress:
+                outcome = replay(vector, devices.get(config), progress=progress)
+            report = _report(vector, config, outcome, args)
+            print(json.dumps(report) if args.json else _text(report), flush=True)
+            if not outcome.equal:
+                equal = False
+                print(f"vta: {path}: {outcome.differences[0]}", file=sys.stderr)
+    finally:
+        devices.close()
+    return 0 if equal else 1
+
+
+class _Devices:
+    """One device for each configuration, opened when first needed."""
+
+    def __init__(self, args):
+        self._args, self._open = args, {}
+
+    def get(self, config):
+        if config not in self._open:
+            options = {}
+            if self._args.device == "tsim":
+                options = {"latency": self._args.latency, "say": _say}
+            self._open[config] = open_device(self._args.device, config, **options)
+        return self._open[config]
+
+    def close(self):
+        for device in self._open.values():
+            device.close()
+
+
+def _say(line):
+    print(line, file=sys.stderr, flush=True)
+
+
+def _config(vector, chosen):
+    """The configuration to use for a vector; VectorError where the one chosen cannot run it."""
+    if chosen is None:
+        return vector.config
+    for key, value in vector.config.architecture.items():
+        if chosen.architecture[key] != value:
+            raise VectorError(f"{vector.path}: made for {key} = {value}, configuration {chosen.name!r} has "
+                              f"{chosen.architecture[key]}")
+    return chosen
+
+
+def _report(vector, config, outcome, args):
+    """What `--json` prints."""
+    result = outcome.result
+    try:
+        least = bound(vector.insns, config, latency=args.latency, bus_bytes=config.bus_bytes,
+                      tokens_before=vector.tokens_before).cycles
+    except BoundError:
+        least = None
+    cycles = result.cycles if result else None
+    return {
+        "file": str(vector.path), "device": args.device, "equal": outcome.equal, "cycles": cycles,
+        "counters": (result.counters | result.stats) if result else {},
+        "tokens_left": result.tokens_left if result else {},
+        "seconds": round(result.seconds, 6) if result else None,
+        "bound": least, "efficiency": round(least / cycles, 4) if cycles and least is not None else None,
+        "latency": args.latency, "config": config.name, "differences": list(outcome.differences),
+    }
+
+
+def _text(report):
+    """The same for people: a line of result, then the numbers, three to a row."""
+    speed = ""
+    if report["cycles"]:
+        speed = f", {report['cycles'] / max(report['seconds'], 1e-9):,.0f} cycles/s"
+    lines = [f"{report['file']}: {'equal' if report['equal'] else 'DIFFERENT'} on {report['device']} "
+             f"({report['seconds'] or 0:.3f} s{speed})"]
+    lines += [f"  {words}" for words in report["differences"]]
+    if report["cycles"]:
+        lines.append(f"  cycles {report['cycles']}, bound {report['bound']} at latency {report['latency']}, "
+                     f"efficiency {report['efficiency'] or 0:.1%}")
+    else:
+        lines.append(f"  bound {report['bound']} cycles at latency {report['latency']}")
+    lines.append("  tokens left: " + (", ".join(f"{queue} {count}" for queue, count in
+                                                report["tokens_left"].items() if count) or "none"))
+    shown = [f"{name:<18}{value:>12}" for name, value in report["counters"].items() if value]
+    lines += ["  " + "    ".join(shown[n:n + 3]) for n in range(0, len(shown), 3)]
+    return "\n".join(lines)
