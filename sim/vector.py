@@ -48,7 +48,8 @@ class Chunks:
 
 @dataclass(frozen=True)
 class Vector:
-    """One launch. `stats` holds those of the original's statistics that the file names."""
+    """One launch. `stats` holds those of the original's statistics that the file names; `regions` (k, 2) of
+    (address, bytes) all of the DRAM that was allocated, where the file says so."""
 
     path: Path
     config: Config
@@ -59,6 +60,7 @@ class Vector:
     tokens_before: dict
     tokens_left: dict
     stats: dict
+    regions: np.ndarray | None = None
 
     @property
     def name(self):
@@ -76,7 +78,7 @@ def load_vector(path):
     try:
         with np.load(path, allow_pickle=False) as archive:
             need(isinstance(archive, np.lib.npyio.NpzFile), "not a vector: a single array")
-            keys = {key: archive[key] for key in _KEYS if key in archive.files}
+            keys = {key: archive[key] for key in (*_KEYS, "regions") if key in archive.files}
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, NotImplementedError) as error:
         if isinstance(error, VectorError):
             raise
@@ -86,6 +88,9 @@ def load_vector(path):
         need(keys[key].dtype.kind in kind and keys[key].ndim == ndim,
              f"key {key!r} has type {keys[key].dtype} and {keys[key].ndim} dimensions")
     need(keys["insns"].shape[1:] == (2,) and len(keys["insns"]), f"insns has shape {keys['insns'].shape}")
+    regions = keys.get("regions")
+    need(regions is None or (regions.dtype.kind in "iu" and regions.shape == (len(regions), 2)),
+         "regions is not a list of (address, bytes)")
     chunks = {}
     for when in ("before", "after"):
         part = Chunks(*(keys[f"mem_{when}_{name}"] for name in ("addr", "len", "data")))
@@ -103,7 +108,7 @@ def load_vector(path):
     return Vector(path, config, keys["insns"].astype(np.uint64), int(keys["insn_phy_addr"]), **chunks,
                   tokens_before=_tokens(stats, "tokens_before", need),
                   tokens_left=_tokens(stats, "tokens_left", need),
-                  stats={name: stats[name] for name in _STATISTICS if name in stats})
+                  stats={name: stats[name] for name in _STATISTICS if name in stats}, regions=regions)
 
 
 # key -> (kinds of number it may hold, dimensions)
