@@ -1,0 +1,64 @@
+# Every target sets up what it needs: a virtual environment in .venv, everything else from the package index.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+CONFIG ?= default
+BOARD ?=
+# the first Python that is new enough; or name yours: make sim PYTHON=/opt/python3.12/bin/python3
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VTA := .venv/bin/vta
+PYTEST := .venv/bin/python -m pytest
+
+.PHONY: help
+help:  ## say what can be made
+	@echo "make TARGET, where TARGET is one of"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: check-tools
+check-tools:
+	@missing=; for p in g++ make perl; do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+		echo "missing:$$missing; on Debian or Ubuntu: apt-get install$$missing" >&2; exit 1; fi
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "missing: Python 3.11 or newer; name yours: make PYTHON=/path/to/python3" >&2; exit 1; fi
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "missing: Python's venv; on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+.venv/ready: pyproject.toml | check-tools
+	@echo "setting up .venv (once, about a minute)"
+	@rm -f $@; [ -x .venv/bin/python ] || $(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+.PHONY: sim
+sim: .venv/ready  ## run a 3x3 convolution on the RTL and compare it with numpy
+	@$(VTA) sim --config $(CONFIG)
+
+.PHONY: test
+test: .venv/ready  ## run the tests, all but the slow ones
+	@$(PYTEST) -m "not slow" -n auto --maxprocesses 8
+
+.PHONY: test-all
+test-all: .venv/ready  ## run all tests
+	@$(PYTEST) -n auto --maxprocesses 8
+
+.PHONY: lint
+lint: .venv/ready  ## check the style of the Python code
+	@.venv/bin/ruff check .
+
+.PHONY: verilog
+verilog: .venv/ready  ## write the accelerator as build/CONFIG/vta.v
+	@$(VTA) verilog --config $(CONFIG) --out build/$(CONFIG)/vta.v
+
+.PHONY: ip
+ip: .venv/ready  ## write the IP packages of all boards to build/ip
+	@$(VTA) ip --all
+
+.PHONY: bitstream
+bitstream: .venv/ready  ## build the bitstream for BOARD=... with Vivado
+	@$(VTA) bitstream $(if $(BOARD),--board $(BOARD))
+
+.PHONY: clean
+clean:  ## remove .venv and all that was built here (simulators are in ~/.cache/vta)
+	rm -rf .venv build .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

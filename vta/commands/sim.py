@@ -1,0 +1,50 @@
+"""Run the 3x3 convolution of examples/conv2d_by_hand.py on the RTL and compare with numpy, bit for bit.
+
+Prints the statistics of the run, then cycles, MAC utilisation (GEMM steps per cycle), the bound (cycles of an
+ideal in-order machine for the same stream), the efficiency (bound / cycles), and the speed of the simulation.
+"""
+
+import importlib.util
+from pathlib import Path
+
+NAME = "sim"
+HELP = "run a convolution on the RTL, compare it with numpy"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "conv2d_by_hand.py"
+
+
+def add_arguments(parser):
+    parser.add_argument("--config", default="default", help="preset or file (default: %(default)s)")
+    parser.add_argument("--latency", type=int, default=16,
+                        help="cycles from a memory request to its data (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random data (default: %(default)s)")
+    parser.add_argument("--trace", metavar="FILE", help="write all signals to this VCD file (slow)")
+
+
+def run(args):
+    from vta.hw.config import Config
+    from vta.progress import Progress
+    from vta.runtime.device import open_device
+    from vta.sim.bound import bound
+    config, example = Config.load(args.config), _example()
+    program = example.build(config)
+    ideal = bound(program.code.insns, config, latency=args.latency, bus_bytes=config.bus_bytes).cycles
+    with Progress(ideal) as progress, open_device("tsim", config, latency=args.latency, trace=args.trace,
+                                                  say=progress.say) as device:
+        progress.say(f"configuration {config.name}, memory latency {args.latency} cycles: running")
+        progress.restart()
+        result = example.main(device, seed=args.seed, progress=progress)
+    steps = result.counters["gemm_steps"]
+    print(f"\tcycles          : {result.cycles:>16}")
+    print(f"\tMAC utilisation : {steps / result.cycles:>16.1%}")
+    print(f"\tbound           : {ideal:>16}")
+    print(f"\tefficiency      : {ideal / result.cycles:>16.1%}")
+    print(f"\tcycles/second   : {result.cycles / result.seconds:>16,.0f}")
+
+
+def _example():
+    if not EXAMPLE.exists():
+        raise ValueError(f"{EXAMPLE} is not there: `vta sim` runs from a checkout of the repository")
+    spec = importlib.util.spec_from_file_location(EXAMPLE.stem, EXAMPLE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
