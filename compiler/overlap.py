@@ -19,7 +19,7 @@ def merge(first, last):
 
 
 def outside(rows, regions):
-    """(instruction, address) once for each instruction that leaves the union of `regions` (address, bytes)."""
+    """(instruction, address), once for each instruction that leaves all of `regions` (address, bytes)."""
     insn, first, size = rows
     if not len(insn):
         return []

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from vta.compiler.checker import check
-from vta.compiler.stream import KINDS, UOPS, Buffer, Code
+from vta.compiler.stream import UOPS, Buffer, Code
 from vta.hw.config import Config, ConfigError
 
 FORMAT = 1
@@ -170,9 +170,7 @@ class Program:
              f"this version reads {FORMAT}")
         try:
             config = Config.from_dict(head["config"], name="program")
-            buffers = tuple(Buffer(str(b["name"]), tuple(int(n) for n in b["shape"]),
-                                   np.dtype(b["dtype"]).name, b["kind"], str(b["layout"]))
-                            for b in head["buffers"])
+            buffers = tuple(parse_buffer(row) for row in head["buffers"])
             name, stamp = str(head["name"]), head["config_hash"]
         except ConfigError as error:
             raise ProgramError(f"{path}: {error}") from None
@@ -180,10 +178,6 @@ class Program:
             raise ProgramError(f"{path}: bad header: {type(error).__name__}: {error}") from None
         need(stamp == config.hash, f"configuration hash {stamp!r} does not belong to its configuration "
                                    f"({config.hash:#010x})")
-        for buffer in buffers:
-            need(buffer.kind in KINDS and all(n > 0 for n in buffer.shape)
-                 and np.dtype(buffer.dtype).kind in "iu",
-                 f"buffer {buffer.name!r}: kind {buffer.kind!r}, shape {buffer.shape}, type {buffer.dtype}")
         need(len({b.name for b in buffers} | {"uop"}) == len(buffers) + 1, "two buffers of one name")
         for key, dtype, shape in (("insns", "uint64", (-1, 2)), ("uops", "uint32", (-1,)),
                                   ("relocations", "int64", (-1, 2))):
@@ -228,6 +222,12 @@ class Placement:
         outputs = {buffer.name: memory.read(self.addresses[buffer.name], buffer.nbytes).view(buffer.dtype)
                    .reshape(buffer.shape) for buffer in program.buffers if buffer.kind == "output"}
         return outputs, result
+
+
+def parse_buffer(row):
+    """The Buffer that a header's object describes; KeyError, TypeError or ValueError where it is none."""
+    return Buffer(str(row["name"]), tuple(int(n) for n in row["shape"]), np.dtype(row["dtype"]).name,
+                  row["kind"], str(row["layout"]))
 
 
 def _fitting(array, buffer, program):

@@ -24,6 +24,7 @@ on-chip memory, or calls out of place (StreamError). A stream is one launch: not
 """
 
 import math
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -55,13 +56,22 @@ class StreamError(ValueError):
 
 @dataclass(frozen=True)
 class Buffer:
-    """DRAM that a program uses, without an address yet. `layout` says in words or letters what axes mean."""
+    """DRAM that a program uses, without an address yet. `kind` is one of KINDS, `dtype` an integer type;
+    `layout` says in letters or words what the axes mean."""
 
     name: str
     shape: tuple
     dtype: str
     kind: str
     layout: str = ""
+
+    def __post_init__(self):
+        if not re.fullmatch(r"[A-Za-z_][\w.]*", self.name):      # it becomes a file name and an argument
+            raise StreamError(f"buffer name {self.name!r}: must be letters, digits, '_' and '.'")
+        if self.kind not in KINDS:
+            raise StreamError(f"buffer {self.name!r}: kind {self.kind!r} must be one of {', '.join(KINDS)}")
+        if np.dtype(self.dtype).kind not in "iu" or any(extent < 0 for extent in self.shape):
+            raise StreamError(f"buffer {self.name!r}: {self.dtype} {self.shape} is no array of integers")
 
     @property
     def nbytes(self):
@@ -129,8 +139,6 @@ class Stream:
     # buffers and transfers
     def buffer(self, name, shape, dtype, kind, layout=""):
         """Declare DRAM of the program: `kind` is "input", "output" or "const"."""
-        if kind not in KINDS:
-            raise StreamError(f"buffer {name!r}: kind {kind!r} must be one of {', '.join(KINDS)}")
         if any(name == other.name for other in self.buffers):
             raise StreamError(f"buffer {name!r} is declared twice, or has the reserved name 'uop'")
         new = Buffer(name, tuple(int(n) for n in shape), np.dtype(dtype).name, kind, layout)
