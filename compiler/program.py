@@ -25,6 +25,7 @@ from vta.hw.config import Config, ConfigError
 FORMAT = 1
 PAGE = 4096                      # programs lie at pages; no tile is larger
 SUFFIX = ".vta"
+HEAD = "program.json"
 
 
 class ProgramError(ValueError):
@@ -136,7 +137,7 @@ class Program:
         members |= {f"const.{name}": array for name, array in sorted(self.constants.items())}
         data = io.BytesIO()
         with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as file:
-            _add(file, "program.json", json.dumps(head, indent=1).encode() + b"\n")
+            _add(file, HEAD, json.dumps(head, indent=1).encode() + b"\n")
             for name, array in members.items():
                 text = io.BytesIO()
                 np.lib.format.write_array(text, np.ascontiguousarray(array), version=(1, 0),
@@ -149,7 +150,7 @@ class Program:
         """Read a program file; ProgramError names what is wrong with it."""
         try:
             with zipfile.ZipFile(path) as file:
-                head = json.loads(file.read("program.json"))
+                head = json.loads(file.read(HEAD))
                 arrays = {name.removesuffix(".npy"): _array(file.read(name))
                           for name in file.namelist() if name.endswith(".npy")}
         except FileNotFoundError:

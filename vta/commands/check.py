@@ -1,0 +1,30 @@
+"""`vta check`: prove that streams depend on no timing, or say what is wrong with them.
+
+Races (two units touch one entry and no token orders them), deadlock, tokens left over, reads of what
+nothing wrote, on-chip and DRAM bounds, fields without meaning. Reads vectors (.npz), programs, folders of raw
+binaries and assembly text; a vector says which tokens to expect before and after it. Exit code 1 for faults.
+"""
+
+NAME = "check"
+HELP = "check streams for races, deadlock, stray tokens, bounds"
+EPILOG = "example: vta check tut_conv_vt2.npz my_conv.vta"
+
+
+def add_arguments(parser):
+    parser.add_argument("files", nargs="+", metavar="FILE",
+                        help="vector, program, raw folder or assembly text")
+    parser.add_argument("--config", metavar="NAME|FILE", default="default",
+                        help="configuration for assembly text (default: %(default)s)")
+
+
+def run(args):
+    from vta.hw.config import Config
+    from vta.sources import open_source
+
+    config, clean = Config.load(args.config), True
+    for path in args.files:
+        report = open_source(path, config).check()
+        clean = clean and report.ok
+        *faults, verdict = str(report).splitlines()
+        print("\n".join([f"{path}: {verdict}", *(f"  {fault}" for fault in faults)]), flush=True)
+    return 0 if clean else 1

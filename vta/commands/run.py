@@ -1,0 +1,83 @@
+"""`vta run`: run a program file on a device.
+
+Inputs come from .npy files, or from --random; outputs go to .npy files. Shapes and types are those that
+`vta compile` printed. A device of another configuration refuses the program.
+"""
+
+import sys
+from pathlib import Path
+
+NAME = "run"
+HELP = "run a program file on a device"
+EPILOG = "example: vta run conv.vta --device tsim --input data=d.npy --input kernel=k.npy --output res=r.npy"
+
+
+def add_arguments(parser):
+    parser.add_argument("program", metavar="PROGRAM",
+                        help="program file, raw folder, or Python file with build(config)")
+    parser.add_argument("--device", default="sim", metavar="NAME",
+                        help="sim (functional), tsim (RTL), pynq or tcp://host:port (default: %(default)s)")
+    parser.add_argument("--config", metavar="NAME|FILE",
+                        help="the device's configuration (default: the program's own)")
+    parser.add_argument("--input", action="append", default=[], metavar="NAME=FILE", help="an input, .npy")
+    parser.add_argument("--output", action="append", default=[], metavar="NAME=FILE", help="an output, .npy")
+    parser.add_argument("--random", type=int, metavar="SEED", help="random data for inputs without a file")
+
+
+def run(args):
+    import numpy as np
+
+    from vta.compiler.program import ProgramError
+    from vta.hw.config import Config
+    from vta.runtime.device import open_device
+    from vta.runtime.progress import Progress
+    from vta.sources import open_program
+
+    inputs, outputs = _pairs(args.input, "--input"), _pairs(args.output, "--output")
+    config = Config.load(args.config) if args.config else None
+    program = open_program(args.program, config)
+    for name in (*inputs, *outputs):
+        program.buffer(name)
+    arrays = {name: _load(path) for name, path in inputs.items()}
+    random = np.random.default_rng(args.random)
+    for buffer in program.buffers:
+        if buffer.kind == "input" and buffer.name not in arrays:
+            if args.random is None:
+                raise ProgramError(f"input {buffer.name!r} has no data: "
+                                   f"--input {buffer.name}=FILE or --random SEED")
+            limits = np.iinfo(buffer.dtype)
+            arrays[buffer.name] = random.integers(limits.min, limits.max, buffer.shape, buffer.dtype, True)
+    options = {"say": lambda line: print(line, file=sys.stderr)} if args.device == "tsim" else {}
+    with open_device(args.device, config or program.config, **options) as device:
+        with Progress(program.name, sys.stderr) as progress:
+            results, result = program.run(device, progress=progress, **arrays)
+        print(f"{program.name}: ran on {args.device} in {result.seconds:.3f} s"
+              + (f", {result.cycles} cycles" if result.cycles is not None else ""))
+        for name, value in device.stats().items():
+            print(f"\t{name:<16}: {value:>16}")
+    for name, path in outputs.items():
+        if name not in results:
+            raise ProgramError(f"{name!r} is no output of {program.name!r}: {', '.join(results)}")
+        with Path(path).open("wb") as file:
+            np.save(file, results[name])
+        print(f"{path}: {name}, {results[name].dtype} {results[name].shape}")
+    return 0
+
+
+def _pairs(texts, option):
+    pairs = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            raise ValueError(f"{option} {text}: expected NAME=FILE")
+        pairs[name] = path
+    return pairs
+
+
+def _load(path):
+    import numpy as np
+
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is no .npy file: {error}") from None
