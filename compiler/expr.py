@@ -1,7 +1,8 @@
 """Expressions: linear forms over loop variables for indices, small value trees for what a stage computes.
 
-All shapes are static, so an index is a `Lin`: a sum of integer multiples of atoms plus a constant, an atom being
-a `Var` or a `Max` of linear forms. Two forms are equal exactly if their terms are: no simplifier is needed.
+All shapes are static, so an index is a `Lin`: a sum of integer multiples of atoms plus a constant, an atom
+being a `Var` or a `Max` of linear forms. Two forms are equal exactly if their terms are: no simplifier is
+needed.
 """
 
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ class Lin(_Arith):
     def variables(self):
         found = set()
         for atom in self.terms:
-            found |= {atom} if isinstance(atom, Var) else set().union(*(form.variables for form in atom.forms))
+            found |= {atom} if isinstance(atom, Var) else {v for form in atom.forms for v in form.variables}
         return found
 
     def __eq__(self, other):
@@ -115,11 +116,12 @@ class Lin(_Arith):
         return hash((frozenset(self.terms.items()), self.const))
 
     def __str__(self):
-        parts = [f"{'' if n == 1 else '-' if n == -1 else f'{n} * ' if isinstance(atom, Max) else ''}{atom}"
-                 f"{'' if abs(n) == 1 or isinstance(atom, Max) else f' * {n}'}" for atom, n in self.terms.items()]
+        parts = [str(atom) if n == 1 else f"-{atom}" if n == -1 else
+                 f"{n} * {atom}" if isinstance(atom, Max) or n < 0 else f"{atom} * {n}"
+                 for atom, n in self.terms.items()]
         if self.const or not parts:
             parts.append(str(self.const))
-        parts.sort(key=lambda part: part.startswith("-"))         # what is added first, then what is taken away
+        parts.sort(key=lambda part: part.startswith("-"))      # first what is added, then what is taken
         return " + ".join(parts).replace("+ -", "- ")
 
     __repr__ = __str__
@@ -207,5 +209,5 @@ class Val:
         if self.op in ("load", "pad"):
             tensor, indices = self.args
             return Val(self.op, (tensor, tuple(index.substitute(mapping) for index in indices)), self.dtype)
-        return Val(self.op, tuple(arg.substitute(mapping) if isinstance(arg, Val) else arg for arg in self.args),
-                   self.dtype)
+        args = (arg.substitute(mapping) if isinstance(arg, Val) else arg for arg in self.args)
+        return Val(self.op, tuple(args), self.dtype)

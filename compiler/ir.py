@@ -1,7 +1,8 @@
 """The intermediate representation: loops, blocks, scopes and four kinds of leaf, all frozen.
 
-A `Program` goes through the passes in the order that `lowering.py` lists. `verify` says after each which kinds of
-node may still occur. Indices of `Store` count elements; those of `Ptr` count tiles of the buffer's memory.
+A `Program` goes through the passes in the order that `lowering.py` lists. `verify` says after each which
+kinds of node may still occur. Indices of `Store` count elements; those of `Ptr` count tiles of the buffer's
+memory.
 """
 
 import math
@@ -12,7 +13,8 @@ from vta.compiler.expr import CompileError, Lin, Val, Var
 
 @dataclass(eq=False)
 class Buffer:
-    """An array: an argument in DRAM, or a stage's own memory. `threads` copies exist, one for each virtual thread.
+    """An array: an argument in DRAM, or a stage's own memory. `threads` copies exist, one for each virtual
+    thread.
 
     `offset` and `stride` are its place on chip, in tiles, and the distance of the copies; `place` sets them.
     """
@@ -32,7 +34,8 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Ptr:
-    """A place in a buffer, in tiles. Once placed, `buffer` is still there for messages and DRAM relocation."""
+    """A place in a buffer, in tiles. Once placed, `buffer` is still there for messages and DRAM
+    relocation."""
 
     buffer: Buffer
     index: Lin
@@ -53,9 +56,11 @@ class Seq:
 
 @dataclass(frozen=True)
 class Scope:
-    """`kind` pragma (value dma_copy or alu), module (value load, compute or store), or uop (value GEMM or ALU).
+    """`kind` pragma (value dma_copy or alu), module (value load, compute or store), or uop (value GEMM or
+    ALU).
 
-    `loops` belong to uop scopes after folding: (extent, dst, src, wgt factor) of the hardware loops, outer first.
+    `loops` belong to uop scopes after folding: (extent, dst, src, wgt factor) of the hardware loops, outer
+    first.
     """
 
     kind: str
@@ -91,7 +96,8 @@ class Push:
 
 @dataclass(frozen=True)
 class Dma:
-    """A 2-D transfer between `dram` and `sram`; sizes, strides and pads in tiles (linear forms but `stride`)."""
+    """A 2-D transfer between `dram` and `sram`; sizes, strides and pads in tiles (linear forms but
+    `stride`)."""
 
     store: bool
     dram: Ptr
@@ -105,7 +111,8 @@ class Dma:
 
 @dataclass(frozen=True)
 class Token:
-    """push or pop of one dependency token between two modules; a pop belongs to `target`, a push to `source`."""
+    """push or pop of one dependency token between two modules; a pop belongs to `target`, a push to
+    `source`."""
 
     push: bool
     source: str
@@ -114,7 +121,8 @@ class Token:
 
 @dataclass(frozen=True)
 class Program:
-    """Arguments in DRAM, the stages' own buffers, and the body. `threads`: the virtual-thread variable or None."""
+    """Arguments in DRAM, the stages' own buffers, and the body. `threads`: the virtual-thread variable or
+    None."""
 
     args: tuple
     buffers: tuple

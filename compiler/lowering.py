@@ -17,7 +17,8 @@ def lower_program(schedule, args, config, name="main"):
     program = lower_loops(schedule, args, name)
     for buffer in program.buffers:
         if buffer.scope == "global":
-            raise CompileError(f"stage {buffer.name} lives in DRAM but is no argument: give it a place on chip with "
+            raise CompileError(f"stage {buffer.name} lives in DRAM but is no argument: give it a place on "
+                               f"chip with "
                                f"set_scope")
     program = inplace.run(program)
     program = verify(dma.run(program, config), "dma", (Dma, Store, Push))

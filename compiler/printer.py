@@ -32,7 +32,8 @@ def _show(node, depth, thread):
             if kind == "vthread":
                 break
         what = "vthread" if kind == "vthread" else "range" if len(names) == 1 else "grid"
-        return [f"{pad}for {', '.join(names)} in {what}({', '.join(extents)}):", *_show(node, depth + 1, thread)]
+        head = f"{pad}for {', '.join(names)} in {what}({', '.join(extents)}):"
+        return [head, *_show(node, depth + 1, thread)]
     if isinstance(node, Scope):
         head = {"pragma": "pragma", "module": "coproc_scope", "uop": "coproc_uop_scope"}[node.kind]
         value = QUEUE.get(node.value, f'"{node.value}"')
@@ -58,8 +59,9 @@ def _leaf(node, thread):
     far = f"{node.dram.buffer.name}[{node.dram.index}]"
     if node.store:
         return f"store_buffer_2d({far}, {sizes}, sram=OUT[{_tile(node.sram, thread)}])"
-    pads = f", pads=({', '.join(map(str, node.pads))})" if any(pad != Lin() for pad in node.pads) else ""
-    return f"load_buffer_2d({far}, {sizes}{pads}, sram={memory_of(node.sram.buffer)}[{_tile(node.sram, thread)}])"
+    if any(pad != Lin() for pad in node.pads):
+        sizes += f", pads=({', '.join(map(str, node.pads))})"
+    return f"load_buffer_2d({far}, {sizes}, sram={memory_of(node.sram.buffer)}[{_tile(node.sram, thread)}])"
 
 
 def _tile(pointer: Ptr, thread):

@@ -34,7 +34,8 @@ class Stage:
                                f"({', '.join(leaf.name for leaf in self.leaves)})")
 
     def split(self, parent, factor=None, nparts=None):
-        """Two loops for one: the inner has `factor` iterations (or the outer `nparts`). Returns (outer, inner).
+        """Two loops for one: the inner has `factor` iterations (or the outer `nparts`). Returns (outer,
+        inner).
 
         The factor must divide the extent; that is checked when the extent is known, at lowering.
         """
@@ -42,7 +43,8 @@ class Stage:
         if (factor is None) == (nparts is None):
             raise CompileError(f"split of {parent} in stage {self.name}: give either factor or nparts")
         if (factor or nparts) < 1:
-            raise CompileError(f"split of {parent} in stage {self.name}: {factor or nparts} must be at least 1")
+            raise CompileError(f"split of {parent} in stage {self.name}: {factor or nparts} must be at least "
+                               f"1")
         outer, inner = (Var(f"{parent.name}_{end}", None, parent.kind) for end in ("outer", "inner"))
         self.splits.append((parent, outer, inner, factor, nparts))
         place = self.leaves.index(parent)
@@ -94,7 +96,8 @@ class Schedule:
         self.outputs = list(outputs)
         for tensor in self.outputs:
             if not isinstance(tensor, Tensor) or tensor.body is None:
-                raise CompileError(f"create_schedule({tensor!r}): a schedule ends in tensors made by te.compute")
+                raise CompileError(f"create_schedule({tensor!r}): a schedule ends in tensors made by "
+                                   f"te.compute")
         self.stages = {tensor: Stage(self, tensor) for tensor in stages_of(self.outputs)}
 
     def __getitem__(self, tensor):

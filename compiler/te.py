@@ -19,7 +19,8 @@ DTYPES = ("int8", "int32")
 
 
 class Tensor:
-    """A named array of static shape. `op.axis` and `op.reduce_axis` are its axes; `body` is a Val, None for inputs."""
+    """A named array of static shape. `op.axis` and `op.reduce_axis` are its axes; `body` is a Val, None for
+    inputs."""
 
     def __init__(self, shape, dtype, name, axis=(), body=None):
         if dtype not in DTYPES:
@@ -44,7 +45,8 @@ class Tensor:
 
     def __call__(self, *indices, op="load"):
         if len(indices) != len(self.shape):
-            raise CompileError(f"tensor {self.name} has {len(self.shape)} dimensions, {len(indices)} indices given")
+            raise CompileError(f"tensor {self.name} has {len(self.shape)} dimensions, {len(indices)} indices "
+                               f"given")
         return Val(op, (self, tuple(Lin.of(index) for index in indices)), self.dtype)
 
     def __getitem__(self, indices):
@@ -76,7 +78,8 @@ def compute(shape, function, name="compute"):
     else:
         names = [parameter.name for parameter in parameters]
     if len(names) != len(shape):
-        raise CompileError(f"tensor {name} has {len(shape)} dimensions but its function takes {len(names)} axes")
+        raise CompileError(f"tensor {name} has {len(shape)} dimensions but its function takes {len(names)} "
+                           f"axes")
     axis = [Var(axis_name, extent) for axis_name, extent in zip(names, shape, strict=True)]
     body = function(*axis)
     if not isinstance(body, Val):
@@ -142,7 +145,8 @@ def stages_of(outputs):
 
 
 def create_schedule(outputs):
-    """The default schedule of the graph that ends in `outputs` (one tensor or a list): every stage by itself."""
+    """The default schedule of the graph that ends in `outputs` (one tensor or a list): every stage by
+    itself."""
     from vta.compiler.schedule import Schedule
     return Schedule(outputs if isinstance(outputs, (list, tuple)) else [outputs])
 

@@ -7,16 +7,18 @@ from vta.compiler.te import compute
 
 
 def pad(data, pad_before, pad_after=None, name="pad"):
-    """`data` with `pad_before[n]` zeros before and `pad_after[n]` (by default as many) after in dimension n."""
+    """`data` with `pad_before[n]` zeros before and `pad_after[n]` (by default as many) after in dimension
+    n."""
     pad_after = pad_before if pad_after is None else pad_after
     for amounts in (pad_before, pad_after):
         if len(amounts) != len(data.shape) or any(amount < 0 for amount in amounts):
-            raise CompileError(f"pad {name}: {list(amounts)} must be {len(data.shape)} amounts of at least 0, "
-                               f"one for each dimension of {data.name}")
+            raise CompileError(f"pad {name}: {list(amounts)} must be {len(data.shape)} amounts of at least "
+                               f"0, one for each dimension of {data.name}")
     shape = [before + extent + after
              for before, extent, after in zip(pad_before, data.shape, pad_after, strict=True)]
-    return compute(shape, lambda *i: data(*(index - before for index, before in zip(i, pad_before, strict=True)),
-                                          op="pad"), name=name)
+    def shifted(*axes):
+        return data(*(axis - before for axis, before in zip(axes, pad_before, strict=True)), op="pad")
+    return compute(shape, shifted, name=name)
 
 
 nn = SimpleNamespace(pad=pad)

@@ -27,7 +27,9 @@ class Bounds:
     def absolute(self, tensor):
         """axis -> its position in the whole tensor; reduce axes too."""
         mapping = {axis: self.axes[axis] for axis in tensor.reduce_axis}
-        return mapping | {axis: self.axes[axis] + start for axis, start in zip(tensor.axis, self.starts, strict=True)}
+        for axis, start in zip(tensor.axis, self.starts, strict=True):
+            mapping[axis] = self.axes[axis] + start
+        return mapping
 
 
 def infer(schedule):
@@ -51,13 +53,15 @@ def _region(schedule, stage, done):
         raise CompileError(f"stage {stage.name} is computed at {consumer.name}, which does not come after it")
     position = consumer.leaves.index(leaf) if leaf in consumer.leaves else -1
     if position < 0:
-        raise CompileError(f"stage {stage.name} is computed at loop {leaf} of {consumer.name}, which was split since")
+        raise CompileError(f"stage {stage.name} is computed at loop {leaf} of {consumer.name}, which was "
+                           f"split since")
     own = [bounds.loops[each] for each in consumer.leaves[:position + 1]]
     path = bounds.path + [var for var in own if var is not None]
     starts = extents = None
     for reader, reader_bounds in done.items():
-        around = reader_bounds.path + [var for var in map(reader_bounds.loops.get, reader.leaves) if var is not None]
-        inside = set(around[len(path):]) | {var for var in reader_bounds.loops.values() if var} - set(path)
+        own = [reader_bounds.loops[leaf] for leaf in reader.leaves]
+        around = reader_bounds.path + [var for var in own if var is not None]
+        inside = set(around) - set(path)
         for load in reader.tensor.body.loads():
             if load.args[0] is not tensor:
                 continue
@@ -100,7 +104,8 @@ def _loops(stage, extents):
     for parent, outer, inner, factor, nparts in stage.splits:
         step = factor or nparts
         if size[parent] % step:
-            raise CompileError(f"stage {stage.name}: loop {parent} of {size[parent]} iterations cannot be split "
+            raise CompileError(f"stage {stage.name}: loop {parent} of {size[parent]} iterations cannot be "
+                               f"split "
                                f"by {step}: choose a divisor")
         parts = size[parent] // step
         size[outer], size[inner] = (parts, step) if factor else (step, parts)

@@ -47,7 +47,8 @@ def _transfer(nest, config):
     store = memory_of(copy.buffer) is None
     chip, far = (source, copy.buffer) if store else (copy.buffer, source)
     if memory_of(chip) is None or memory_of(far) is not None:
-        raise CompileError(f"{what}: it copies from {source.scope} to {copy.buffer.scope}: a transfer is between "
+        raise CompileError(f"{what}: it copies from {source.scope} to {copy.buffer.scope}: a transfer is "
+                           f"between "
                            f"DRAM (global) and a memory on chip")
     _check_types(what, store, chip, far, copy.value.op)
     lanes = config.tile_bytes["WGT" if memory_of(chip) == "WGT" else "INP"]
@@ -56,19 +57,22 @@ def _transfer(nest, config):
     guards = value.args[2] if value.op == "pad" else ()
     if any(guard.coef(var) for guard, _ in guards for var in variables if var not in rest):
         raise CompileError(f"{what}: padding inside a tile: only whole tiles can be padded")
-    dims = [_Dim(var, var.extent, dram.coef(var), near.coef(var), _guard_of(var, guards, rest, what)) for var in rest]
-    if len({guard for guard in guards}) != sum(dim.guard is not None for dim in dims):
-        raise CompileError(f"{what}: a padded dimension is not covered by one loop of this transfer, so whole "
+    dims = [_Dim(var, var.extent, dram.coef(var), near.coef(var), _guard_of(var, guards, rest, what))
+            for var in rest]
+    if len(guards) != sum(dim.guard is not None for dim in dims):
+        raise CompileError(f"{what}: a padded dimension is not covered by one loop of this transfer, so "
+                           f"whole "
                            f"transfers could lie in the padding: move the pragma outward or widen the tile")
     return _emit(what, copy.stage, store, Ptr(far, dram.drop(rest)), Ptr(chip, near.drop(rest)), dims, config)
 
 
 def _check_types(what, store, chip, far, op):
-    allowed = {"INP": ("int8",), "WGT": ("int8",), "ACC": ("int8",) if store else ("int8", "int32")}[memory_of(chip)]
+    allowed = ("int8", "int32") if memory_of(chip) == "ACC" and not store else ("int8",)
     if store and memory_of(chip) != "ACC":
         raise CompileError(f"{what}: only the accumulator can be stored, not {chip.scope}")
     if far.dtype not in allowed:
-        raise CompileError(f"{what}: {far.name} is {far.dtype} in DRAM, here it must be {' or '.join(allowed)}")
+        raise CompileError(f"{what}: {far.name} is {far.dtype} in DRAM, here it must be "
+                           f"{' or '.join(allowed)}")
     if not store and op == "cast" and memory_of(chip) != "ACC":
         raise CompileError(f"{what}: only a load into the accumulator can cast")
     if memory_of(chip) == "ACC" and chip.dtype != "int32":
@@ -105,7 +109,8 @@ def _emit(what, stage, store, far, chip, dims, config):
             before, after = largest(form * -1, 0), largest(form + (dim.extent - extent), 0)
             size, dram = size - before - after, dram + before * dim.dram
             if max(before.range()[1], after.range()[1]) > MAX_PAD:
-                raise CompileError(f"{what}: {max(before.range()[1], after.range()[1])} tiles of padding: a transfer "
+                raise CompileError(f"{what}: {max(before.range()[1], after.range()[1])} tiles of padding: a "
+                                   f"transfer "
                                    f"adds at most {MAX_PAD}")
         pads.append((before, after))
         sizes.append(size)

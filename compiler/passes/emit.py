@@ -39,7 +39,8 @@ class _Emitter:
             for child in node.body:
                 self.visit(child)
         elif isinstance(node, For):
-            for self.env[node.var] in range(node.extent):
+            for value in range(node.extent):
+                self.env[node.var] = value
                 self.visit(node.body)
         elif isinstance(node, Token):
             call = self.stream.dep_push if node.push else self.stream.dep_pop
@@ -77,7 +78,8 @@ class _Emitter:
         self.stream.load_buffer_2d(dram, offset, x_size, y_size, node.x_stride, pads, near, MemType[memory])
 
     def push(self, node):
-        dst, src, wgt = (self.address(pointer) if pointer else 0 for pointer in (node.dst, node.src, node.wgt))
+        pointers = (node.dst, node.src, node.wgt)
+        dst, src, wgt = (self.address(pointer) if pointer else 0 for pointer in pointers)
         if node.opcode is None:
             self.stream.uop_push(GEMM, int(node.reset), dst, src, wgt, 0, 0, 0)
         else:

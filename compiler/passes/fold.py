@@ -27,11 +27,11 @@ def _fold(scope, layout):
         push = body
         while not isinstance(push, Push):
             push = push.body
-        factors = [pointer.index.coef(body.var) if pointer else 0 for pointer in (push.dst, push.src, push.wgt)]
-        end = ("out", "in")[len(loops)]
-        fields = [(f"iter_{end}", body.extent)] + [(f"{side}_factor_{end}", factor) for side, factor in
-                                                  zip(("dst", "src", "wgt"), factors, strict=True) if factor]
-        if not all(field_range(layout[name])[0] <= value <= field_range(layout[name])[1] for name, value in fields):
+        pointers = {"dst": push.dst, "src": push.src, "wgt": push.wgt}
+        factors = [pointer.index.coef(body.var) if pointer else 0 for pointer in pointers.values()]
+        fields = {"iter_out": body.extent}
+        fields |= {f"{side}_factor_out": n for side, n in zip(pointers, factors, strict=True) if n}
+        if not all(low <= fields[name] <= high for name in fields for low, high in [field_range(layout[name])]):
             break
         loops.append((body.extent, *factors))
         body = substitute(body.body, {body.var: 0})

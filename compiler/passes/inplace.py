@@ -1,7 +1,8 @@
 """Pass 3, inplace: the ALU has two addresses, so a result takes over the memory of an operand.
 
 In:  nests.
-Out: the same, with accumulator stages merged: one that reads another at its own index, where nobody else reads
+Out: the same, with accumulator stages merged: one that reads another at its own index, where nobody else
+reads
      that one and both are computed at the same place, shares its memory. The alu pass refuses what is left.
 """
 

@@ -2,8 +2,8 @@
 
 In:  uop scopes inside loops.
 Out: each uop scope moved outward over the loops that hold nothing else. Never over siblings, so that a reset
-     and the update stay two kernels; never over virtual threads; and never so far that its loops beyond the two
-     that become hardware loops would unroll to more micro-ops than a share of the micro-op memory.
+     and the update stay two kernels; never over virtual threads; and never so far that its loops beyond the
+     two that become hardware loops would unroll to more micro-ops than a share of the micro-op memory.
 """
 
 from vta.compiler.ir import For, Scope, children, rebuild
@@ -17,10 +17,11 @@ def run(program, config):
     def visit(node):
         if children(node):
             node = rebuild(node, visit)
-        if isinstance(node, For) and node.kind == "serial" and isinstance(node.body, Scope) \
-                and node.body.kind == "uop" and _unrolled(For(node.var, node.extent, node.body.body)) <= limit:
-            return Scope("uop", node.body.value, For(node.var, node.extent, node.body.body))
-        return node
+        if not isinstance(node, For) or node.kind != "serial" or not isinstance(node.body, Scope) \
+                or node.body.kind != "uop":
+            return node
+        inside = For(node.var, node.extent, node.body.body)
+        return Scope("uop", node.body.value, inside) if _unrolled(inside) <= limit else node
     return program.with_body(visit(program.body))
 
 

@@ -2,8 +2,8 @@
 
 In:  a schedule and its bounds.
 Out: a Program of For, Seq, Scope("pragma"), Store, and Push for tensorized loops (each in its own
-     Scope("uop")). Loops of one iteration are gone; attached stages come before the body they are attached to;
-     a reduction has a nest of its own, before its first reduce loop, that writes the zero.
+     Scope("uop")). Loops of one iteration are gone; attached stages come before the body they are attached
+     to; a reduction has a nest of its own, before its first reduce loop, that writes the zero.
 This is what `te.lower` prints.
 """
 
@@ -36,11 +36,13 @@ class _Builder:
         for tensor, stage in schedule.stages.items():
             for load in tensor.body.loads():
                 if load.args[0] not in known:
-                    raise CompileError(f"{load.args[0].name}, which {tensor.name} reads, is no argument of the program")
+                    raise CompileError(f"{load.args[0].name}, which {tensor.name} reads, is no argument of "
+                                       f"the program")
             if tensor not in self.buffers:
                 self.buffers[tensor] = self._own(stage)
             elif stage.attach or stage.scope != "global":
-                raise CompileError(f"stage {stage.name} is an argument: it lives in DRAM and is computed at the top")
+                raise CompileError(f"stage {stage.name} is an argument: it lives in DRAM and is computed at "
+                                   f"the top")
         for tensor in schedule.outputs:
             if tensor not in args:
                 raise CompileError(f"the result {tensor.name} must be an argument of the program")
@@ -49,7 +51,8 @@ class _Builder:
         """The loop variable bound to virtual threads, or None."""
         bound = [stage for stage in self.bounds if stage.thread is not None]
         if len(bound) > 1:
-            raise CompileError(f"stages {', '.join(stage.name for stage in bound)} bind virtual threads: only one may")
+            raise CompileError(f"stages {', '.join(stage.name for stage in bound)} bind virtual threads: "
+                               f"only one may")
         for stage in bound:
             if stage.thread not in stage.leaves:
                 raise CompileError(f"stage {stage.name}: the loop bound to virtual threads was split since")
@@ -64,7 +67,8 @@ class _Builder:
         bounds = self.bounds[stage]
         inside = self.thread is not None and self.thread in bounds.path
         if self.thread is not None and stage.scope != "global" and not inside:
-            raise CompileError(f"stage {stage.name} is on chip but computed outside of the virtual threads' loop "
+            raise CompileError(f"stage {stage.name} is on chip but computed outside of the virtual threads' "
+                               f"loop "
                                f"{self.thread}: attach it inside")
         buffer = Buffer(stage.name, tuple(bounds.extents), stage.tensor.dtype, stage.scope,
                         self.thread.extent if inside else 1)
@@ -91,8 +95,8 @@ class _Builder:
     def value(self, value, mapping):
         if value.op in ("load", "pad"):
             return self.load(value, mapping)
-        return Val(value.op, tuple(self.value(arg, mapping) if isinstance(arg, Val) else arg for arg in value.args),
-                   value.dtype)
+        args = (self.value(arg, mapping) if isinstance(arg, Val) else arg for arg in value.args)
+        return Val(value.op, tuple(args), value.dtype)
 
     def stage(self, stage):
         """The nest of a stage, with all that is attached to it."""
@@ -123,7 +127,8 @@ class _Builder:
         def zero_nest(position):
             fresh = {}
             leaves = [leaf for leaf in stage.leaves[position:] if leaf.kind != "reduce"]
-            end = leaves.index(stage.intrinsic[0]) if stage.intrinsic and stage.intrinsic[0] in leaves else len(leaves)
+            start = stage.intrinsic[0] if stage.intrinsic else None
+            end = leaves.index(start) if start in leaves else len(leaves)
             for leaf in leaves[:end]:
                 if bounds.loops[leaf] is not None:
                     fresh[bounds.loops[leaf]] = Var(f"{leaf.name}_init", bounds.loops[leaf].extent)

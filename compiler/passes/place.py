@@ -17,7 +17,8 @@ def run(program, config):
         share = 0
         for buffer in mine:
             if buffer.size % lanes:
-                raise CompileError(f"stage {buffer.name}: its {buffer.size} elements on chip are no whole tiles "
+                raise CompileError(f"stage {buffer.name}: its {buffer.size} elements on chip are no whole "
+                                   f"tiles "
                                    f"of {lanes}")
             buffer.offset = share
             share += buffer.size // lanes
@@ -25,7 +26,8 @@ def run(program, config):
         if share * threads > config.depth[memory]:
             rows = ", ".join(f"{buffer.name} {buffer.size // lanes}" for buffer in mine)
             raise CompileError(f"memory {memory} holds {config.depth[memory]} tiles, the schedule needs "
-                               f"{share * threads}: {rows}, for each of {threads} virtual threads; make the tiles "
+                               f"{share * threads}: {rows}, for each of {threads} virtual threads; make the "
+                               f"tiles "
                                f"of this program smaller")
         for buffer in mine:
             buffer.stride = share

@@ -17,8 +17,9 @@ def substitute(node, mapping):
     if isinstance(node, Push):
         return replace(node, dst=ptr(node.dst), src=ptr(node.src), wgt=ptr(node.wgt))
     if isinstance(node, Dma):
-        return replace(node, dram=ptr(node.dram), sram=ptr(node.sram), x_size=node.x_size.substitute(mapping),
-                       y_size=node.y_size.substitute(mapping), pads=tuple(p.substitute(mapping) for p in node.pads))
+        x_size, y_size, *pads = (form.substitute(mapping) for form in (node.x_size, node.y_size, *node.pads))
+        return replace(node, dram=ptr(node.dram), sram=ptr(node.sram), x_size=x_size, y_size=y_size,
+                       pads=tuple(pads))
     return rebuild(node, lambda child: substitute(child, mapping)) if children(node) else node
 
 
@@ -40,7 +41,8 @@ def map_leaves(node, function):
 
 
 def divide(form, divisor, what):
-    """The linear form divided by an integer, which must go without remainder; `what` names it in the error."""
+    """The linear form divided by an integer, which must go without remainder; `what` names it in the
+    error."""
     for n in (*form.terms.values(), form.const):
         if n % divisor:
             raise CompileError(f"{what}: position {form} is not a multiple of a tile of {divisor} elements")
@@ -62,13 +64,15 @@ def perfect_nest(node, what):
 def strip_tile(variables, forms, lanes, what):
     """Drop the loops that run over the `lanes` elements of a tile; returns (other variables, forms in tiles).
 
-    `forms` are the element indices of the nest. The inner loops must cover a whole tile, alike in all of them.
+    `forms` are the element indices of the nest. The inner loops must cover a whole tile, alike in all of
+    them.
     """
     inner = [var for var in variables if 0 < forms[0].coef(var) < lanes]
     step = 1
     for var in sorted(inner, key=lambda var: forms[0].coef(var)):
         if any(form.coef(var) != step for form in forms):
-            raise CompileError(f"{what}: loop {var} steps by {[form.coef(var) for form in forms]} elements where a "
+            raise CompileError(f"{what}: loop {var} steps by {[form.coef(var) for form in forms]} elements "
+                               f"where a "
                                f"tile needs {step}")
         step *= var.extent
     if step != lanes:
@@ -82,7 +86,8 @@ def memory_of(buffer):
     if buffer.scope == "global":
         return None
     if buffer.scope not in SCOPES:
-        raise CompileError(f"stage {buffer.name}: scope {buffer.scope!r} must be one of {', '.join(SCOPES)}, global")
+        raise CompileError(f"stage {buffer.name}: scope {buffer.scope!r} must be one of {', '.join(SCOPES)}, "
+                           f"global")
     return SCOPES[buffer.scope]
 
 

@@ -24,7 +24,8 @@ def gemm_step(stage, buffer, index, value, inner):
         return Scope("uop", "GEMM", Push(dst, reset=True, stage=stage.name))
     operands = {memory_of(load.args[0]): load for load in _product(value, what)}
     if set(operands) != {"INP", "WGT"}:
-        raise CompileError(f"{what}: one operand must live in env.inp_scope and one in env.wgt_scope, they are in "
+        raise CompileError(f"{what}: one operand must live in env.inp_scope and one in env.wgt_scope, they "
+                           f"are in "
                            f"{', '.join(load.args[0].scope for load in _product(value, what))}")
     src, wgt = (Ptr(load.args[0], _tile(load.args[1], inner, (rows, block), what, load.args[0].name))
                 for load, rows in ((operands["INP"], batch), (operands["WGT"], block)))
@@ -32,7 +33,8 @@ def gemm_step(stage, buffer, index, value, inner):
     for var in inner:          # the same loop in both operands is the reduction, and nothing else is
         shared = bool(data.coef(var)) and bool(weights.coef(var))
         if shared != (var.kind == "reduce"):
-            raise CompileError(f"{what}: loop {var} must {'' if var.kind == 'reduce' else 'not '}run in both operands")
+            raise CompileError(f"{what}: loop {var} must {'' if var.kind == 'reduce' else 'not '}run in both "
+                               f"operands")
     return Scope("uop", "GEMM", Push(dst, src, wgt, stage=stage.name))
 
 

@@ -2,8 +2,9 @@
 
 In:  module scopes and tokens of one thread, somewhere inside a loop of kind "vthread".
 Out: that loop is gone; each module scope stands in a thread loop of its own, each token outside of module
-     scopes comes once for each thread. So every module sees the threads in the same order at each scope (load 0,
-     load 1, compute 0, compute 1), which tokens without identity need. Without threads nothing changes.
+     scopes comes once for each thread. So every module sees the threads in the same order at each scope
+     (load 0, load 1, compute 0, compute 1), which tokens without identity need. Without threads nothing
+     changes.
 """
 
 from vta.compiler.ir import For, Scope, Token, children, rebuild, seq

@@ -3,11 +3,11 @@
 In:  Dma and uop scopes; virtual-thread loops are looked through.
 Out: statements of one module under Scope("module", ...), neighbours of the same module in one scope, which
      begins with its Token pops and ends with its pushes.
-At each change of module in program order, the loop-carried one included, the first gives a token and the second
-takes it. Load/compute and compute/store are planned one without the other, each ignoring the third module. A
-loop that ends in another module than it begins with expects a token before its first iteration and leaves one
-over after its last; they are pushed before it and popped after it unless the neighbour does so. Every queue is
-empty at the end.
+At each change of module in program order, the loop-carried one included, the first gives a token and the
+second takes it. Load/compute and compute/store are planned one without the other, each ignoring the third
+module. A loop that ends in another module than it begins with expects a token before its first iteration and
+leaves one over after its last; they are pushed before it and popped after it unless the neighbour does so.
+Every queue is empty at the end.
 """
 
 from dataclasses import dataclass, replace
