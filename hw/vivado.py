@@ -52,8 +52,8 @@ def settings(board, config, verilog):
 def write_folder(board, config, verilog, folder):
     """Write IP package, settings and stage scripts to `folder`; return the package's folder.
 
-    What an earlier build left there is removed, so that no result outlives its sources. Raises BoardError where
-    the board cannot carry the configuration.
+    What an earlier build left there is removed, so that no result outlives its sources. Raises BoardError
+    where the board cannot carry the configuration.
     """
     check_board(board, config)
     for suffix in (".bit", ".hwh", ".xsa"):

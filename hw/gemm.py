@@ -1,0 +1,80 @@
+"""The GEMM array: one input tile times one transposed weight tile a cycle."""
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+LATENCY = 4          # cycles from the tiles to `dot`
+
+
+def balanced_sum(terms):
+    """The sum of `terms` as a balanced tree of adders."""
+    while len(terms) > 1:
+        terms = [left + right for left, right in zip(terms[::2], terms[1::2], strict=False)] + (
+            [terms[-1]] if len(terms) % 2 else [])
+    return terms[0]
+
+
+def dual_product(x, w0, w1):
+    """x * w0 and x * w1 (all signed 8 bits) in the one product of a DSP48E1: (w1 * 2^16 + w0) * x."""
+    return ((w1 << 16) + w0) * x
+
+
+def split_product(product):
+    """The two factors' products in a `dual_product`, the high one as (value, carry to add): the low one,
+    when negative, has borrowed 1 from it."""
+    return product[:16].as_signed(), (product[16:32].as_signed(), product[15])
+
+
+class Gemm(wiring.Component):
+    """dot[b][j] = sum over k of inp[b][k] * wgt[j][k], int8 x int8, exact.
+
+    `inp` and `wgt` are tiles as read from the scratchpads; `dot` (batch x block values, row-major) follows
+    `LATENCY` cycles after them: operands, products, partial sums, sums. Neither stalls nor needs back-pressure;
+    `en` says that the tiles are those of a step, and only then do they move on.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        self.dot_bits = 16 + config.log_block
+        super().__init__({
+            "en": In(1), "inp": In(8 * config.tile_bytes["INP"]), "wgt": In(8 * config.tile_bytes["WGT"]),
+            "dot": Out(data.ArrayLayout(signed(self.dot_bits), config.lanes))})
+
+    def elaborate(self, platform):
+        m = Module()
+        batch, block = self.config.batch, self.config.block
+        valid = [self.en, *(Signal(name=f"valid_{n}") for n in range(LATENCY - 1))]
+        m.d.sync += [late.eq(early) for early, late in zip(valid, valid[1:], strict=False)]
+        inp, wgt = (Signal.like(port, name=f"{name}_q") for name, port in (("inp", self.inp), ("wgt", self.wgt)))
+        with m.If(valid[0]):
+            m.d.sync += [inp.eq(self.inp), wgt.eq(self.wgt)]
+
+        def element(tile, row, k):
+            return tile[8 * (row * block + k):][:8].as_signed()
+
+        for b in range(batch):
+            for j in range(0, block, 2):
+                products = [Signal(signed(32), name=f"product_{b}_{j}_{k}") for k in range(block)]
+                with m.If(valid[1]):
+                    m.d.sync += [product.eq(dual_product(element(inp, b, k), element(wgt, j, k), element(wgt, j + 1, k)))
+                                 for k, product in enumerate(products)]
+                low, high, carries = [], [], []
+                for product in products:
+                    w0, (w1, carry) = split_product(product)
+                    low.append(w0)
+                    high.append(w1)
+                    carries.append(carry)
+                group = max(block // 4, 1)
+                for lane, terms, extra in ((j, low, None), (j + 1, high, carries)):
+                    partials = [Signal(signed(self.dot_bits), name=f"partial_{b}_{lane}_{g}")
+                                for g in range(block // group)]
+                    with m.If(valid[2]):
+                        for g, partial in enumerate(partials):
+                            total = balanced_sum(terms[g * group:][:group])
+                            if extra:
+                                total = total + balanced_sum(extra[g * group:][:group])
+                            m.d.sync += partial.eq(total)
+                    with m.If(valid[3]):
+                        m.d.sync += self.dot[b * block + lane].eq(balanced_sum(partials))
+        return m
