@@ -1,8 +1,8 @@
 """Build a board's bitstream with Vivado: package, block design, synthesis, implementation, bitstream.
 
-Writes everything Vivado needs to one folder and runs it, stage by stage. Without Vivado it says what is missing
-and leaves the folder complete, to be run on another machine. The manifest (configuration, hash, source revision,
-timing met or not) is written in either case.
+Writes everything Vivado needs to one folder and runs it, stage by stage. Without Vivado it says what is
+missing and leaves the folder complete, to be run on another machine. The manifest (configuration, hash, source
+revision, timing met or not) is written in either case.
 """
 
 import dataclasses

@@ -1,0 +1,433 @@
+"""Remote devices on the loopback: results as on the device itself, and a server that nothing can hurt."""
+
+import os
+import random
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+pytest.importorskip("msgpack")
+
+from vta.cli import main
+from vta.hw.config import Config
+from vta.hw.isa import AluOp, MemType, Opcode, encode, layouts, to_words
+from vta.runtime import wire
+from vta.runtime.device import BusError, Device, DeviceError, InstructionError, RunResult, open_device
+from vta.runtime.functional import FunctionalDevice
+from vta.runtime.memory import AddressError, Memory
+from vta.runtime.remote import RemoteDevice, parse_url
+from vta.runtime.serve import Server
+from vta.runtime.wire import LIMIT, PAGE, RemoteError, Wire, WireError, changes, pack
+
+TOKEN = "a-good-token"
+DEADLINE = 10
+
+
+@pytest.fixture
+def served():
+    """A server of the functional simulator in this process, and what it reported."""
+    lines = []
+    server = Server(lambda: FunctionalDevice("tiny", 1 << 20), TOKEN, report=lines.append)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    server.lines = lines
+    yield server
+    server.close()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+
+
+def connect(server, **options):
+    return open_device(f"{server.url}?token={TOKEN}", "tiny", **options)
+
+
+def shift_program(device, amount):
+    """LOAD an ACC tile, shift it right, STORE it: (insns, expected output, output buffer)."""
+    formats, tiles = layouts(device.config), device.config.tile_bytes
+    source, target = device.memory.alloc(tiles["ACC"]), device.memory.alloc(tiles["OUT"])
+    uop = device.memory.alloc(64)
+    values = np.arange(source.nbytes // 4, dtype=np.int32) * 37 - 50
+    source.view(np.int32)[:] = values
+    memory = {"y_size": 1, "x_size": 1, "x_stride": 1}
+    words = [
+        encode(formats.memory, {"opcode": Opcode.LOAD, "mem_type": MemType.UOP,
+                                "dram_base": uop.address // 4} | memory),
+        encode(formats.memory, {"opcode": Opcode.LOAD, "mem_type": MemType.ACC,
+                                "dram_base": source.address // tiles["ACC"]} | memory),
+        encode(formats.alu, {"opcode": Opcode.ALU, "uop_end": 1, "iter_out": 1, "iter_in": 1, "push_next": 1,
+                             "alu_opcode": AluOp.SHR, "use_imm": 1, "imm": amount}),
+        encode(formats.memory, {"opcode": Opcode.STORE, "mem_type": MemType.OUT, "pop_prev": 1,
+                                "push_prev": 1, "dram_base": target.address // tiles["OUT"]} | memory),
+        encode(formats.control, {"opcode": Opcode.FINISH}),
+    ]
+    return np.array([to_words(word) for word in words], np.uint64), (values >> amount).astype(np.int8), target
+
+
+def test_equal_to_the_device_itself(served):
+    with FunctionalDevice("tiny", 1 << 20) as local, connect(served) as remote:
+        for run, amount in enumerate((1, 3), 1):
+            results = []
+            for device in (local, remote):
+                insns, expected, target = shift_program(device, amount)
+                results.append(device.run_insns(insns))
+                assert (target.view(np.int8) == expected).all()
+            assert results[0].counters == results[1].counters and results[0].stats == results[1].stats
+            assert results[0].tokens_left == results[1].tokens_left
+            assert results[1].tokens_left == {"l2g": 0, "g2l": 0, "g2s": 0, "s2g": run}
+        assert (local.memory.bytes == remote.memory.bytes).all()
+        assert local.stats() == remote.stats()
+        assert remote.remote_name == "sim" and remote.config == local.config
+
+
+def test_clients_one_after_another_start_afresh(served):
+    with connect(served) as device:
+        insns, _, _ = shift_program(device, 2)
+        device.run_insns(insns)
+        device.set_tokens(l2g=5)
+        assert device.tokens["l2g"] == 5
+        device.reset()
+        assert device.tokens["l2g"] == 0
+    with connect(served) as device:
+        assert not device.tokens["s2g"]
+        insns, expected, target = shift_program(device, 2)
+        device.run_insns(insns)
+        assert (target.view(np.int8) == expected).all()
+        assert not device._known.bytes[1 << 19:].any()
+
+
+def test_second_client_waits_for_the_first(served):
+    first = connect(served)
+    with pytest.raises(RemoteError, match=r"in use by another client; gave up after 0\.2 s"):
+        connect(served, wait=0.2)
+    threading.Timer(0.2, first.close).start()
+    with connect(served, wait=DEADLINE) as second:
+        assert second.tokens["l2g"] == 0
+
+
+def test_errors_arrive_as_themselves(served):
+    with connect(served) as device:
+        insns, _, _ = shift_program(device, 1)
+        bad = insns.copy()
+        bad[0] = 7, 0
+        with pytest.raises(InstructionError) as caught:
+            device.run_insns(bad)
+        assert caught.value.insn == 0 and caught.value.unit.name == "COMPUTE"
+        assert caught.value.result.counters["out_tiles"] == 1
+        with pytest.raises(RemoteError, match="set_tokens"):
+            device._ask("set_tokens", tokens=3)
+        with pytest.raises(ValueError, match="no dependency queue 'x'"):
+            device.set_tokens(x=1)
+        with pytest.raises(RemoteError, match=r"watchdog = 0: must be a whole number from 1"):
+            device.run_insns(insns, watchdog=0)
+        with pytest.raises(AddressError):
+            device.run(1 << 20, 1)
+        assert device.run_insns(insns).counters["out_tiles"] == 1
+    with pytest.raises(RemoteError, match="the device is closed"):
+        _ = device.tokens
+
+
+class Slow(Device):
+    """A device whose runs report progress and then change memory beyond every buffer."""
+
+    name = "slow"
+
+    def __init__(self):
+        super().__init__(Config.load("tiny"), Memory(1 << 22))
+        self.tokens_now = dict.fromkeys(("l2g", "g2l", "g2s", "s2g"), 0)
+
+    tokens = property(lambda self: self.tokens_now)
+
+    def set_tokens(self, **counts):
+        self.tokens_now.update(counts)
+
+    def reset(self):
+        self.set_tokens(**dict.fromkeys(self.tokens_now, 0))
+
+    def _run(self, insn_address, insn_count, watchdog, progress):
+        for cycles in (np.int64(100), 200):
+            if progress:
+                progress(cycles)
+        self.memory.bytes[3 << 20:] = np.arange(1 << 20, dtype=np.uint8)
+        counters = dict.fromkeys(("inp_tiles", "wgt_tiles", "acc_tiles", "uop_words", "out_tiles",
+                                  "gemm_steps", "alu_steps"), np.int64(1))
+        result = RunResult(200, counters, self.tokens, 0.1)
+        if insn_count == 2:
+            raise BusError("memory read answered with an error", result=result)
+        return result
+
+
+def test_progress_and_changes_everywhere():
+    server = Server(Slow, None)
+    threading.Thread(target=server.serve_forever).start()
+    try:
+        with open_device(server.url, "tiny") as device:
+            seen = []
+            result = device.run(4096, 1, progress=seen.append)
+            assert seen == [100, 200] and result.cycles == 200 and result.counters["inp_tiles"] == 1
+            assert (device.memory.bytes[3 << 20:] == np.arange(1 << 20, dtype=np.uint8)).all()
+            device.memory.clear()
+            with pytest.raises(BusError, match="answered with an error"):
+                device.run(4096, 2)
+            assert device.memory.bytes[-1] == 255, "cleared here, written there again: it comes back"
+            assert device.stats()["cycle_count"] == 400
+    finally:
+        server.close()
+
+
+def test_changes_finds_exactly_what_differs():
+    with closing(Memory(8 << 20)) as one, closing(Memory(8 << 20)) as other:
+        check_changes(np.random.default_rng(1), one, other)
+
+
+def check_changes(rng, one, other):
+    for _ in range(3):
+        for at in rng.integers(0, one.size, 20):
+            one.bytes[at] ^= 1
+        before = other.bytes.copy()
+        sent = list(changes(one, other))
+        assert (one.bytes == other.bytes).all() and 0 < sum(len(data) for _, data in sent) <= 20 * PAGE
+        for address, data in sent:
+            before[address:address + len(data)] = np.frombuffer(data, np.uint8)
+        assert (before == one.bytes).all()
+    one.clear()
+    assert list(changes(one, other)) and not other.bytes.any() and not list(changes(one, other))
+
+
+@pytest.mark.parametrize("token, message", [("not-the-token", "wrong token"), (None, "wants its token")])
+def test_token(served, token, message, monkeypatch):
+    monkeypatch.delenv("VTA_TOKEN", raising=False)
+    with pytest.raises(RemoteError, match=message):
+        RemoteDevice(served.url, "tiny", token=token)
+    monkeypatch.setenv("VTA_TOKEN", TOKEN)
+    if token is None:
+        RemoteDevice(served.url, "tiny").close()
+
+
+def test_server_that_does_not_know_the_token():
+    server = Server(lambda: FunctionalDevice("tiny", 1 << 20), None)
+    threading.Thread(target=server.serve_forever).start()
+    with pytest.raises(RemoteError, match="does not know the token"):
+        RemoteDevice(server.url, "tiny", token="the-real-token")
+    server.close()
+
+
+def test_other_configuration(served):
+    with pytest.raises(RemoteError, match=r"configuration 'tiny' \(hash 0x3852fe92\), the program wants"):
+        open_device(served.url, "default", token=TOKEN)
+
+
+def test_other_version(served, monkeypatch):
+    monkeypatch.setattr("vta.runtime.remote.PROTOCOL", 99)
+    with pytest.raises(RemoteError, match=r"speaks protocol 1 \(version .*this side 99"):
+        connect(served)
+    with socket.create_connection(served.address, DEADLINE) as raw:
+        link = Wire(raw)
+        link.receive(timeout=DEADLINE)
+        link.send("hello", protocol=99)
+        assert "this server speaks protocol 1" in link.receive(timeout=DEADLINE)["message"]
+
+
+HOSTILE = {
+    "nothing": b"", "half a length": b"\0\0", "huge length": b"\xff" * 4,
+    "length without body": b"\0\0\0\x20",
+    "no msgpack": struct.pack(">I", 4) + b"\xc1\xc1\xc1\xc1",
+    "no map": struct.pack(">I", 1) + b"\x01",
+    "a list": struct.pack(">I", 3) + b"\x92\x01\x02", "http": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "deep": struct.pack(">I", 4000) + b"\x91" * 4000, "pickle": struct.pack(">I", 11) + b"cos\nsystem\n",
+    "claimed giant": struct.pack(">I", 6) + b"\xc6\x7f\xff\xff\xff\x00",
+    "op only": struct.pack(">I", 4) + b"\x81\xa2op", "not hello": None,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_bytes_before_the_token(served, name):
+    data = HOSTILE[name] if HOSTILE[name] is not None else (lambda m: struct.pack(">I", len(m)) + m)(
+        pack({"op": "run", "address": 4096, "count": 1}))
+    with socket.create_connection(served.address, DEADLINE) as raw:
+        raw.sendall(data)
+        raw.shutdown(socket.SHUT_WR)
+        raw.settimeout(DEADLINE)
+        while raw.recv(65536):                   # the greeting, perhaps a refusal, then the end
+            pass
+    with connect(served) as device:
+        assert device.tokens["l2g"] == 0
+
+
+def test_random_bytes(served):
+    rng = random.Random(7)
+    for _ in range(30):
+        with socket.create_connection(served.address, DEADLINE) as raw:
+            raw.sendall(rng.randbytes(rng.randrange(1, 2000)))
+    with connect(served) as device:
+        assert device.tokens["l2g"] == 0
+
+
+def test_many_connections_do_not_lock_it_up(served):
+    idle = [socket.create_connection(served.address, DEADLINE) for _ in range(40)]
+    for raw in idle:
+        raw.close()
+    for _ in range(50):                          # the slots of the closed ones come back
+        try:
+            connect(served).close()
+            break
+        except RemoteError:
+            time.sleep(0.1)
+    else:
+        pytest.fail("no room after 40 dropped connections")
+
+
+def logged_in(server):
+    device = connect(server)
+    return device, device._wire
+
+
+@pytest.mark.parametrize("message", [
+    {"op": "write"}, {"op": "write", "address": -1, "data": b"x"},
+    {"op": "write", "address": 1 << 63, "data": b"x"}, {"op": "write", "address": "0", "data": b"x"},
+    {"op": "write", "address": 0, "data": "text"}, {"op": "write", "address": (1 << 20) - 1, "data": b"xx"},
+    {"op": "write", "address": True, "data": b"x"},
+    {"op": "run"}, {"op": "run", "address": 0, "count": 0}, {"op": "run", "address": 8, "count": 1},
+    {"op": "run", "address": 0, "count": 1 << 40},
+    {"op": "run", "address": 0, "count": 1, "watchdog": []},
+    {"op": "set_tokens"}, {"op": "set_tokens", "tokens": {"l2g": -1}},
+    {"op": "set_tokens", "tokens": {"no": 1}},
+    {"op": "__class__"}, {"op": "serve"}, {"op": "x" * 10_000},
+], ids=lambda m: f"{m['op'][:12]} {len(m)}")
+def test_hostile_messages_after_the_token(served, message):
+    device, link = logged_in(served)
+    link.send(**message)
+    answer = link.receive(timeout=DEADLINE)
+    assert answer["op"] == "refused" and len(answer["message"]) < 300
+    insns, expected, target = shift_program(device, 1)
+    device.run_insns(insns)
+    assert (target.view(np.int8) == expected).all()
+    device.close()
+
+
+@pytest.mark.parametrize("data", [b"\xff\xff\xff\xff", struct.pack(">I", LIMIT) + b"\x81",
+                                  struct.pack(">I", 5) + b"\x81\xa2op\x01", b"\0\0\0\0"],
+                         ids=["too long", "dropped in the middle", "op is a number", "empty"])
+def test_broken_frames_after_the_token(served, data):
+    lost, link = logged_in(served)
+    link.socket.sendall(data)
+    lost.close()
+    with connect(served) as device:
+        assert device.tokens["l2g"] == 0
+
+
+def test_too_much_data_in_one_write(served):
+    device, link = logged_in(served)
+    link.send("write", address=0, data=bytes(wire.CHUNK + 1))
+    assert "at most" in link.receive(timeout=DEADLINE)["message"]
+    device.close()
+
+
+def test_connection_lost_in_the_middle_of_a_run(served, monkeypatch):
+    started, go_on = threading.Event(), threading.Event()
+
+    def slow_run(self, *arguments):
+        started.set()
+        go_on.wait(DEADLINE)
+        raise DeviceError("interrupted")
+
+    monkeypatch.setattr(FunctionalDevice, "_run", slow_run)
+    lost, link = logged_in(served)
+    link.send("run", address=4096, count=1)
+    assert started.wait(DEADLINE)
+    lost.close()
+    go_on.set()
+    monkeypatch.undo()
+    with connect(served, wait=DEADLINE) as device:
+        insns, expected, target = shift_program(device, 1)
+        device.run_insns(insns)
+        assert (target.view(np.int8) == expected).all()
+
+
+def test_idle_client_loses_the_device():
+    server = Server(lambda: FunctionalDevice("tiny", 1 << 20), TOKEN, idle=0.2)
+    threading.Thread(target=server.serve_forever).start()
+    try:
+        first = connect(server)
+        with connect(server, wait=DEADLINE) as second:
+            assert second.tokens["l2g"] == 0
+        with pytest.raises(RemoteError):
+            _ = first.tokens
+        first.close()
+    finally:
+        server.close()
+
+
+def test_slow_hello_is_dropped(served, monkeypatch):
+    monkeypatch.setattr("vta.runtime.serve.HELLO_SECONDS", 0.3)
+    with socket.create_connection(served.address, DEADLINE) as raw:
+        raw.settimeout(DEADLINE)
+        link = Wire(raw)
+        link.receive(timeout=DEADLINE)
+        start = time.monotonic()
+        with pytest.raises((WireError, OSError)):
+            while time.monotonic() - start < DEADLINE:       # a byte now and then does not help
+                raw.sendall(b"\0")
+                link.receive(timeout=0.05)
+        assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("url", ["tcp://", "tcp://host:port", "tcp://host:99999", "tcp://host/path",
+                                 "tcp://host?tokem=x", "tcp://host?token"])
+def test_bad_urls(url):
+    with pytest.raises(ValueError, match="device 'tcp://"):
+        parse_url(url)
+
+
+def test_urls():
+    assert parse_url("tcp://host") == ("host", 7780, None)
+    assert parse_url("tcp://[::1]:5?token=a%20b") == ("::1", 5, "a b")
+
+
+def test_nobody_there():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(RemoteError, match=f"cannot connect to tcp://127.0.0.1:{port}"):
+        open_device(f"tcp://127.0.0.1:{port}", "tiny")
+
+
+def test_short_token_and_taken_port(served):
+    with pytest.raises(ValueError, match="a token of 3 characters: at least 8"):
+        Server(lambda: FunctionalDevice("tiny", 1 << 20), "abc")
+    with pytest.raises(ValueError, match="cannot listen on 127"):
+        Server(lambda: FunctionalDevice("tiny", 1 << 20), TOKEN, *served.address)
+
+
+def test_two_processes():
+    """`vta serve` in its own process, used from here; it ends cleanly when interrupted."""
+    environment = os.environ | {"VTA_TOKEN": TOKEN}
+    command = [sys.executable, "-P", "-m", "vta", "serve", "--config", "tiny", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=environment)
+    try:
+        url = process.stdout.readline().split()[-1]
+        assert url.endswith(f"?token={TOKEN}")
+        with open_device(url, "tiny") as device:
+            insns, expected, target = shift_program(device, 2)
+            device.run_insns(insns)
+            assert (target.view(np.int8) == expected).all()
+    finally:
+        process.send_signal(2)
+        out, err = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130 and err == "vta: interrupted\n", (out, err)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--device", "tcp://x"], "cannot be served again"),
+    (["--port", "70000"], "--port 70000"),
+    (["--token", "short"], "at least 8"), (["--device", "nothing"], "no device 'nothing'")])
+def test_serve_mistakes(arguments, message, capsys):
+    assert main(["serve", *arguments]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("vta: ") and message in said and said.count("\n") == 1

@@ -1,0 +1,45 @@
+"""Serve a device to other machines: a board, or a simulator on a fast server.
+
+Prints the URL that clients give to `vta.device(...)` or `--device`. Who knows the token may use the device;
+the token itself never travels, but data does, unencrypted: on a network you do not trust, use an ssh tunnel.
+"""
+
+import os
+
+NAME = "serve"
+HELP = "serve a device over TCP"
+EPILOG = """examples:
+  vta serve --device pynq --host 0.0.0.0     on the board
+  vta serve --device tsim                    a simulator, for this machine only
+"""
+
+
+def add_arguments(parser):
+    parser.add_argument("--device", default="sim", help="sim, tsim or pynq (default: %(default)s)")
+    parser.add_argument("--config", default="default", help="preset or vta_config.json")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=7780, help="0: any free one (default: %(default)s)")
+    parser.add_argument("--token", help="what clients must know (default: $VTA_TOKEN, else a new random one)")
+    parser.add_argument("--no-token", action="store_true", help="let everybody in")
+    parser.add_argument("--idle", type=float, default=3600, metavar="SECONDS",
+                        help="a client silent for so long loses the device (default: %(default)s)")
+
+
+def run(args):
+    import secrets
+
+    from vta.runtime.device import open_device
+    from vta.runtime.serve import Server
+    if args.device.startswith("tcp:"):
+        raise ValueError("a remote device cannot be served again: clients can reach it themselves")
+    if not 0 <= args.port < 65536:
+        raise ValueError(f"--port {args.port}: must be 0 to 65535")
+    token = None if args.no_token else args.token or os.environ.get("VTA_TOKEN") or secrets.token_urlsafe(12)
+    server = Server(lambda: open_device(args.device, args.config), token, args.host, args.port, args.idle,
+                    lambda line: print(line, flush=True))
+    query = f"?token={token}" if token else ""
+    print(f"device {args.device}, configuration {server.config.name}, at {server.url}{query}", flush=True)
+    try:
+        server.serve_forever()
+    finally:
+        server.close()
