@@ -33,10 +33,12 @@ PUBLIC = '`verilator_config\npublic_flat_rw -module "{top}" -port "*"\n'
 class QuietRunner(Runner):
     """cocotb's runner with only the top's ports visible to Python, which makes the simulation 4x as fast."""
 
+    make_variables = ()
+
     def _build_command(self):
         compile_verilog, make = super()._build_command()
         compile_verilog.remove("--public-flat-rw")
-        return [compile_verilog, [*make, f"OPT_FAST={OPTIMISE}", "OPT_GLOBAL=-O2"]]
+        return [compile_verilog, [*make, *self.make_variables]]
 
     def environment(self, top, module):
         """Environment variables with which the executable runs the cocotb tests of Python module `module`."""
@@ -72,12 +74,13 @@ def build(config, verilog=None, *, top="harness", trace=False, say=None):
     sources |= {name: (HERE / name).read_text() for name in ("harness.sv", "axi_memory.cpp")}
     macros = {"AXI_DATA": config.axi_data_width, "AXI_ADDR": config.axi_addr_width,
               "AXI_PORTS": config.axi_ports}
-    key = _digest(*sources.values(), macros, FLAGS, OPTIMISE, top, trace, _versions(tool))
+    versions = _digest(*_versions(tool))
+    key = _digest(*sources.values(), macros, FLAGS, OPTIMISE, top, trace, versions)
     folder = cache_folder() / f"sim-{key}"
     if not folder.exists():
         with locked(folder.with_suffix(".lock")):
             if not folder.exists():
-                _make(folder, tool, sources, macros, top, trace, say)
+                _make(folder, tool, versions, sources, macros, top, trace, say)
     return Build(folder / "simulate", top, trace)
 
 
@@ -111,7 +114,7 @@ def _versions(tool):
             cocotb_tools.config.libs_dir)
 
 
-def _make(folder, tool, sources, macros, top, trace, say):
+def _make(folder, tool, versions, sources, macros, top, trace, say):
     work = folder.with_suffix(".partial")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -119,6 +122,8 @@ def _make(folder, tool, sources, macros, top, trace, say):
         (work / name).write_text(text)
     defines = " ".join(f"-D{name}={value}" for name, value in macros.items())
     runner = QuietRunner()
+    cache = f"{sys.executable} -P {HERE / 'objcache.py'} {cache_folder() / f'objects-{versions}'}"
+    runner.make_variables = (f"OPT_FAST={OPTIMISE}", "OPT_GLOBAL=-O2", f"OBJCACHE={cache}")
     started = time.monotonic()
     log = work / "build.log"
     path = os.environ["PATH"]
