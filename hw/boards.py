@@ -95,6 +95,10 @@ BOARDS = {board.name: board for board in (
 )}
 
 
+VENDOR, LIBRARY, NAME, VERSION = "amaranth-vta.org", "accelerator", "vta", "1.0"
+VLNV = f"{VENDOR}:{LIBRARY}:{NAME}:{VERSION}"        # by which the packaged accelerator is found again
+
+
 def find_board(name):
     """The board `name`; BoardError lists the boards there are."""
     if name not in BOARDS:

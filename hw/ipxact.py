@@ -8,10 +8,9 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
+from vta.hw.boards import NAME, VLNV
 from vta.hw.registers import ADDRESS_BITS, identity, register_map
 
-VENDOR, LIBRARY, NAME, VERSION = "amaranth-vta.org", "accelerator", "vta", "1.0"
-VLNV = f"{VENDOR}:{LIBRARY}:{NAME}:{VERSION}"
 SPIRIT = "http://www.spiritconsortium.org/XMLSchema/SPIRIT/1685-2009"
 XILINX = "http://www.xilinx.com"
 FAMILIES = ("zynq", "zynquplus")

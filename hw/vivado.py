@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from vta.hw import ipxact
-from vta.hw.boards import bitstream_name, check_board
+from vta.hw.boards import VLNV, bitstream_name, check_board
 from vta.hw.registers import ADDRESS_BITS
 
 STAGES = ("package", "block_design", "synthesis", "implementation", "bitstream")
@@ -39,7 +39,7 @@ def settings(board, config, verilog):
     switches |= {key: value.format(mhz=board.clock_mhz) for key, value in family.settings.items()}
     return {
         "name": DESIGN, "board": board.name, "part": board.part, "board_part": board.board_part,
-        "vlnv": ipxact.VLNV, "bitstream": bitstream_name(config),
+        "vlnv": VLNV, "bitstream": bitstream_name(config),
         "ps_cell": family.cell, "ps_clock": family.clock, "ps_reset": family.reset,
         "ps_interrupt": family.interrupt, "ps_control": family.control,
         "ps_control_clock": family.control_clock, "ps_automation": family.automation,
@@ -115,7 +115,7 @@ def manifest(board, config, verilog, folder, root=None):
         "board": board.name, "part": board.part, "clock_mhz": board.clock_mhz,
         "bitstream": bitstream_name(config),
         "bitstream_sha256": _sha256(bit.read_bytes()) if bit.exists() else None,
-        "configuration": dataclasses.asdict(config), "hash": f"0x{config.hash:08x}", "vlnv": ipxact.VLNV,
+        "configuration": dataclasses.asdict(config), "hash": f"0x{config.hash:08x}", "vlnv": VLNV,
         "verilog_sha256": _sha256(verilog.encode()), "source_revision": source_revision(root),
         "vivado": found.get("vivado"),
         "timing": {"met": min(slack.values()) >= 0 if len(slack) == 2 else None, **slack},

@@ -17,10 +17,14 @@ DRAIN_POLLS = 10_000            # reads of STATUS before the last transfers are 
 
 
 class Driver:
-    """Drives one accelerator of `config`. DeviceError on construction if it is another one."""
+    """Drives one accelerator of `config`. DeviceError on construction if it is another one.
 
-    def __init__(self, mmio, config, wait_interrupt):
+    `dram_base` is the bus address of the byte that programs know as DRAM address 0.
+    """
+
+    def __init__(self, mmio, config, wait_interrupt, dram_base=0):
         self._mmio, self._config, self._wait_interrupt = mmio, config, wait_interrupt
+        self._dram_base = dram_base
         self.registers = {register.name: register for register in register_map(config)}
         self._identify()
 
@@ -101,7 +105,7 @@ class Driver:
         self.write("insn_count", insn_count)
         self.write("watchdog", watchdog)
         for name in POINTERS:
-            address = insn_address if name == "insn" else 0
+            address = self._dram_base + (insn_address if name == "insn" else 0)
             self.write(f"{name}_ptr", address & 0xFFFF_FFFF)
             if f"{name}_ptr_hi" in self.registers:
                 self.write(f"{name}_ptr_hi", address >> 32)

@@ -43,7 +43,7 @@ def test_bitstream_without_vivado(fake_rtl, tmp_path, capsys, monkeypatch):
     assert main(["bitstream", "--board", "kv260", "--out", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert said.startswith("vta: no vivado on PATH") and said.count("\n") == 1
-    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    manifest = json.loads((tmp_path / "1x16_i8w8a32_15_15_18_17.json").read_text())
     assert manifest["board"] == "kv260" and manifest["timing"]["met"] is None
     assert main(["bitstream", "--board", "kv260", "--out", str(tmp_path), "--scripts-only"]) == 0
 

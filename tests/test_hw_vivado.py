@@ -11,7 +11,7 @@ import pytest
 from axi_top import top_verilog
 
 from vta.hw import ipxact, vivado
-from vta.hw.boards import BOARDS, ZYNQ, BoardError, bitstream_name, check_board, find_board
+from vta.hw.boards import BOARDS, VLNV, ZYNQ, BoardError, bitstream_name, check_board, find_board
 from vta.hw.config import PRESETS
 
 TESTS = Path(__file__).parent
@@ -42,7 +42,7 @@ def blocks(board, component):
             {"s_axi_aclk": "clock", "s_axi_aresetn": "reset", "intr": "in", "irq": "out"},
             {"s_axi": "slave"}, {"s_axi": ["Reg"]}),
         "xilinx.com:ip:smartconnect:1.0": ({"aclk": "clock", "aresetn": "reset"}, {}, {}),
-        ipxact.VLNV: vta_block(component),
+        VLNV: vta_block(component),
     }
 
 
@@ -101,7 +101,7 @@ puts "clock $::driven(vta/aclk) reset $::driven(vta/aresetn)"
 puts "ps $::settings(ps)"
 must [expr {{$::joined(vta/s_axi) eq "control/M00_AXI"}}] wires
 must [expr {{$::joined(vta/m_axi) eq "memory_m_axi/S00_AXI"}}] wires
-must [expr {{$::cell(vta) eq "{ipxact.VLNV}"}}] vlnv
+must [expr {{$::cell(vta) eq "{VLNV}"}}] vlnv
 """
     done = run_stage(tmp_path, "block_design", board, known, check=check)
     assert done.returncode == 0, done.stderr

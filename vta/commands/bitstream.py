@@ -2,7 +2,7 @@
 
 Writes everything Vivado needs to one folder and runs it, stage by stage. Without Vivado it says what is
 missing and leaves the folder complete, to be run on another machine. The manifest (configuration, hash, source
-revision, timing met or not) is written in either case.
+revision, timing met or not) is written in either case. A board needs three files: .bit, .hwh and .json.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ def add_arguments(parser):
 
 def run(args):
     from vta.hw import vivado
-    from vta.hw.boards import BOARDS, BoardError, find_board
+    from vta.hw.boards import BOARDS, BoardError, bitstream_name, find_board
     from vta.hw.config import Config
     from vta.hw.verilog import vta_verilog
     if args.list:
@@ -46,13 +46,13 @@ def run(args):
     folder = args.out or Path("build/boards") / board.name
     text = vta_verilog(config)
     vivado.write_folder(board, config, text, folder)
-    vivado.write_manifest(vivado.manifest(board, config, text, folder), folder / "manifest.json")
+    vivado.write_manifest(vivado.manifest(board, config, text, folder), folder / f"{bitstream_name(config)}.json")
     print(f"{folder}: IP package, settings and Tcl of {len(vivado.STAGES)} stages for the {board.title}")
     if args.scripts_only:
         return 0
     vivado.run_stages(folder)
     done = vivado.manifest(board, config, text, folder)
-    vivado.write_manifest(done, folder / "manifest.json")
+    vivado.write_manifest(done, folder / f"{bitstream_name(config)}.json")
     timing = done["timing"]
     if not timing["met"]:
         raise vivado.VivadoError(f"timing is not met at {board.clock_mhz} MHz (worst slack "
