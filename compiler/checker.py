@@ -65,8 +65,9 @@ class _Run:
         self.order = [[], [], []]            # for each unit the stream numbers of what it executed
         self.waits = {}
         self.finish = None
-        # data that nothing wrote is harmless where nothing leaves the chip (benchmarks of GEMM alone do that)
-        self.stores = bool((self.feet.is_store & self.feet.moves).any())
+        # memories whose unwritten entries are no fault: data that nothing wrote is harmless where nothing leaves
+        # the chip (benchmarks of GEMM alone do that), and unknown micro-ops may have written any accumulator
+        self.blind = set() if (self.feet.is_store & self.feet.moves).any() else {"INP", "WGT", "ACC"}
         self.uops_known = True
         self.uops = np.zeros(config.depth["UOP"], np.uint32)
         self.uops_valid = np.zeros(config.depth["UOP"], bool)
@@ -201,7 +202,7 @@ class _Run:
                                     f"{self.config.depth[memory]}")
         for memory, what in touch.reads:
             written, writer = self.written[memory], WRITER[memory]
-            if not written[what].all() and (self.stores or memory == "UOP"):
+            if memory not in self.blind and not written[what].all():
                 at = self._first(what, written[what] == 0)
                 self.fault("unwritten", n, f"reads {memory}[{at}], which nothing has written")
             if unit != writer:
@@ -255,6 +256,7 @@ class _Run:
         used = [what for memory, what in touch.reads if memory == "UOP"]
         if all(self.uops_valid[what].all() for what in used):
             return touch
+        self.blind.add("ACC")
         if all(self.written["UOP"][what].all() for what in used):
             self.uops_known = False
         return Touch(touch.reads[:1], (), tuple(pair for pair in touch.beyond if pair[0] == "UOP"))

@@ -12,7 +12,7 @@ EPILOG = "example: vta disasm tut_conv_vt2.npz --uops --numbers"
 def add_arguments(parser):
     parser.add_argument("file", metavar="FILE", help="vector, program, raw folder or assembly text")
     parser.add_argument("--numbers", action="store_true", help="put the number of each instruction before it")
-    parser.add_argument("--uops", action="store_true", help="show micro-ops under the LOAD UOP that loads them")
+    parser.add_argument("--uops", action="store_true", help="show the micro-ops that each LOAD UOP loads")
     parser.add_argument("--config", metavar="NAME|FILE", default="default",
                         help="configuration for assembly text (default: %(default)s)")
 

@@ -1,0 +1,80 @@
+"""Golden streams: instructions as hexadecimal `word1_word0` beside their text, default configuration.
+
+They are those of Appendix A of the instruction set reference (docs/isa.md): what TVM's runtime made of a few
+calls. Every micro-op in them is the word 0, and FINISH's unused bits are zero.
+"""
+
+COPY = """
+0000000400040001_0000000100000180  LOAD ACC sram=0 dram=0x40 y=1 x=4 stride=4
+0000000100010001_0000003000000000  LOAD UOP sram=0 dram=0xc00 y=1 x=1 stride=1
+0000b00200000800_0008000800200044  ALU SHR uop=0:1 iter=1x4 dst=0/1 src=0/1 imm=0 push_next
+0000000400040001_0000000800000229  STORE OUT sram=0 dram=0x200 y=1 x=4 stride=4 pop_prev push_prev
+0000000000000000_0000000000000140  LOAD INP push_next
+0000000000000000_0000000000000018  LOAD UOP pop_prev pop_next
+0000000000000000_0000000000000003  FINISH
+"""
+
+GEMM = """
+0000000100010001_0000003000000000  LOAD UOP sram=0 dram=0xc00 y=1 x=1 stride=1
+0000000000000804_00080020002000a2  GEMM reset uop=0:1 iter=4x4 dst=4/1 src=0/0 wgt=0/0 push_prev
+0000000400040001_0001000c00000110  LOAD INP sram=0 dram=0x400300 y=1 x=4 stride=4 pop_next
+0000000400040001_00001001000000c0  LOAD WGT sram=0 dram=0x40040 y=1 x=4 stride=4 push_next
+0000000100010001_0000003004000408  LOAD UOP sram=1 dram=0xc01 y=1 x=1 stride=1 pop_prev
+0040000000400804_0008002000400102  GEMM uop=1:2 iter=4x4 dst=4/1 src=1/0 wgt=0/1
+0000000100010001_0000003008000800  LOAD UOP sram=2 dram=0xc02 y=1 x=1 stride=1
+0008b00200000800_0020000800600204  ALU SHR uop=2:3 iter=1x16 dst=0/1 src=0/1 imm=8
+0000000100010001_000000300c000c00  LOAD UOP sram=3 dram=0xc03 y=1 x=1 stride=1
+0000900200000800_0020000800800304  ALU MAX uop=3:4 iter=1x16 dst=0/1 src=0/1 imm=0
+0000000100010001_0000003010001000  LOAD UOP sram=4 dram=0xc04 y=1 x=1 stride=1
+007f800200000800_0020000800a00444  ALU MIN uop=4:5 iter=1x16 dst=0/1 src=0/1 imm=127 push_next
+0000001000100001_0001001400000229  STORE OUT sram=0 dram=0x400500 y=1 x=16 stride=16 pop_prev push_prev
+0000000000000000_0000000000000140  LOAD INP push_next
+0000000000000000_0000000000000018  LOAD UOP pop_prev pop_next
+0000000000000000_0000000000000003  FINISH
+"""
+
+PADDED = """
+1111000200020002_0000000100000180  LOAD ACC sram=0 dram=0x40 y=2 x=2 stride=2 pad=1,1,1,1
+0000000100010001_0000003000000000  LOAD UOP sram=0 dram=0xc00 y=1 x=1 stride=1
+0000b00200000800_0020000800200044  ALU SHR uop=0:1 iter=1x16 dst=0/1 src=0/1 imm=0 push_next
+0000001000100001_0001001800000229  STORE OUT sram=0 dram=0x400600 y=1 x=16 stride=16 pop_prev push_prev
+0000000000000000_0000000000000140  LOAD INP push_next
+0000000000000000_0000000000000018  LOAD UOP pop_prev pop_next
+0000000000000000_0000000000000003  FINISH
+"""
+
+SERIAL = """
+0000000400040001_0000000100000180  LOAD ACC sram=0 dram=0x40 y=1 x=4 stride=4
+0000000100010001_0000003000000000  LOAD UOP sram=0 dram=0xc00 y=1 x=1 stride=1
+fffdb00200000800_0008000800200044  ALU SHR uop=0:1 iter=1x4 dst=0/1 src=0/1 imm=-3 push_next
+0000000400040001_0000000800000229  STORE OUT sram=0 dram=0x200 y=1 x=4 stride=4 pop_prev push_prev
+0000000000000000_0000000000000010  LOAD UOP pop_next
+0000000000000000_0000000000000020  LOAD UOP push_prev
+0000000000000000_0000000000000110  LOAD INP pop_next
+0000000000000000_0000000000000140  LOAD INP push_next
+0000000000000000_0000000000000008  LOAD UOP pop_prev
+0000000000000000_0000000000000003  FINISH
+"""
+
+# section 2.7: single instructions
+ENCODINGS = """
+4321050603040102_0226af37bc48d1a8  LOAD ACC sram=4660 dram=0x89abcdef y=258 x=772 stride=1286 pad=1,2,3,4 \
+pop_prev push_prev
+00000038000e0007_000100048c1ffe29  STORE OUT sram=2047 dram=0x400123 y=7 x=14 stride=56 pop_prev push_prev
+55409004aa80080e_000600708ac12352  GEMM uop=291:1110 iter=14x3 dst=14/1 src=682/2 wgt=9/341 pop_next push_next
+00000000000007ff_0003fffc001fffa2  GEMM reset uop=8191:8192 iter=16383x1 dst=2047/0 src=0/0 wgt=0/0 push_prev
+0008b002000008c4_0188001000c0050c  ALU SHR uop=5:6 iter=2x196 dst=196/1 src=0/1 imm=8 pop_prev
+fffcb002000008c4_0188001000c0050c  ALU SHR uop=5:6 iter=2x196 dst=196/1 src=0/1 imm=-4 pop_prev
+007f8002000008c4_0188001000c0050c  ALU MIN uop=5:6 iter=2x196 dst=196/1 src=0/1 imm=127 pop_prev
+ff809002000008c4_0188001000c0050c  ALU MAX uop=5:6 iter=2x196 dst=196/1 src=0/1 imm=-128 pop_prev
+00002002000008c4_0188001000c0050c  ALU ADD uop=5:6 iter=2x196 dst=196/1 src=0/1 pop_prev
+00004002000008c4_0188001000c0050c  ALU MUL uop=5:6 iter=2x196 dst=196/1 src=0/1 pop_prev
+0000000000000000_0000000000000021  STORE UOP push_prev
+"""
+
+STREAMS = {"copy": COPY, "gemm": GEMM, "padded": PADDED, "serial": SERIAL, "encodings": ENCODINGS}
+
+
+def rows(text):
+    """[(word1_word0, assembly text), ...]"""
+    return [tuple(line.split(maxsplit=1)) for line in text.strip().splitlines()]
