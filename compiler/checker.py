@@ -65,7 +65,7 @@ class _Run:
         self.order = [[], [], []]            # for each unit the stream numbers of what it executed
         self.waits = {}
         self.finish = None
-        # memories whose unwritten entries are no fault: data that nothing wrote is harmless where nothing leaves
+        # memories whose unwritten entries are no fault: such data is harmless where nothing leaves
         # the chip (benchmarks of GEMM alone do that), and unknown micro-ops may have written any accumulator
         self.blind = set() if (self.feet.is_store & self.feet.moves).any() else {"INP", "WGT", "ACC"}
         self.uops_known = True

@@ -240,7 +240,9 @@ def _fitting(array, buffer, program):
 
 
 def _add(file, name, data):
-    file.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+    info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    info.create_system = 3                  # the same on every system
+    file.writestr(info, data)
 
 
 def _array(data):
