@@ -76,8 +76,9 @@ def load_vector(path):
             raise VectorError(f"{path}: {words}")
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            need(isinstance(archive, np.lib.npyio.NpzFile), "not a vector: a single array")
+        with open(path, "rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            need(isinstance(archive, np.lib.npyio.NpzFile), "not a vector but a single array")
             keys = {key: archive[key] for key in (*_KEYS, "regions") if key in archive.files}
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, NotImplementedError) as error:
         if isinstance(error, VectorError):

@@ -20,6 +20,8 @@ _PUBLIC = {
     "pack_weights": "vta.runtime.layout:pack_weights",
     "unpack_weights": "vta.runtime.layout:unpack_weights",
     "pack_bias": "vta.runtime.layout:pack_bias",
+    "replay": "vta.runtime.replay:replay",
+    "load_vector": "vta.sim.vector:load_vector",
 }
 
 
