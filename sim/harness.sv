@@ -1,7 +1,8 @@
 // The simulated board: clock, reset and cycle count, the accelerator, and a memory behind each AXI master.
 //
-// The clock lives here, so that Python is woken only when `wake` rises: at an interrupt, at the cycle
+// The clock lives here, so that Python is woken only when `wake` changes: at an interrupt, at the cycle
 // `wake_at`, or at a fault the memory model found. Python (cocotb) touches the ports of this module alone.
+// Every input is taken into a register: logic behind an input itself would be evaluated twice a cycle more.
 // AXI_DATA, AXI_ADDR and AXI_PORTS are macros because the module `vta` has no parameters either.
 `timescale 1ns / 1ps
 
@@ -119,43 +120,77 @@ endmodule
 
 module harness (
     output logic        aclk,
-    input  wire         aresetn,
-    input  wire [63:0]  wake_at,            // `wake` rises when `cycle` reaches this
+    input  wire         resetn,             // low until Python says otherwise
+    input  wire [63:0]  wake_at,
     output logic [63:0] cycle,              // clock edges so far
-    output wire         wake,
+    output logic        wake,               // changes at each event
     output wire         fault,
     output wire         interrupt,
-    input  wire [11:0]  s_axi_awaddr,
-    input  wire [2:0]   s_axi_awprot,
-    input  wire         s_axi_awvalid,
-    output wire         s_axi_awready,
-    input  wire [31:0]  s_axi_wdata,
-    input  wire [3:0]   s_axi_wstrb,
-    input  wire         s_axi_wvalid,
-    output wire         s_axi_wready,
-    output wire [1:0]   s_axi_bresp,
-    output wire         s_axi_bvalid,
-    input  wire         s_axi_bready,
-    input  wire [11:0]  s_axi_araddr,
-    input  wire [2:0]   s_axi_arprot,
-    input  wire         s_axi_arvalid,
-    output wire         s_axi_arready,
-    output wire [31:0]  s_axi_rdata,
-    output wire [1:0]   s_axi_rresp,
-    output wire         s_axi_rvalid,
-    input  wire         s_axi_rready
+    // register accesses: a change of `access` starts one, `accessed` follows when it is done
+    input  wire         access,
+    input  wire         access_write,
+    input  wire [11:0]  access_address,
+    input  wire [31:0]  access_value,       // to write
+    output logic        accessed,
+    output logic [31:0] accessed_value,     // as read
+    output logic [1:0]  accessed_response
 );
+    logic aresetn, interrupted, faulted;
+    wire [3:0] faults;
+    assign fault = |faults;
     initial begin
-        aclk = 0;
+        {aclk, aresetn, cycle, wake, interrupted, faulted} = 0;
         forever #1 aclk = !aclk;
     end
 
-    initial cycle = 0;
-    always @(posedge aclk) cycle <= cycle + 1;
+    always @(posedge aclk) begin
+        aresetn <= resetn;
+        cycle <= cycle + 1;
+        interrupted <= interrupt;
+        faulted <= fault;
+        if ((interrupt && !interrupted) || (fault && !faulted) || cycle == wake_at) wake <= !wake;
+    end
 
-    wire [3:0] faults;
-    assign fault = |faults;
-    assign wake = interrupt | fault | (cycle >= wake_at);
+    // The master of the accelerator's AXI4-Lite port: one access at a time.
+    logic [11:0] s_axi_awaddr, s_axi_araddr;
+    logic [31:0] s_axi_wdata;
+    wire  [31:0] s_axi_rdata;
+    wire  [3:0]  s_axi_wstrb = 4'hf;
+    wire  [2:0]  s_axi_awprot = 0, s_axi_arprot = 0;
+    wire  [1:0]  s_axi_bresp, s_axi_rresp;
+    logic        s_axi_awvalid, s_axi_wvalid, s_axi_bready, s_axi_arvalid, s_axi_rready;
+    wire         s_axi_awready, s_axi_wready, s_axi_bvalid, s_axi_arready, s_axi_rvalid;
+    logic        accessing;                 // the value of `access` that is being served
+    always @(posedge aclk) begin
+        if (!aresetn) begin
+            {s_axi_awvalid, s_axi_wvalid, s_axi_bready, s_axi_arvalid, s_axi_rready} <= 0;
+            accessing <= access;
+            accessed <= access;
+        end else begin
+            if (s_axi_awready) s_axi_awvalid <= 0;
+            if (s_axi_wready) s_axi_wvalid <= 0;
+            if (s_axi_arready) s_axi_arvalid <= 0;
+            if (s_axi_bvalid && s_axi_bready) begin
+                s_axi_bready <= 0;
+                accessed <= accessing;
+                accessed_response <= s_axi_bresp;
+            end
+            if (s_axi_rvalid && s_axi_rready) begin
+                s_axi_rready <= 0;
+                accessed <= accessing;
+                accessed_response <= s_axi_rresp;
+                accessed_value <= s_axi_rdata;
+            end
+            if (access != accessing) begin
+                accessing <= access;
+                s_axi_awaddr <= access_address;
+                s_axi_araddr <= access_address;
+                s_axi_wdata <= access_value;
+                {s_axi_awvalid, s_axi_wvalid, s_axi_bready} <= {3{access_write}};
+                {s_axi_arvalid, s_axi_rready} <= {2{!access_write}};
+            end
+        end
+    end
 
     `MASTER(m_axi)
     `MASTER(m_axi1)

@@ -11,7 +11,7 @@ import os
 from multiprocessing.connection import Connection
 
 import cocotb
-from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
+from cocotb.triggers import ClockCycles, ValueChange
 
 COUNTS = ("read_beats", "read_bursts", "write_beats", "write_bursts", "under_way", "violations",
           "bad_addresses")
@@ -63,66 +63,33 @@ class Memory:
 
 
 class Board:
-    """The pins of harness.sv. They change at falling edges, where ready can be read without a race."""
+    """The pins of harness.sv."""
 
     def __init__(self, dut):
         self.dut = dut
 
     async def reset(self, cycles=4):
-        dut = self.dut
-        for pin in ("awvalid", "wvalid", "arvalid", "bready", "rready", "awprot", "arprot"):
-            getattr(dut, f"s_axi_{pin}").value = 0
-        dut.s_axi_wstrb.value = 0xF
-        dut.wake_at.value = (1 << 64) - 1
-        dut.aresetn.value = 0
-        for _ in range(cycles):
-            await FallingEdge(dut.aclk)
-        dut.aresetn.value = 1
-        await FallingEdge(dut.aclk)
+        self.dut.access.value = 0
+        self.dut.wake_at.value = 0
+        self.dut.resetn.value = 0
+        await ClockCycles(self.dut.aclk, cycles)
+        self.dut.resetn.value = 1
+        await ClockCycles(self.dut.aclk, cycles)
         return {}
-
-    async def _handshakes(self, channels):
-        """Hold valid of each channel until it is taken."""
-        waiting = list(channels)
-        for channel in waiting:
-            getattr(self.dut, f"s_axi_{channel}valid").value = 1
-        while waiting:
-            await ReadOnly()
-            taken = [channel for channel in waiting if int(getattr(self.dut, f"s_axi_{channel}ready").value)]
-            await FallingEdge(self.dut.aclk)
-            for channel in taken:
-                waiting.remove(channel)
-                getattr(self.dut, f"s_axi_{channel}valid").value = 0
-
-    async def _response(self, channel, payload):
-        """Take the response on channel r or b; returns its payload pin's value and checks that it is OKAY."""
-        valid, ready = (getattr(self.dut, f"s_axi_{channel}{pin}") for pin in ("valid", "ready"))
-        ready.value = 1
-        await ReadOnly()
-        while not int(valid.value):
-            await FallingEdge(self.dut.aclk)
-            await ReadOnly()
-        value = int(getattr(self.dut, f"s_axi_{payload}").value)
-        if response := int(getattr(self.dut, f"s_axi_{channel}resp").value):
-            raise ValueError(f"register access answered with response {response}")
-        await FallingEdge(self.dut.aclk)
-        ready.value = 0
-        return value
 
     async def registers(self, accesses):
         """AXI4-Lite accesses in order: [address, value] writes, [address, null] reads."""
-        values = []
-        await FallingEdge(self.dut.aclk)
+        dut, values = self.dut, []
         for address, value in accesses:
+            dut.access_address.value = address
+            dut.access_value.value = value or 0
+            dut.access_write.value = value is not None
+            dut.access.value = not int(dut.access.value)
+            await ValueChange(dut.accessed)
+            if response := int(dut.accessed_response.value):
+                raise ValueError(f"access to register 0x{address:x} answered with response {response}")
             if value is None:
-                self.dut.s_axi_araddr.value = address
-                await self._handshakes(["ar"])
-                values.append(await self._response("r", "rdata"))
-            else:
-                self.dut.s_axi_awaddr.value = address
-                self.dut.s_axi_wdata.value = value
-                await self._handshakes(["aw", "w"])
-                await self._response("b", "bresp")
+                values.append(int(dut.accessed_value.value))
         return {"values": values}
 
     async def run(self, cycles, step, progress):
@@ -131,13 +98,9 @@ class Board:
         first = now = int(dut.cycle.value)
         while not int(dut.interrupt.value) and not int(dut.fault.value) and now < first + cycles:
             dut.wake_at.value = min(now + step, first + cycles)
-            await ReadOnly()
-            if not int(dut.wake.value):
-                await RisingEdge(dut.wake)
-                await ReadOnly()
+            await ValueChange(dut.wake)
             now = int(dut.cycle.value)
             progress(now - first)
-            await FallingEdge(dut.aclk)
         return {"cycles": now - first, "interrupt": int(dut.interrupt.value), "fault": int(dut.fault.value)}
 
 
