@@ -23,7 +23,7 @@ from vta.hw.sequence import Kind, Sequence, turn_layout
 from vta.hw.states import count_states
 
 TURNS_AHEAD = 16      # instructions taken apart and not yet through the sequence
-BUFFER_BEATS = 64     # read data of LOAD UOP and of LOAD ACC that may wait for their turn
+BUFFER_BEATS = 128    # read data of LOAD UOP and of LOAD ACC that may wait for their turn
 
 
 class Compute(wiring.Component):

@@ -55,10 +55,10 @@ class Config:
     axi_data_width: int = 64      # bits of each AXI master port
     axi_addr_width: int = 32      # bits of a DRAM byte address; 64 doubles each pointer register
     axi_ports: int = 1            # 1: all; 2: load apart; 4: fetch, load, compute loads, store
-    max_burst: int = 64           # beats of a burst at most; 16 for AXI3
+    max_burst: int = 32           # beats of a burst at most; 16 for AXI3
     read_ids: int = 8             # distinct ARIDs; 1 makes every read return in order
     read_outstanding: int = 8     # read bursts under way for each AXI port
-    read_ahead_beats: int = 128   # bulk (INP, WGT) beats requested but not yet here, so urgent ones wait less
+    read_ahead_beats: int = 96    # bulk (INP, WGT) beats requested but not yet here, so urgent ones wait less
     write_outstanding: int = 64   # write bursts whose response has not come
     fetch_depth: int = 256        # instructions fetched ahead
     load_queue_depth: int = 64    # instructions waiting for each unit
@@ -128,7 +128,8 @@ class Config:
         power("max_burst", 16, 256)
         power("read_ids", 1, 16)
         power("read_outstanding", 1, 64)
-        power("read_ahead_beats", 16, 4096)
+        self._need(16 <= self.read_ahead_beats <= 4096,
+                   f"read_ahead_beats = {self.read_ahead_beats}: must be from 16 to 4096")
         power("write_outstanding", 1, 256)
         power("fetch_depth", 8, 1024)
         for unit in ("load", "compute", "store"):

@@ -71,7 +71,7 @@ class Sequence(wiring.Component):
             has_src.eq(step.is_alu & ~step.use_imm),
             cached.eq(kept & (kept_index == src)),
             clash.eq(has_src & ~cached & (src != step.dst) & (bank_of(src) == bank_of(step.dst))),
-            slot.phase.eq(phase), slot.use_imm.eq(step.use_imm), slot.imm.eq(step.imm), slot.src.eq(src),
+            slot.phase.eq(phase), slot.imm.eq(step.imm), slot.src.eq(src),
             slot.x.eq(Mux(step.is_alu & step.use_imm, src, step.dst) if self.config.alu_imm_reads_src else step.dst),
         ]
         with m.If(self.valid & slot.read_src):
@@ -94,7 +94,7 @@ class Sequence(wiring.Component):
                     self.wait_tile.eq(here & ~self.tile.valid),
                 ]
             with m.Case(Kind.STEPS):
-                m.d.comb += [want.eq(here & self.step.valid), slot.dst.eq(step.dst)]
+                m.d.comb += [want.eq(here & self.step.valid), slot.dst.eq(step.dst), slot.use_imm.eq(step.use_imm)]
                 with m.If(clash):                        # src alone first
                     m.d.comb += [slot.read_src.eq(1), self.wait_hazard.eq(self.valid)]
                 with m.Elif(is_mul & (phase != MUL_PHASES - 1)):
