@@ -11,6 +11,7 @@ from vta.hw.config import Config
 from vta.runtime.device import open_device
 from vta.runtime.progress import Progress
 from vta.runtime.replay import replay
+from vta.runtime.report import table
 from vta.sim.bound import BoundError, bound
 from vta.sim.vector import VectorError, load_vector
 
@@ -51,7 +52,7 @@ def run(args):
             with Progress(vector.name, sys.stderr) as progress:
                 outcome = replay(vector, devices.get(config), progress=progress)
             report = _report(vector, config, outcome, args)
-            print(json.dumps(report) if args.json else _text(report), flush=True)
+            print(json.dumps(report) if args.json else _text(report, outcome.result), flush=True)
             if not outcome.equal:
                 equal = False
                 print(f"vta: {path}: {outcome.differences[0]}", file=sys.stderr)
@@ -113,8 +114,8 @@ def _report(vector, config, outcome, args):
     }
 
 
-def _text(report):
-    """The same for people: a line of result, then the numbers, three to a row."""
+def _text(report, result):
+    """The same for people: what came out, the cycles, and the table of counters."""
     speed = ""
     if report["cycles"]:
         speed = f", {report['cycles'] / max(report['seconds'], 1e-9):,.0f} cycles/s"
@@ -128,6 +129,5 @@ def _text(report):
         lines.append(f"  bound {report['bound']} cycles at latency {report['latency']}")
     lines.append("  tokens left: " + (", ".join(f"{queue} {count}" for queue, count in
                                                 report["tokens_left"].items() if count) or "none"))
-    shown = [f"{name:<18}{value:>12}" for name, value in report["counters"].items() if value]
-    lines += ["  " + "    ".join(shown[n:n + 3]) for n in range(0, len(shown), 3)]
+    lines += ["  " + line for line in (table(result) if result else [])]
     return "\n".join(lines)
