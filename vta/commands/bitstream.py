@@ -1,8 +1,8 @@
 """Build a board's bitstream with Vivado: package, block design, synthesis, implementation, bitstream.
 
 Writes everything Vivado needs to one folder and runs it, stage by stage. Without Vivado it says what is
-missing and leaves the folder complete, to be run on another machine. The manifest (configuration, hash, source
-revision, timing met or not) is written in either case. A board needs three files: .bit, .hwh and .json.
+missing and leaves the folder complete, to be run on another machine. A manifest (configuration, hash, source
+revision, timing met or not) is written in either case. A board needs .bit, .hwh and manifest.
 """
 
 import dataclasses
@@ -46,13 +46,14 @@ def run(args):
     folder = args.out or Path("build/boards") / board.name
     text = vta_verilog(config)
     vivado.write_folder(board, config, text, folder)
-    vivado.write_manifest(vivado.manifest(board, config, text, folder), folder / f"{bitstream_name(config)}.json")
+    manifest = folder / f"{bitstream_name(config)}.json"
+    vivado.write_manifest(vivado.manifest(board, config, text, folder), manifest)
     print(f"{folder}: IP package, settings and Tcl of {len(vivado.STAGES)} stages for the {board.title}")
     if args.scripts_only:
         return 0
     vivado.run_stages(folder)
     done = vivado.manifest(board, config, text, folder)
-    vivado.write_manifest(done, folder / f"{bitstream_name(config)}.json")
+    vivado.write_manifest(done, manifest)
     timing = done["timing"]
     if not timing["met"]:
         raise vivado.VivadoError(f"timing is not met at {board.clock_mhz} MHz (worst slack "

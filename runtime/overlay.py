@@ -1,0 +1,67 @@
+"""Where bitstreams are found: `.bit`, with Vivado's `.hwh` and our manifest `.json` beside it.
+
+Folders are searched in this order: $VTA_BITSTREAMS, `vta/bitstreams` in the installed package,
+`~/.cache/vta/bitstreams`. In each, names are the original's:
+`TARGET/HW_VER/1x16_i8w8a32_15_15_18_17.bit`, or the file alone. TARGET is the board's that $BOARD names (PYNQ
+images set it), else the configuration's.
+"""
+
+import json
+import os
+from importlib import resources
+from pathlib import Path
+
+from vta.hw.boards import BOARDS, bitstream_name
+from vta.hw.config import Config, ConfigError
+
+
+class BitstreamError(ValueError):
+    """A bitstream that is not there, not complete, or of another configuration."""
+
+
+def folders():
+    """The folders that are searched, first to last."""
+    given = os.environ.get("VTA_BITSTREAMS")
+    return ([Path(given)] if given else []) + [Path(str(resources.files("vta"))) / "bitstreams",
+                                              Path.home() / ".cache" / "vta" / "bitstreams"]
+
+
+def _target(config):
+    name = "".join(filter(str.isalnum, os.environ.get("BOARD", ""))).lower()
+    for board in BOARDS.values():
+        if name and board.name.replace("-", "").startswith(name):
+            return board.config.target
+    return config.target
+
+
+def find_bitstream(config):
+    """The path of the `.bit` for the architecture of `config`; BitstreamError where there is none."""
+    name = bitstream_name(config) + ".bit"
+    for folder in folders():
+        for path in (folder / _target(config) / config.hw_ver / name, folder / name):
+            if path.exists():
+                return path
+    raise BitstreamError(f"no bitstream {name} for configuration {config.name!r} in "
+                         f"{', '.join(map(str, folders()))}: build it with `vta bitstream` or name the file")
+
+
+def built_config(bitstream, config):
+    """The whole configuration that `bitstream` was built with, from its manifest.
+
+    BitstreamError where a file beside it is missing, or where programs for `config` cannot run on it.
+    """
+    bitstream = Path(bitstream)
+    for suffix in (".bit", ".hwh", ".json"):
+        if not bitstream.with_suffix(suffix).exists():
+            raise BitstreamError(f"{bitstream.with_suffix(suffix)} is missing: .bit, .hwh and .json belong "
+                                 "together")
+    manifest = bitstream.with_suffix(".json")
+    try:
+        keys = json.loads(manifest.read_text())["configuration"]
+        built = Config.from_dict({key: keys[key] for key in keys if key != "name"}, name=keys["name"])
+    except (ValueError, KeyError, TypeError, ConfigError) as error:
+        raise BitstreamError(f"{manifest} is not a manifest of `vta bitstream`: {error}") from None
+    if built.hash != config.hash:
+        raise BitstreamError(f"{bitstream} has configuration {built.name!r} (hash 0x{built.hash:08x}), the "
+                             f"program needs {config.name!r} (hash 0x{config.hash:08x})")
+    return built
