@@ -5,6 +5,7 @@ ideal in-order machine for the same stream), the efficiency (bound / cycles), an
 """
 
 import importlib.util
+import sys
 from pathlib import Path
 
 NAME = "sim"
@@ -22,23 +23,26 @@ def add_arguments(parser):
 
 def run(args):
     from vta.hw.config import Config
-    from vta.progress import Progress
     from vta.runtime.device import open_device
+    from vta.runtime.progress import Progress
     from vta.sim.bound import bound
     config, example = Config.load(args.config), _example()
     program = example.build(config)
     ideal = bound(program.code.insns, config, latency=args.latency, bus_bytes=config.bus_bytes).cycles
-    with Progress(ideal) as progress, open_device("tsim", config, latency=args.latency, trace=args.trace,
-                                                  say=progress.say) as device:
-        progress.say(f"configuration {config.name}, memory latency {args.latency} cycles: running")
-        progress.restart()
-        result = example.main(device, seed=args.seed, progress=progress)
+    with open_device("tsim", config, latency=args.latency, trace=args.trace, say=_say) as device:
+        _say(f"running on configuration {config.name}, memory latency {args.latency} cycles")
+        with Progress("convolution", sys.stderr, ideal) as progress:
+            result = example.main(device, seed=args.seed, progress=progress)
     steps = result.counters["gemm_steps"]
     print(f"\tcycles          : {result.cycles:>16}")
     print(f"\tMAC utilisation : {steps / result.cycles:>16.1%}")
     print(f"\tbound           : {ideal:>16}")
     print(f"\tefficiency      : {ideal / result.cycles:>16.1%}")
     print(f"\tcycles/second   : {result.cycles / result.seconds:>16,.0f}")
+
+
+def _say(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 def _example():
