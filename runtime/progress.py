@@ -1,35 +1,47 @@
-"""One line on a terminal that says how far a simulation is; nothing where there is no terminal."""
+"""How far a simulation is: one line that is redrawn on a terminal, a line now and then elsewhere."""
 
 import time
 
+BAR = 30
+LIVE_SECONDS = 0.1      # between two drawings on a terminal
+QUIET_SECONDS = 10      # between two lines where there is none
+
 
 class Progress:
-    """A callable for `Device.run(progress=...)`: shows the cycles so far and their rate, at most 10 times a
-    second, and wipes the line at the end. `total` is the number of cycles expected, if there is an idea."""
+    """A callable for `Device.run(progress=...)`: shows `title`, the cycles so far and their rate on `stream`.
+
+    `total` is the number of cycles expected, if there is an idea: it makes a bar. Use as a context manager:
+    leaving it wipes the line.
+    """
 
     def __init__(self, title, stream, total=None):
         self._title, self._stream, self._total = title, stream, total
-        self._shown = self._start = 0.0
-        self._active = stream.isatty()
+        self._live = stream.isatty()
+        self._drawn = False
 
     def __enter__(self):
-        self._start = time.perf_counter()
+        self._start = self._shown = time.perf_counter()
         return self
 
     def __call__(self, cycles):
         now = time.perf_counter()
-        if not self._active or now - self._shown < 0.1:
+        if now - self._shown < (LIVE_SECONDS if self._live else QUIET_SECONDS):
             return
         self._shown = now
-        rate = cycles / max(now - self._start, 1e-9)
-        done = ""
-        if self._total:
-            share = min(cycles / self._total, 1.0)
-            done = f" [{'#' * int(24 * share):<24}] {share:4.0%}"
-        self._stream.write(f"\r{self._title}{done} {cycles:,} cycles, {rate:,.0f} cycles/s \x1b[K")
+        text = self.text(cycles, now - self._start)
+        self._stream.write(f"\r{text}\x1b[K" if self._live else f"{text}\n")
         self._stream.flush()
+        self._drawn = self._live
+
+    def text(self, cycles, seconds):
+        """The line, without its end."""
+        speed = f"{cycles:,} cycles, {cycles / max(seconds, 1e-9):,.0f} a second"
+        if not self._total:
+            return f"{self._title}: {speed}"
+        share = min(cycles / self._total, 1)
+        return f"{self._title} [{'#' * round(BAR * share):<{BAR}}] {share:4.0%}  {speed}"
 
     def __exit__(self, *_):
-        if self._shown:
+        if self._drawn:
             self._stream.write("\r\x1b[K")
             self._stream.flush()

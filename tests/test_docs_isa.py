@@ -34,9 +34,10 @@ def test_bit_positions(title, layout, without):
 
 def test_bit_positions_of_alu():
     """The text says that word 0 is GEMM's."""
-    first = [name for name in TABLE.gemm.fields if TABLE.gemm[name].offset < 64]
+    first = [name for name, field in TABLE.gemm if field.offset < 64]
     assert places(TABLE.alu, first) == places(TABLE.gemm, first)
-    assert fields("ALU: word 0") == places(TABLE.alu, [name for name in TABLE.alu.fields if name not in first])
+    rest = [name for name in TABLE.alu.fields if name not in first]
+    assert fields("ALU: word 0") == places(TABLE.alu, rest)
 
 
 def test_numbers():

@@ -49,9 +49,11 @@ def run(args):
         for path in args.files:
             vector = load_vector(path)
             config = _config(vector, chosen)
-            with Progress(vector.name, sys.stderr) as progress:
-                outcome = replay(vector, devices.get(config), progress=progress)
-            report = _report(vector, config, outcome, args)
+            least = _bound(vector, config, args.latency)
+            device = devices.get(config)
+            with Progress(vector.name, sys.stderr, least) as progress:
+                outcome = replay(vector, device, progress=progress)
+            report = _report(vector, config, outcome, args, least)
             print(json.dumps(report) if args.json else _text(report, outcome.result), flush=True)
             if not outcome.equal:
                 equal = False
@@ -95,14 +97,18 @@ def _config(vector, chosen):
     return chosen
 
 
-def _report(vector, config, outcome, args):
+def _bound(vector, config, latency):
+    """The bound in cycles; None for a stream that gets stuck, which the run then explains."""
+    try:
+        return bound(vector.insns, config, latency=latency, bus_bytes=config.bus_bytes,
+                     tokens_before=vector.tokens_before).cycles
+    except BoundError:
+        return None
+
+
+def _report(vector, config, outcome, args, least):
     """What `--json` prints."""
     result = outcome.result
-    try:
-        least = bound(vector.insns, config, latency=args.latency, bus_bytes=config.bus_bytes,
-                      tokens_before=vector.tokens_before).cycles
-    except BoundError:
-        least = None
     cycles = result.cycles if result else None
     return {
         "file": str(vector.path), "device": args.device, "equal": outcome.equal, "cycles": cycles,
