@@ -62,6 +62,9 @@ class _Run:
                        for queue in Queue}
         self.given, self.taken = Counter({q: len(t) for q, t in self.tokens.items()}), Counter()
         self.clocks = [[0, 0, 0] for _ in NAMES]
+        self.depths = [getattr(config, f"{name}_queue_depth") for name in NAMES]
+        # for each unit and instruction, how many of the unit's instructions come before it in the stream
+        self.before = np.stack([np.cumsum(self.feet.unit == unit + 1) for unit in range(3)])
         self.order = [[], [], []]            # for each unit the stream numbers of what it executed
         self.waits = {}
         self.finish = None
@@ -142,8 +145,7 @@ class _Run:
     def execute(self):
         """Run fetch and the units until nothing moves any more."""
         units = (self.feet.unit - int(Unit.LOAD)).tolist()
-        waiting = (deque(), deque(), deque())
-        depths = [getattr(self.config, f"{name}_queue_depth") for name in NAMES]
+        waiting, depths = (deque(), deque(), deque()), self.depths
         fetched, moved = 0, True
         while moved:
             moved = False
@@ -184,8 +186,10 @@ class _Run:
     def _push(self, queue, unit, n, clock):
         self.tokens[queue].append(tuple(clock))
         self.given[queue] += 1
+        # what the consumer has surely popped: by the clock, or since fetch could not have come here otherwise
         consumer = LOAD if queue == Queue.G2L else STORE if queue == Queue.G2S else COMPUTE
-        most = self.given[queue] - self.pops_done[queue][min(clock[consumer], len(self.pops_done[queue]) - 1)]
+        fetched = int(self.before[consumer, n]) - self.depths[consumer] - 1
+        most = self.given[queue] - self.pops_done[queue][max(clock[consumer], fetched)]
         if most > self.config.token_depth:
             self.fault("tokens", n, f"queue {queue.name} may come to hold {most} tokens, "
                                     f"its depth is {self.config.token_depth}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from vta.hw.isa import TOKEN_FLAGS, MemType, Opcode, Unit, extract, layouts
 
+MOST_ROWS = 1 << 23
 TILE = ("UOP", "WGT", "INP", "ACC", "OUT", "ACC_8BIT")
 
 
@@ -33,14 +34,16 @@ def entries(indices, depth):
 
 def _nest(base, loops, depth):
     """Entries of base + sum(loop index * factor) over all loops, and the highest index before wrapping."""
-    indices, top = np.unique(base), int(base.max())
+    touched, top = np.zeros(depth, bool), int(base.max())
+    touched[base % depth] = True
     for count, factor in loops:
         top += (count - 1) * factor
-        if count > 1 and factor:
-            # factors wrap with the depth, so more than `depth` iterations bring nothing new
-            steps = np.arange(min(count, depth)) * factor
-            indices = np.unique((indices[:, None] + steps) % depth)
-    return entries(indices, depth), top
+        done = 1                            # iterations that `touched` covers; each turn doubles them
+        while factor and done < count:
+            more = min(done, count - done)
+            touched |= np.roll(touched, more * factor)
+            done += more
+    return entries(np.flatnonzero(touched), depth), top
 
 
 class Footprints:
@@ -71,14 +74,24 @@ class Footprints:
                                 strict=True)
 
     def dram_rows(self):
-        """(instruction, first byte, bytes) of every row of every transfer, as three int64 arrays."""
-        rows = np.flatnonzero(self.moves & (self.column["y_size"] > 0))
-        count = self.column["y_size"][rows]
+        """(instruction, first byte, bytes) of every row of every transfer, as three int64 arrays.
+
+        Rows that touch are one. ValueError for more than MOST_ROWS, which only nonsense has.
+        """
+        col = self.column
+        rows = np.flatnonzero(self.moves & (col["y_size"] > 0))
+        # rows that join or overlap are one
+        solid = col["x_stride"][rows] <= col["x_size"][rows]
+        length = col["x_size"][rows] + np.where(solid, (col["y_size"][rows] - 1) * col["x_stride"][rows], 0)
+        count = np.where(solid, 1, col["y_size"][rows])
+        if count.sum() > MOST_ROWS:
+            raise ValueError(f"the stream moves {count.sum()} separate rows of DRAM: at most {MOST_ROWS} can be "
+                             f"checked")
         insn = np.repeat(rows, count)
         number = np.arange(len(insn)) - np.repeat(np.cumsum(count) - count, count)
         tile = self._tile[self.mem_type[insn]]
-        first = (self.column["dram_base"][insn] + number * self.column["x_stride"][insn]) * tile
-        return insn, first, self.column["x_size"][insn] * tile
+        first = (col["dram_base"][insn] + number * col["x_stride"][insn]) * tile
+        return insn, first, np.repeat(length, count) * tile
 
     def transfers(self):
         """For each instruction None or its Touch of the on-chip memory (LOAD and STORE)."""
@@ -93,7 +106,7 @@ class Footprints:
             last = first + int(tiles[n]) - 1
             what, beyond = slice(first, last + 1), ()
             if last >= depth:
-                what, beyond = entries(np.arange(first, last + 1), depth), ((memory, last),)
+                what, beyond = entries(np.arange(first, min(last + 1, first + depth)), depth), ((memory, last),)
             touch = ((memory, what),)
             out[n] = Touch(touch, (), beyond) if self.is_store[n] else Touch((), touch, beyond)
         return out

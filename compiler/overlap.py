@@ -5,8 +5,6 @@ Rows are (instruction, first byte, bytes) arrays as `Footprints.dram_rows` gives
 
 import numpy as np
 
-GRAIN = 4                        # every transfer starts and ends at a multiple of this (a micro-op)
-
 
 def merge(first, last):
     """Disjoint, ascending ranges [first, last) that cover the same bytes; two arrays."""
@@ -41,35 +39,27 @@ def outside(rows, regions):
 class Overlaps:
     """Bytes that both LOADs and STOREs of `count` instructions touch, and who touched them last.
 
-    `touched[n]` says whether instruction n reaches any of them: usually none does, and nothing is kept.
+    `touched[n]` says whether instruction n reaches any of them: usually none does, and nothing is kept. What
+    the others touch is cut into pieces at every row's begin and end, so that a row is a slice of pieces.
     """
 
     def __init__(self, count, rows, stores):
         insn, first, size = rows
+        last = first + size
+        shared = np.zeros(len(insn), bool)
+        for own in (stores, ~stores):
+            begin, end = merge(first[~own], last[~own])
+            shared[own] = np.searchsorted(end, first[own], "right") < np.searchsorted(begin, last[own])
+        insn, first, last = insn[shared], first[shared], last[shared]
         self.touched = np.zeros(count, bool)
-        shared = self._shared(first, first + size, stores)
-        self.grains = np.concatenate([np.arange(a // GRAIN, -(-b // GRAIN)) for a, b in shared] or
-                                     [np.zeros(0, np.int64)])
+        self.touched[insn] = True
+        self.cuts = np.unique(np.concatenate([first, last]))
         self.rows = {}
-        if len(self.grains):
-            low = np.searchsorted(self.grains, first // GRAIN)
-            high = np.searchsorted(self.grains, (first + size - 1) // GRAIN, "right")
-            for n, a, b in zip(insn[low < high].tolist(), low[low < high].tolist(),
-                               high[low < high].tolist(), strict=True):
-                self.rows.setdefault(n, []).append(slice(a, b))
-            self.touched[list(self.rows)] = True
-        # for each unit and grain: how many instructions the unit had executed after its last access
-        self.last = np.zeros((3, len(self.grains)), np.int64)
-
-    @staticmethod
-    def _shared(first, last, stores):
-        """Ranges [a, b) in both the union of the STOREs' rows and that of the LOADs'."""
-        a0, a1 = merge(first[stores], last[stores])
-        b0, b1 = merge(first[~stores], last[~stores])
-        low = np.searchsorted(b1, a0, "right")
-        high = np.searchsorted(b0, a1, "left")
-        return [(max(a0[n], b0[m]), min(a1[n], b1[m]))
-                for n in np.flatnonzero(low < high) for m in range(low[n], high[n])]
+        for n, a, b in zip(insn.tolist(), np.searchsorted(self.cuts, first).tolist(),
+                           np.searchsorted(self.cuts, last).tolist(), strict=True):
+            self.rows.setdefault(n, []).append(slice(a, b))
+        # for each unit and piece: how many instructions the unit had executed after its last access
+        self.last = np.zeros((3, len(self.cuts)), np.int64)
 
     def access(self, unit, n, clock, order):
         """Enter the access of instruction `n`; returns (other instruction, address) of at most one race."""
@@ -79,7 +69,6 @@ class Overlaps:
                 late = self.last[other, row] > clock[other]
                 if late.any() and not races:
                     at = int(late.argmax())
-                    races.append((order[other][int(self.last[other, row][at]) - 1],
-                                  int(self.grains[row][at]) * GRAIN))
+                    races.append((order[other][int(self.last[other, row][at]) - 1], int(self.cuts[row][at])))
             self.last[unit, row] = clock[unit]
         return races

@@ -10,6 +10,7 @@ import pytest
 from vta.compiler.assembler import assemble
 from vta.compiler.checker import CheckError, check
 from vta.hw.config import PRESETS, Config
+from vta.hw.isa import Opcode
 from vta.sources import open_source
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -203,6 +204,11 @@ def test_more_tokens_than_a_queue_holds():
     found = report(f"{pushes}{pops}FINISH", few)
     assert kinds(found) == ["tokens"] and "queue L2G may come to hold 3 tokens, its depth is 2" in str(found)
     assert report(f"{pushes}{pops}FINISH").ok
+    # with one instruction waiting at most, fetch cannot run ahead of the pops far enough
+    short = Config(token_depth=4, compute_queue_depth=2, name="short")
+    assert report("LOAD INP push_next\nLOAD UOP pop_prev\n" * 20 + "FINISH", short).ok
+    wide = Config(token_depth=4, compute_queue_depth=4, name="wide")
+    assert kinds(report("LOAD INP push_next\nLOAD UOP pop_prev\n" * 20 + "FINISH", wide)) == ["tokens"]
 
 
 def test_full_command_queue_stops_fetch():
@@ -258,3 +264,32 @@ def test_vectors_are_clean():
         if path.stat().st_size < 900_000:
             found = open_source(path).check()
             assert found.ok and found.uops_known, f"{path.name}: {found}"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nonsense_gets_a_report(seed):
+    """Random words, with the widest loops and transfers there are: quickly judged, and never clean."""
+    random = np.random.default_rng(seed)
+    insns = random.integers(0, 1 << 64, (20, 2), np.uint64)
+    insns[:, 0] &= np.uint64(0xffff_ffff_ffff_ff83)                     # opcodes 0 to 3, no tokens
+    insns[-1, 0] = Opcode.FINISH
+    config = list(PRESETS.values())[seed % len(PRESETS)]
+    found = check(insns, config, memory=lambda _, nbytes: random.integers(0, 256, nbytes, np.uint8),
+                  regions=[(0, 1 << 30)], defined=[(0, 1 << 20)])
+    assert found.count and found.faults
+
+
+def test_shared_bytes_are_compared_piece_by_piece():
+    """Strided stores between strided loads touch nothing of theirs; one tile further they do."""
+    text = """
+        LOAD UOP y=1 x=1 stride=1
+        GEMM reset uop=0:1 iter=4x1 dst=1/0 src=0/0 wgt=0/0 push_next
+        LOAD INP sram=0 dram={} y=4 x=1 stride=2
+        STORE OUT sram=0 dram=0x301 y=4 x=1 stride=2 pop_prev push_prev
+        LOAD INP push_next
+        LOAD UOP pop_prev pop_next
+        FINISH
+    """
+    assert report(text.format(0x300)).ok
+    found = report(text.format(0x303))
+    assert kinds(found) == ["race"] and "DRAM at 0x3030" in str(found)
