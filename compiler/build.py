@@ -17,7 +17,7 @@ from vta.compiler.passes import emit
 from vta.compiler.program import Program
 from vta.hw.config import Config
 
-# passes of TVM that a script may name in `build_config(disabled_pass=...)` and that this compiler has no need of
+# passes of TVM that a script may name in `build_config(disabled_pass=...)`; this compiler has no need of them
 ABSENT_PASSES = ("tir.CommonSubexprElimTIR",)
 
 

@@ -31,7 +31,7 @@ def _fold(scope, layout):
         factors = [pointer.index.coef(body.var) if pointer else 0 for pointer in pointers.values()]
         fields = {"iter_out": body.extent}
         fields |= {f"{side}_factor_out": n for side, n in zip(pointers, factors, strict=True) if n}
-        if not all(low <= fields[name] <= high for name in fields for low, high in [field_range(layout[name])]):
+        if not all(0 <= n <= field_range(layout[name])[1] for name, n in fields.items()):
             break
         loops.append((body.extent, *factors))
         body = substitute(body.body, {body.var: 0})

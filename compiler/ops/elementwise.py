@@ -1,0 +1,76 @@
+"""Operators that see one number at a time: add, relu, clip, shift. The ALU does them, on whole tiles.
+
+int8 operands are widened on their way into the accumulator. Two shares of it take turns, so that a store
+goes on while the next piece is loaded and computed.
+"""
+
+import numpy as np
+
+from vta.compiler.ops.operator import Operator, Post, need, shaped
+from vta.compiler.ops.window import MAX_LOOP, cut
+from vta.compiler.pipeline import Pipeline
+from vta.compiler.program import Program
+from vta.hw.config import Config
+from vta.hw.isa import AluOp, MemType
+from vta.runtime.layout import pack_activations, unpack_activations
+
+MEMORY = {"int8": MemType.ACC_8BIT, "int32": MemType.ACC}
+
+
+def add(shape, *, shift=0, rounding=False, clip=(-128, 127), config="default", dtype="int8"):
+    """The sum of two tensors, shifted and clipped as in `Post`: a residual connection."""
+    return _elementwise("add", shape, 2, Post(False, shift, rounding, clip), config, dtype)
+
+
+def relu(shape, *, config="default"):
+    """The larger of each int8 number and 0."""
+    return _elementwise("relu", shape, 1, Post(clip=(0, 127)), config, "int8", [(AluOp.MAX, 0)])
+
+
+def clip(shape, low, high, *, config="default", dtype="int8"):
+    """Each number brought into low..high, which lie within int8."""
+    return _elementwise("clip", shape, 1, Post(clip=(low, high)), config, dtype)
+
+
+def shift(shape, amount, *, rounding=False, clip=(-128, 127), config="default", dtype="int8"):
+    """Each number shifted right arithmetically, then clipped (None: the low 8 bits)."""
+    return _elementwise("shift", shape, 1, Post(False, amount, rounding, clip), config, dtype)
+
+
+def _elementwise(name, shape, operands, post, config, dtype, operations=None):
+    """The operator on (N, C, ...) tensors; `operations` are (opcode, immediate), by default those of
+    `post`."""
+    config = Config.load(config)
+    need(len(shape) >= 2 and all(isinstance(size, int) and size >= 1 for size in shape),
+         f"shape {shape} must be (N, C, ...), each at least 1")
+    need(dtype in MEMORY, f"dtype {dtype!r} must be one of {', '.join(MEMORY)}")
+    need(not post.adds, f"shift = {post.shift} with rounding: half of the last place, {post.half}, is no "
+                        f"immediate")
+    operations = post.operations() if operations is None else operations
+    tiles = (-(-shape[0] // config.batch), -(-shape[1] // config.block), *shape[2:])
+    packed = (*tiles, config.batch, config.block)
+    total = int(np.prod(tiles))
+    p = Pipeline(config)
+    names = ("a", "b")[:operands]
+    sources = [p.buffer(each, packed, dtype, "input", "NCHWnc") for each in names]
+    out = p.buffer("out", packed, "int8", "output", "NCHWnc")
+    share = config.depth["ACC"] // 2
+    piece = min(share // operands, MAX_LOOP)
+    for number, (first, count) in enumerate(cut(total, piece)):
+        base = number % 2 * share
+        for operand, source in enumerate(sources):
+            p.load(MEMORY[dtype], base + operand * piece, source, first, count)
+        if operands == 2:
+            p.alu(AluOp.ADD, [(count, 1, 1)], [(base, base + piece)])
+        for opcode, imm in operations or [(AluOp.SHR, 0)]:
+            p.alu(opcode, [(count, 1)], [(base,)], imm)
+        p.store(base, out, first, count)
+
+    def reference(*arrays):
+        return post.reference(sum(array.astype(np.int32) for array in arrays))
+
+    inputs = {each: shaped(each, shape, lambda array: pack_activations(array, config, pad=True, dtype=dtype))
+              for each in names}
+    return Operator(name, Program.from_code(p.code(), name), inputs,
+                    lambda packed: unpack_activations(packed, config, shape[1], shape[0]), reference,
+                    {"tiling": piece, "estimate": None, "post": post})

@@ -1,0 +1,127 @@
+"""What every operator is: a checked program, how numpy arrays get in and out of it, and a numpy reference."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vta.compiler.program import Program
+from vta.hw.isa import IMM_BITS, AluOp
+
+IMM_MAX = (1 << IMM_BITS - 1) - 1
+
+
+class OperatorError(ValueError):
+    """An operator that this machine cannot run as asked; the message names the values and the limit."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """`program` takes packed arrays; calling the operator takes numpy's.
+
+    `inputs`: buffer name -> function from the caller's array to the packed one, in the order of the
+    arguments. `output`: function from the packed result to the caller's. `reference` takes and gives what a
+    call does. `about`: figures of the schedule, for reports.
+    """
+
+    name: str
+    program: Program
+    inputs: dict
+    output: object
+    reference: object
+    about: dict = field(default_factory=dict)
+
+    @property
+    def config(self):
+        return self.program.config
+
+    def pack(self, *arrays):
+        """The program's inputs by name."""
+        if len(arrays) != len(self.inputs):
+            raise OperatorError(f"{self.name} takes {len(self.inputs)} arrays ({', '.join(self.inputs)}), "
+                                f"{len(arrays)} given")
+        return {name: pack(array) for (name, pack), array in zip(self.inputs.items(), arrays, strict=True)}
+
+    def __call__(self, device, *arrays):
+        """The result on `device`, as numpy has it."""
+        return self.output(self.run(device, *arrays)[0])
+
+    def run(self, device, *arrays, **options):
+        """(packed result, the device's RunResult)."""
+        outputs, result = self.program.run(device, **self.pack(*arrays), **options)
+        return outputs["out"], result
+
+
+def need(ok, message):
+    """Raise OperatorError with the message unless `ok`."""
+    if not ok:
+        raise OperatorError(message)
+
+
+def pair(value, name):
+    """(vertical, horizontal) of an int or a pair."""
+    values = (value, value) if isinstance(value, int) else tuple(value)
+    need(len(values) == 2 and all(isinstance(n, int) and n >= 0 for n in values),
+         f"{name} = {value!r} must be an integer of at least 0, or a pair of them")
+    return values
+
+
+def shaped(name, shape, pack):
+    """A packer that refuses arrays of another shape than `shape`."""
+    def packer(array):
+        need(tuple(array.shape) == tuple(shape), f"{name} has shape {tuple(array.shape)}, expected "
+                                                 f"{tuple(shape)}")
+        return pack(array)
+    return packer
+
+
+@dataclass(frozen=True)
+class Post:
+    """What the ALU does to the sums before they are stored: bias, scale, shift, clip.
+
+    shift: arithmetic right shift; rounding adds half of the last place first. clip: (lowest, highest) within
+    int8, or None: the low 8 bits are stored, as the hardware does. scale: a factor, only without a bias.
+    """
+
+    bias: bool = False
+    shift: int = 0
+    rounding: bool = False
+    clip: tuple | None = (-128, 127)
+    scale: int = 1
+
+    def __post_init__(self):
+        need(1 <= self.scale <= IMM_MAX, f"scale = {self.scale} must be 1 to {IMM_MAX}")
+        need(isinstance(self.shift, int) and 0 <= self.shift <= 31, f"shift = {self.shift} must be 0 to 31")
+        if self.clip is not None:
+            low, high = self.clip
+            need(-128 <= low <= high <= 127, f"clip = {self.clip} must be (lowest, highest) within -128 to "
+                                             f"127")
+
+    @property
+    def half(self):
+        """What rounding adds."""
+        return 1 << self.shift - 1 if self.rounding and self.shift else 0
+
+    @property
+    def adds(self):
+        """Whether a tile of 32-bit numbers, one for each channel, is added: the bias, with `half` in it, or
+        `half` alone where no immediate holds it."""
+        return self.bias or self.half > IMM_MAX
+
+    def operations(self):
+        """[(opcode, immediate)] after that addition."""
+        found = [(AluOp.MUL, self.scale)] if self.scale > 1 else []
+        found += [(AluOp.ADD, self.half)] if self.half and not self.adds else []
+        found += [(AluOp.SHR, self.shift)] if self.shift else []
+        if self.clip is not None:
+            found += [(AluOp.MAX, self.clip[0]), (AluOp.MIN, self.clip[1])]
+        return found
+
+    def reference(self, sums, bias=None):
+        """int8 of int32 sums; `bias` is shaped to broadcast."""
+        sums = np.asarray(sums, np.int32) * np.int32(self.scale)
+        if bias is not None:
+            sums = sums + np.asarray(bias, np.int32)
+        sums = sums + np.int32(self.half) >> np.int32(self.shift)
+        if self.clip is not None:
+            sums = np.clip(sums, *self.clip)
+        return sums.astype(np.int8)
