@@ -18,9 +18,10 @@ from collections import Counter, deque
 import numpy as np
 
 from vta.compiler.footprint import Footprints, Touch
-from vta.compiler.overlap import Overlaps, outside
+from vta.compiler.overlap import Overlaps
 from vta.compiler.report import KEEP, CheckError, Fault, Report
-from vta.hw.isa import TOKEN_FLAGS, UNIT_QUEUES, AluOp, MemType, Opcode, Queue, Unit
+from vta.compiler.rules import dram_faults, field_faults
+from vta.hw.isa import TOKEN_FLAGS, UNIT_QUEUES, MemType, Opcode, Queue, Unit
 
 __all__ = ["CheckError", "Fault", "Report", "check"]
 
@@ -42,8 +43,9 @@ def check(insns, config, *, memory=None, tokens_before=None, tokens_left=None, r
     """
     insns = np.asarray(insns, np.uint64).reshape(-1, 2)
     run = _Run(insns, config, memory, tokens_before or {})
-    run.check_fields()
-    run.check_dram(regions, defined, stream_address)
+    for kind, insn, message in (*field_faults(run.feet),
+                                *dram_faults(run.feet, regions, defined, stream_address)):
+        run.fault(kind, insn, message)
     run.execute()
     run.check_end(tokens_left or {})
     return Report(len(insns), tuple(run.faults), sum(run.counts.values()),
@@ -57,6 +59,7 @@ class _Run:
         self.config, self.memory = config, memory
         self.feet = Footprints(insns, config)
         self.touches = self.feet.transfers()
+        self.overlaps = Overlaps(self.feet)
         self.faults, self.counts = [], Counter()
         self.tokens = {queue: deque([(0, 0, 0)] * tokens_before.get(queue.name.lower(), 0))
                        for queue in Queue}
@@ -95,51 +98,6 @@ class _Run:
                     queue for bit, (name, queue) in enumerate(zip(TOKEN_FLAGS, queues, strict=True))
                     if bits >> bit & 1 and queue is not None and name.startswith(verb))
         return [table[key] for key in zip(feet.unit.tolist(), code.tolist(), strict=True)]
-
-    def check_fields(self):
-        """What can be said of one instruction alone."""
-        feet, col = self.feet, self.feet.column
-        sized = col["x_size"] != 0
-
-        def each(where, message):
-            for n in np.flatnonzero(where).tolist():
-                self.fault("field", n, message(n))
-
-        each(~np.isin(feet.opcode, list(Opcode)), lambda n: f"unknown opcode {feet.opcode[n]}")
-        each(feet.alu_opcodes() > max(AluOp), lambda n: f"unknown ALU operation {feet.alu_opcodes()[n]}")
-        each(feet.is_load & sized & ~feet.moves, lambda n: f"LOAD of memory type {feet.mem_type[n]}")
-        each(feet.is_store & sized & ~feet.moves, lambda n: f"STORE of memory type {feet.mem_type[n]}: "
-             f"only {MemType.OUT.name} ({int(MemType.OUT)}) can be stored")
-        each(feet.is_store & (sum(col[f"{axis}_pad_{end}"] for axis in "xy" for end in (0, 1)) != 0),
-             lambda n: "STORE with padding")
-        for unit, queues in UNIT_QUEUES.items():
-            for name, queue in zip(TOKEN_FLAGS, queues, strict=True):
-                if queue is None:
-                    each((feet.unit == unit) & (col[name] != 0),
-                         lambda n, name=name: f"{name} on an instruction of "
-                         f"{NAMES[feet.unit[n] - 1]}, which has no such queue")
-
-    def check_dram(self, regions, defined, stream_address):
-        """Transfers against the regions; which ones STORE and LOAD both touch is kept for `execute`."""
-        insn, first, size = rows = self.feet.dram_rows()
-        limit = 1 << self.config.axi_addr_width
-        for n in np.unique(insn[first + size > limit]).tolist():
-            self.fault("dram", n, f"its addresses exceed {self.config.axi_addr_width} bits")
-        stores = self.feet.is_store[insn]
-        allowed = None if regions is None else np.asarray(regions, np.int64).reshape(-1, 2)
-        for n, at in [] if allowed is None else outside(rows, allowed):
-            self.fault("dram", n, f"byte {at:#x} lies outside of the DRAM regions")
-        if defined is not None:
-            known = np.concatenate([np.asarray(defined, np.int64).reshape(-1, 2),
-                                    np.stack([first[stores], size[stores]], 1)])
-            for n, at in outside(tuple(part[~stores] for part in rows), known):
-                self.fault("unwritten", n, f"reads DRAM at {at:#x}, which nothing has written")
-        if stream_address is not None:
-            end = stream_address + 16 * len(self.feet.insns)
-            hits = stores & (first < end) & (first + size > stream_address)
-            for n in np.unique(insn[hits]).tolist():
-                self.fault("dram", n, "STORE into the instruction stream")
-        self.overlaps = Overlaps(len(self.feet.insns), rows, stores)
 
     # execution of the tokens
     def execute(self):

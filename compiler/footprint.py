@@ -12,7 +12,6 @@ import numpy as np
 from vta.hw.isa import TOKEN_FLAGS, MemType, Opcode, Unit, extract, layouts
 
 MOST_ROWS = 1 << 23
-TILE = ("UOP", "WGT", "INP", "ACC", "OUT", "ACC_8BIT")
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Footprints:
         kinds = np.isin(self.mem_type, [kind for kind in MemType if kind != MemType.OUT])
         self.moves = (self.column["x_size"] != 0) & np.where(is_store, self.mem_type == MemType.OUT,
                                                              is_load & kinds)
-        self._tile = np.array([config.tile_bytes[name] for name in TILE] + [1, 1])
+        self._tile = np.array([config.tile_bytes[kind.name] for kind in MemType] + [1, 1])
         self._nests, self._fields = {}, {}
         for opcode in (Opcode.GEMM, Opcode.ALU):
             rows = np.flatnonzero(self.opcode == opcode)
@@ -85,8 +84,8 @@ class Footprints:
         length = col["x_size"][rows] + np.where(solid, (col["y_size"][rows] - 1) * col["x_stride"][rows], 0)
         count = np.where(solid, 1, col["y_size"][rows])
         if count.sum() > MOST_ROWS:
-            raise ValueError(f"the stream moves {count.sum()} separate rows of DRAM: at most {MOST_ROWS} can be "
-                             f"checked")
+            raise ValueError(f"the stream moves {count.sum()} separate rows of DRAM: at most {MOST_ROWS} can "
+                             f"be checked")
         insn = np.repeat(rows, count)
         number = np.arange(len(insn)) - np.repeat(np.cumsum(count) - count, count)
         tile = self._tile[self.mem_type[insn]]
@@ -106,7 +105,8 @@ class Footprints:
             last = first + int(tiles[n]) - 1
             what, beyond = slice(first, last + 1), ()
             if last >= depth:
-                what, beyond = entries(np.arange(first, min(last + 1, first + depth)), depth), ((memory, last),)
+                what = entries(np.arange(first, min(last + 1, first + depth)), depth)
+                beyond = ((memory, last),)
             touch = ((memory, what),)
             out[n] = Touch(touch, (), beyond) if self.is_store[n] else Touch((), touch, beyond)
         return out

@@ -37,21 +37,21 @@ def outside(rows, regions):
 
 
 class Overlaps:
-    """Bytes that both LOADs and STOREs of `count` instructions touch, and who touched them last.
+    """Bytes that both LOADs and STOREs of a stream (its Footprints) touch, and who touched them last.
 
     `touched[n]` says whether instruction n reaches any of them: usually none does, and nothing is kept. What
     the others touch is cut into pieces at every row's begin and end, so that a row is a slice of pieces.
     """
 
-    def __init__(self, count, rows, stores):
-        insn, first, size = rows
-        last = first + size
+    def __init__(self, feet):
+        insn, first, size = feet.dram_rows()
+        last, stores = first + size, feet.is_store[insn]
         shared = np.zeros(len(insn), bool)
         for own in (stores, ~stores):
             begin, end = merge(first[~own], last[~own])
             shared[own] = np.searchsorted(end, first[own], "right") < np.searchsorted(begin, last[own])
         insn, first, last = insn[shared], first[shared], last[shared]
-        self.touched = np.zeros(count, bool)
+        self.touched = np.zeros(len(feet.insns), bool)
         self.touched[insn] = True
         self.cuts = np.unique(np.concatenate([first, last]))
         self.rows = {}

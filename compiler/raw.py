@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from vta.compiler.code import DRAM, UOPS, Code
 from vta.compiler.footprint import Footprints
 from vta.compiler.program import PAGE, Program, ProgramError, parse_buffer
-from vta.compiler.stream import DRAM_SHIFT, UOPS, Code
 from vta.hw.config import Config, ConfigError
-from vta.hw.isa import MemType
+from vta.hw.isa import MEMORY, MemType, extract
 
 MANIFEST = "manifest.json"
 
@@ -83,13 +83,13 @@ def _relocatable(insns, config, buffers, addresses, uops):
     for n in np.flatnonzero(~inside.any(axis=1))[:1]:
         raise ProgramError(f"instruction {rows[n]}: address {first[n]:#x} lies in no buffer of the manifest")
     owners = inside.argmax(axis=1)
-    kinds = (insns[rows, 0] >> np.uint64(7) & np.uint64(7)).tolist()
+    kinds = extract(insns[rows], MEMORY["mem_type"]).tolist()
     tiles = np.array([config.tile_bytes[MemType(kind).name] for kind in kinds], np.int64)
     for n in np.flatnonzero(addresses[owners] % tiles)[:1]:
         raise ProgramError(f"buffer {buffers[owners[n]].name!r} at {addresses[owners[n]]:#x} is not aligned "
                            f"to its tiles of {tiles[n]} bytes")
     insns = insns.copy()
-    insns[rows, 0] -= (addresses[owners] // tiles << DRAM_SHIFT).astype(np.uint64)
+    insns[rows, 0] -= (addresses[owners] // tiles << DRAM.offset).astype(np.uint64)
     return insns, uops, np.stack([rows, owners], axis=1), buffers
 
 

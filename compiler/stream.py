@@ -23,21 +23,15 @@ attached"), so equal calls give equal instructions. Whatever does not fit raises
 on-chip memory, or calls out of place (StreamError). A stream is one launch: nothing follows `sync`.
 """
 
-import math
-import re
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 
+from vta.compiler.code import UOPS, Buffer, Code, StreamError
 from vta.compiler.kernel import Kernel, KernelCache
 from vta.hw.isa import MemType, Opcode, Queue, Unit, encode, layouts, to_words, unit_of
 
 LOAD, COMPUTE, STORE = Unit.LOAD, Unit.COMPUTE, Unit.STORE
-UOPS = 0                         # index of the micro-op image among a program's buffers
-KINDS = ("input", "output", "const")
-DRAM_SHIFT = 26                  # first bit of dram_base, all of it in word 0
-DRAM_LIMIT = 1 << 32
 
 # the flag that a token between two units is, seen from the unit that pushes and from the one that pops
 _PUSH = {(LOAD, COMPUTE): "push_next", (COMPUTE, LOAD): "push_prev",
@@ -48,74 +42,6 @@ _POP = {(LOAD, COMPUTE): "pop_prev", (COMPUTE, LOAD): "pop_next",
 _NOP = {LOAD: {"opcode": Opcode.LOAD, "mem_type": MemType.INP},
         COMPUTE: {"opcode": Opcode.LOAD, "mem_type": MemType.UOP},
         STORE: {"opcode": Opcode.STORE}}
-
-
-class StreamError(ValueError):
-    """A call that this stream cannot take; the message names the values and the limit."""
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """DRAM that a program uses, without an address yet. `kind` is one of KINDS, `dtype` an integer type;
-    `layout` says in letters or words what the axes mean."""
-
-    name: str
-    shape: tuple
-    dtype: str
-    kind: str
-    layout: str = ""
-
-    def __post_init__(self):
-        if not re.fullmatch(r"[A-Za-z_][\w.]*", self.name):      # it becomes a file name and an argument
-            raise StreamError(f"buffer name {self.name!r}: must be letters, digits, '_' and '.'")
-        if self.kind not in KINDS:
-            raise StreamError(f"buffer {self.name!r}: kind {self.kind!r} must be one of {', '.join(KINDS)}")
-        if np.dtype(self.dtype).kind not in "iu" or any(extent < 0 for extent in self.shape):
-            raise StreamError(f"buffer {self.name!r}: {self.dtype} {self.shape} is no array of integers")
-
-    @property
-    def nbytes(self):
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
-
-
-@dataclass(frozen=True)
-class Code:
-    """A finished, relocatable stream.
-
-    `insns` (n, 2) uint64 with every `dram_base` relative to its buffer; `uops` (m,) uint32, the micro-op
-    image; `relocations` (k, 2) int64 of (instruction, buffer index); `buffers`, number `UOPS` that image.
-    """
-
-    config: object
-    insns: np.ndarray
-    uops: np.ndarray
-    relocations: np.ndarray
-    buffers: tuple
-
-    def place(self, addresses):
-        """The instructions with each buffer at a byte address (a sequence in the order of `buffers`).
-
-        Raises StreamError where an address is no multiple of the tile, or lies beyond 32 bits of tiles.
-        """
-        if len(addresses) != len(self.buffers):
-            raise StreamError(f"{len(addresses)} addresses for {len(self.buffers)} buffers")
-        insns = self.insns.copy()
-        if not len(self.relocations):
-            return insns
-        rows, owners = self.relocations.T
-        tiles = np.array([self.config.tile_bytes[kind.name] for kind in MemType] + [1, 1], dtype=np.int64)
-        sizes = tiles[(insns[rows, 0] >> np.uint64(7) & np.uint64(7)).astype(np.int64)]
-        bases = np.array([int(address) for address in addresses], dtype=np.int64)[owners]
-        for bad in np.flatnonzero(bases % sizes)[:1]:
-            raise StreamError(f"buffer {self.buffers[owners[bad]].name!r} at {bases[bad]:#x} is not aligned "
-                              f"to its tiles of {sizes[bad]} bytes")
-        old = (insns[rows, 0] >> np.uint64(DRAM_SHIFT) & np.uint64(DRAM_LIMIT - 1)).astype(np.int64)
-        new = old + bases // sizes
-        for bad in np.flatnonzero((new < 0) | (new >= DRAM_LIMIT))[:1]:
-            raise StreamError(f"buffer {self.buffers[owners[bad]].name!r} at {bases[bad]:#x}: tile "
-                              f"{new[bad]} is beyond the 32 bits of dram_base")
-        insns[rows, 0] += (bases // sizes << DRAM_SHIFT).astype(np.uint64)
-        return insns
 
 
 class Stream:
