@@ -31,9 +31,8 @@ REGISTERS_HEAD = """\
 Made by `vta registers --format md` from `hw/registers.py`; edit the table, not this page.
 
 One AXI4-Lite slave of 32-bit registers in a 4 KiB window. Offsets 0x00 to 0x24 are those of the original's
-Chisel control registers, so its drivers still work. Words that are not listed read 0 and ignore writes.
-Byte strobes are ignored: write whole words. Every register is 0 after `aresetn`, those of the
-identification aside.
+Chisel control registers, so its drivers still work. Offsets that are not listed answer SLVERR, read 0
+and change nothing. Write whole words. Every register is 0 after `aresetn`, those of the identification aside.
 
 A run: write the instruction count and the pointers, enable the interrupt, write 1 to `control`; wait for the
 interrupt; read `status`, `error` and the counters; write 1s to `irq_status`.

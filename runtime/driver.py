@@ -14,6 +14,7 @@ from vta.runtime.device import DeviceError, RunResult, check_tokens, run_error
 
 DEFAULT_WATCHDOG = 100_000      # cycles without progress; far above any memory's latency
 DRAIN_POLLS = 10_000            # reads of STATUS before the last transfers are given up
+UNDRAINED = "the memory does not answer: transfers are still outstanding"
 
 
 class Driver:
@@ -23,18 +24,18 @@ class Driver:
     """
 
     def __init__(self, mmio, config, wait_interrupt, dram_base=0):
-        self._mmio, self._config, self._wait_interrupt = mmio, config, wait_interrupt
+        self.mmio, self._config, self.wait_interrupt = mmio, config, wait_interrupt
         self._dram_base = dram_base
         self.registers = {register.name: register for register in register_map(config)}
         self._identify()
 
     def read(self, name):
         """The 32-bit word of the register `name`."""
-        return self._mmio.read(self.registers[name].offset)
+        return self.mmio.read(self.registers[name].offset)
 
     def write(self, name, value):
         """Write the 32-bit word `value` to the register `name`."""
-        self._mmio.write(self.registers[name].offset, value)
+        self.mmio.write(self.registers[name].offset, value)
 
     def fields(self, name):
         """The register `name` taken apart: value by field name."""
@@ -75,29 +76,33 @@ class Driver:
 
     def reset(self):
         """Tokens, queues and errors as after power-up; memories and pointers stay."""
-        self._drain()
         self.set_fields("reset", reset=1)
+        if not self._drain():
+            raise DeviceError(UNDRAINED)
 
     def run(self, insn_address, insn_count, watchdog=None):
         """One run from launch to interrupt: its RunResult, or a DeviceError that carries it.
 
         watchdog: cycles without progress after which the hardware ends the run; 0 means never.
         """
-        self._launch(insn_address, insn_count, DEFAULT_WATCHDOG if watchdog is None else watchdog)
+        self.launch(insn_address, insn_count, DEFAULT_WATCHDOG if watchdog is None else watchdog)
         started = time.perf_counter()
-        self._wait_interrupt()
+        self.wait_interrupt()
         seconds = time.perf_counter() - started
-        self._drain()
+        drained = self._drain()
         result = self._collect(seconds)
         cause, where = self.fields("error"), self.read("error_insn")
         self.set_fields("irq_status", done=1, error=1)
         if cause["cause"] != ErrorCause.NONE:
             detail = "and further errors" if cause["more"] else ""
             raise run_error(ErrorCause(cause["cause"]), Unit(cause["unit"]), where, detail, result)
+        if not drained:
+            raise DeviceError(UNDRAINED, result=result)
         self._check_states(result)
         return result
 
-    def _launch(self, insn_address, insn_count, watchdog):
+    def launch(self, insn_address, insn_count, watchdog):
+        """Start a run and return at once: the interrupt comes at its end."""
         if self.fields("status")["busy"]:
             raise DeviceError("a run is under way already")
         self.set_fields("irq_status", done=1, error=1)
@@ -112,11 +117,12 @@ class Driver:
         self.set_fields("control", launch=1)
 
     def _drain(self):
-        """Wait until no transfer is outstanding, so that memory holds what the run wrote."""
-        for _ in range(DRAIN_POLLS):
-            if self.fields("status")["drained"]:
-                return
-        raise DeviceError("the memory does not answer: transfers are still outstanding after the run")
+        """Wait until no transfer is outstanding, so that memory holds what the run wrote.
+
+        False if that never comes, as after a run that the watchdog ended amid an instruction.
+        """
+        return any(self.fields("status")["drained"] for _ in range(DRAIN_POLLS))
+
 
     def _collect(self, seconds):
         wrapped = self.fields("status")["cycles_wrapped"]

@@ -122,11 +122,12 @@ class PynqDevice(Device):
         self._ip, self._timeout = self._find_ip(path), timeout
         buffer = pynq.allocate((memory_size,), "u1")
         super().__init__(config, BoardMemory(buffer))
+        self.bus_base = buffer.physical_address
         self._loop = asyncio.new_event_loop()    # in a thread: a notebook's own loop is busy with us
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         try:
-            self.driver = Driver(self._ip, config, self._wait_interrupt, buffer.physical_address)
+            self.driver = Driver(self._ip, config, self._wait_interrupt, self.bus_base)
             self.driver.reset()                  # as after power-up, also where nothing was downloaded
         except BaseException:
             self.close()

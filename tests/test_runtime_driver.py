@@ -121,7 +121,7 @@ def test_states_must_add_up(driver, fake):
         ordinary()
         fake.words["count_load_wait_mem"] = 1
 
-    driver._wait_interrupt = lose_a_cycle
+    driver.wait_interrupt = lose_a_cycle
     with pytest.raises(DeviceError, match="load: its states add up to 1001 cycles, the run took 1000"):
         driver.run(0x1000, 1)
 
@@ -134,7 +134,7 @@ def test_counter_that_wrapped(driver, fake):
         fake.words["status"] |= 1 << 4
         fake.words["count_load_idle"] = 1
 
-    driver._wait_interrupt = wrap
+    driver.wait_interrupt = wrap
     assert driver.run(0x1000, 1).cycles is None
 
 

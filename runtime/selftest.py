@@ -1,0 +1,293 @@
+"""The self-test of a device: `vta selftest --device tsim|pynq|sim|tcp://...`.
+
+Each check is a function that drives the device and raises SelftestError (or the device's own error) where
+something is not as it should be. Those of the register map are left out on devices without one. All of them
+use nothing but registers, DRAM and the interrupt, and leave the device as after power-up.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from vta.hw.config import PRESETS
+from vta.hw.isa import AluOp, MemType, Opcode, Unit, encode, layouts, to_words
+from vta.hw.registers import ErrorCause, identity
+from vta.runtime.device import BusError, DeadlockError, DeviceError, InstructionError, TokenError
+from vta.runtime.driver import Driver
+
+LAUNCHES = 100
+NOWHERE = 0xF000_0000            # a bus address without memory, on every board and in simulation
+PATTERNS = (0, 0xFFFF_FFFF, 0xAAAA_AAAA, 0x5555_5555)
+WATCHDOG = 2000
+
+
+class SelftestError(Exception):
+    """The device did something else than it should; the message says what."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`passed` is None where the check does not apply to the device."""
+
+    name: str
+    passed: bool | None
+    message: str
+
+
+def selftest(device, report=lambda outcome: None):
+    """Run every check; returns their Outcomes, and tells each to `report` as soon as it is known."""
+    outcomes = []
+    for check in CHECKS:
+        outcomes.append(_outcome(check, device))
+        report(outcomes[-1])
+    return outcomes
+
+
+def _outcome(check, device):
+    name = check.__name__.replace("_", " ")
+    driver = getattr(device, "driver", None)
+    if check in REGISTER_CHECKS and driver is None:
+        return Outcome(name, None, "this device has no registers")
+    try:
+        device.reset()
+        message = check(device, driver) if check in REGISTER_CHECKS else check(device)
+        device.reset()
+    except (SelftestError, DeviceError) as error:
+        return Outcome(name, False, f"{type(error).__name__}: {error}")
+    return Outcome(name, True, message)
+
+
+def _expect(what, found, wanted):
+    if found != wanted:
+        raise SelftestError(f"{what}: found {found}, expected {wanted}")
+
+
+# registers
+
+def identification(device, driver):
+    """The identification registers are those of the configuration, and another configuration is refused."""
+    for name, word in identity(device.config).items():
+        _expect(name, f"0x{driver.read(name):08X}", f"0x{word:08X}")
+    other = next(config for config in PRESETS.values() if config.hash != device.config.hash)
+    other = dataclasses.replace(other, axi_addr_width=device.config.axi_addr_width)
+    try:
+        Driver(driver.mmio, other, driver.wait_interrupt)
+    except DeviceError as error:
+        return f"refuses another one: {error}"
+    raise SelftestError(f"accepted as configuration {other.name!r}")
+
+
+def every_register_and_field(device, driver):
+    """What can be written keeps every bit of its fields; what cannot be written does not change."""
+    fields = 0
+    for register in driver.registers.values():
+        mask = sum((1 << f.width) - 1 << f.low for f in register.fields) or 0xFFFF_FFFF
+        fields += len(register.fields) or 1
+        if register.access == "rw":
+            _keeps(driver, register.name, mask, PATTERNS)
+        elif register.name.startswith("tokens_"):
+            _keeps(driver, register.name, 0xFFFF_FFFF, (0, 1, device.config.token_depth, 0))
+        else:                                    # writing 0 neither launches nor resets
+            _unchanged_by(driver, register, 0 if register.access in ("wo", "rwh") else 0xFFFF_FFFF)
+    settable = [register.name for register in driver.registers.values()
+                if register.access == "rw" and not register.fields]
+    for n, name in enumerate(settable):          # a decoder that confuses two offsets shows here
+        driver.write(name, 0x1234_0000 + n)
+    for n, name in enumerate(settable):
+        _expect(name, driver.read(name), 0x1234_0000 + n)
+    for name in settable:
+        driver.write(name, 0)
+    return f"{len(driver.registers)} registers, {fields} fields"
+
+
+def _keeps(driver, name, mask, values):
+    for value in values:
+        driver.write(name, value & mask)
+        _expect(f"{name} after writing 0x{value & mask:08X}", driver.read(name) & mask, value & mask)
+    driver.write(name, 0)
+
+
+def _unchanged_by(driver, register, value):
+    before = driver.read(register.name)
+    driver.write(register.name, value)
+    _expect(f"{register.name} after writing 0x{value:08X}", driver.read(register.name), before)
+
+
+def interrupt_and_its_bits(device, driver):
+    """The line goes up at the end of a run, each bit stays until 1 is written to it, `error` clears ERROR."""
+    program = _Program(device)
+    for words, bits, cause in ((program.good, {"done": 1, "error": 0}, ErrorCause.NONE),
+                               (program.unknown_opcode, {"done": 1, "error": 1}, ErrorCause.OPCODE)):
+        with _stream(device, words) as stream:
+            driver.launch(stream.address, len(words), WATCHDOG)
+            driver.wait_interrupt()
+        _expect("irq_status after the run", driver.fields("irq_status"), bits)
+        _expect("control after the run", driver.fields("control"), {"launch": 0, "finish": 1})
+        _expect("cause of the error", driver.fields("error")["cause"], cause)
+        driver.set_fields("irq_status", done=1)
+        _expect("irq_status, done cleared", driver.fields("irq_status"), bits | {"done": 0})
+        driver.set_fields("irq_status", error=1)
+        _expect("irq_status, error cleared", driver.fields("irq_status"), {"done": 0, "error": 0})
+        _expect("ERROR after clearing it", driver.fields("error")["cause"], ErrorCause.NONE)
+        driver.reset()
+    program.free()
+    return "done and error"
+
+
+def full_token_queue(device, driver):
+    """A full dependency queue stalls its producer and says so; no token is lost."""
+    depth = device.config.token_depth
+    device.set_tokens(l2g=depth)
+    program = _Program(device)
+    error = _raises(TokenError, device, program.push_l2g)
+    program.free()
+    _expect("tokens in l2g", device.tokens["l2g"], depth)
+    return f"at {depth} tokens: {error}"
+
+
+# behaviour
+
+def launches_in_a_row(device):
+    """Runs one after another, each taking the token that the one before left, results right every time."""
+    program = _Program(device)
+    device.set_tokens(s2g=1)
+    for n in range(LAUNCHES):
+        values = np.arange(device.config.lanes, dtype=np.int32) * 3 + n
+        program.source.view(np.int32)[:] = values
+        program.target.array[:] = 0x55
+        result = device.run_insns(program.token_chain)
+        _expect(f"launch {n}: output", program.target.view(np.int8).tolist(),
+                (values >> 1).astype(np.int8).tolist())
+        _expect(f"launch {n}: tokens", result.tokens_left, {"l2g": 0, "g2l": 0, "g2s": 0, "s2g": 1})
+        executed = [result.counters[f"{unit}_insns"] for unit in ("load", "compute", "store")]
+        _expect(f"launch {n}: instructions of load, compute, store", executed, [0, 4, 1])
+    program.free()
+    return f"{LAUNCHES} launches"
+
+
+def reset_clears_tokens(device):
+    device.set_tokens(l2g=1, g2l=2, g2s=3, s2g=4)
+    _expect("tokens", device.tokens, {"l2g": 1, "g2l": 2, "g2s": 3, "s2g": 4})
+    device.reset()
+    _expect("tokens after reset", device.tokens, dict.fromkeys(device.tokens, 0))
+    return "four queues"
+
+
+def unknown_opcode(device):
+    program = _Program(device)
+    error = _raises(InstructionError, device, program.unknown_opcode)
+    _expect("cause", error.cause, ErrorCause.OPCODE)
+    _expect("unit and instruction", (error.unit, error.insn), (Unit.COMPUTE, 2))
+    _good_again(device, program)
+    return str(error)
+
+
+def index_out_of_range(device):
+    program = _Program(device)
+    error = _raises(InstructionError, device, program.index)
+    _expect("cause", error.cause, ErrorCause.INDEX)
+    _good_again(device, program)
+    return str(error)
+
+
+def read_from_nowhere(device):
+    program = _Program(device)
+    error = _raises(BusError, device, program.read_nowhere)
+    _expect("cause", error.cause, ErrorCause.AXI_READ)
+    _good_again(device, program)
+    return str(error)
+
+
+def write_to_nowhere(device):
+    program = _Program(device)
+    error = _raises(BusError, device, program.write_nowhere)
+    _expect("cause", error.cause, ErrorCause.AXI_WRITE)
+    _good_again(device, program)
+    return str(error)
+
+
+def deadlock(device):
+    """A token that never comes: the watchdog ends the run; after a reset the device works again."""
+    program = _Program(device)
+    error = _raises(DeadlockError, device, program.deadlock)
+    device.reset()
+    _good_again(device, program)
+    return str(error)
+
+
+REGISTER_CHECKS = (identification, every_register_and_field, interrupt_and_its_bits, full_token_queue)
+CHECKS = (identification, every_register_and_field, launches_in_a_row, reset_clears_tokens, unknown_opcode,
+          index_out_of_range, read_from_nowhere, write_to_nowhere, deadlock, interrupt_and_its_bits,
+          full_token_queue)
+
+
+def _raises(kind, device, words):
+    """Run `words`; the error of this kind that must come of it."""
+    try:
+        device.run_insns(words, watchdog=WATCHDOG)
+    except kind as error:
+        return error
+    raise SelftestError(f"the run ended well, expected {kind.__name__}")
+
+
+def _good_again(device, program):
+    """After an error the next run is right."""
+    device.set_tokens(s2g=0)
+    program.source.view(np.int32)[:] = 40
+    device.run_insns(program.good)
+    _expect("output of the next run", set(program.target.view(np.int8).tolist()), {20})
+    program.free()
+
+
+def _stream(device, words):
+    stream = device.memory.alloc(words.nbytes, 4096)
+    stream.view(np.uint64)[:] = words.reshape(-1)
+    return stream
+
+
+class _Program:
+    """Streams around one idea: load an accumulator tile from `source`, halve it, store it to `target`."""
+
+    def __init__(self, device):
+        self._config, self._formats = device.config, layouts(device.config)
+        tiles = device.config.tile_bytes
+        self.source = device.memory.alloc(tiles["ACC"], 4096)
+        self.target = device.memory.alloc(tiles["OUT"], 4096)
+        self._uop = device.memory.alloc(64, 4096)
+        self._uop.array[:] = 0
+        nowhere = (NOWHERE - getattr(device, "bus_base", 0)) % (1 << 32)
+        load_uop = self._transfer(Opcode.LOAD, MemType.UOP, self._uop.address)
+        load_acc = self._transfer(Opcode.LOAD, MemType.ACC, self.source.address)
+        halve = self._halve(push_next=1)
+        store = self._transfer(Opcode.STORE, MemType.OUT, self.target.address, pop_prev=1, push_prev=1)
+        self.good = self._words(load_uop, load_acc, halve, store)
+        self.token_chain = self._words(load_uop, load_acc, self._halve(pop_next=1, push_next=1), store)
+        self.unknown_opcode = self._words(load_uop, load_acc, {"opcode": 6}, halve, store)
+        last = (1 << device.config.acc_depth_log) - 1
+        self.index = self._words(load_uop, load_acc, self._halve(dst_factor_in=last, iter_in=3))
+        self.read_nowhere = self._words(self._transfer(Opcode.LOAD, MemType.ACC, nowhere))
+        self.write_nowhere = self._words(
+            load_uop, load_acc, halve,
+            self._transfer(Opcode.STORE, MemType.OUT, nowhere, pop_prev=1, push_prev=1))
+        self.deadlock = self._words(self._halve(pop_prev=1, iter_in=0))
+        self.push_l2g = self._words({"opcode": Opcode.LOAD, "mem_type": MemType.INP, "push_next": 1},
+                                    self._halve(pop_next=1, iter_in=0))
+
+    def free(self):
+        for buffer in (self.source, self.target, self._uop):
+            buffer.free()
+
+    def _transfer(self, opcode, mem, address, **flags):
+        return {"opcode": opcode, "mem_type": mem, "x_size": 1, "y_size": 1, "x_stride": 1,
+                "dram_base": address // self._config.tile_bytes[mem.name], **flags}
+
+    def _halve(self, **fields):
+        return {"opcode": Opcode.ALU, "alu_opcode": AluOp.SHR, "use_imm": 1, "imm": 1, "uop_end": 1,
+                "iter_out": 1, "iter_in": 1, **fields}
+
+    def _words(self, *instructions):
+        """The stream of these instructions and FINISH, (n, 2) uint64."""
+        words = [encode(self._formats.of(fields["opcode"]), fields)
+                 for fields in (*instructions, {"opcode": Opcode.FINISH})]
+        return np.array([to_words(word) for word in words], np.uint64)

@@ -1,0 +1,40 @@
+"""Test a device from end to end: registers, launches, tokens, errors, interrupt.
+
+Ends with exit code 1 if a check fails. The same checks run on the RTL in simulation and on a board, through the same driver.
+"""
+
+import json
+
+NAME = "selftest"
+HELP = "test a device: registers, launches, errors, interrupt"
+EPILOG = """examples:
+  vta selftest --device tsim --config tiny
+  vta selftest --device pynq                 on the board
+  vta selftest --device tcp://board:7780     from elsewhere, without the register checks
+"""
+
+
+def add_arguments(parser):
+    parser.add_argument("--device", default="sim", help="sim, tsim, pynq or tcp://host:port (default: sim)")
+    parser.add_argument("--config", default="default", help="preset or vta_config.json")
+    parser.add_argument("--json", action="store_true", help="print one JSON object for each check")
+
+
+def run(args):
+    from vta.runtime.device import open_device
+    from vta.runtime.selftest import selftest
+
+    def report(outcome):
+        if args.json:
+            print(json.dumps({"check": outcome.name, "passed": outcome.passed, "message": outcome.message}))
+        else:
+            word = {True: "ok", False: "FAILED", None: "left out"}[outcome.passed]
+            print(f"{outcome.name:26} {word:9} {outcome.message}", flush=True)
+
+    with open_device(args.device, args.config) as device:
+        outcomes = selftest(device, report)
+    failed = sum(outcome.passed is False for outcome in outcomes)
+    if not args.json:
+        done = sum(outcome.passed is not None for outcome in outcomes)
+        print(f"{done - failed} of {done} checks passed on {args.device}, configuration {device.config.name}")
+    return 1 if failed else 0
