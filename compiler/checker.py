@@ -21,7 +21,7 @@ from vta.compiler.footprint import Footprints, Touch
 from vta.compiler.overlap import Overlaps
 from vta.compiler.report import KEEP, CheckError, Fault, Report
 from vta.compiler.rules import dram_faults, field_faults
-from vta.hw.isa import TOKEN_FLAGS, UNIT_QUEUES, MemType, Opcode, Queue, Unit
+from vta.hw.isa import TOKEN_FLAGS, UNIT_QUEUES, Opcode, Queue, Unit
 
 __all__ = ["CheckError", "Fault", "Report", "check"]
 
@@ -29,6 +29,11 @@ LOAD, COMPUTE, STORE = 0, 1, 2   # places of the units in a clock
 WRITER = {"INP": LOAD, "WGT": LOAD, "ACC": COMPUTE, "UOP": COMPUTE}
 READER = {"INP": COMPUTE, "WGT": COMPUTE, "ACC": STORE, "UOP": COMPUTE}
 NAMES = ("load", "compute", "store")
+# plain ints from here on: enums would double the time
+CONSUMER = {int(queue): unit for unit, name in enumerate(NAMES)
+            for queue in UNIT_QUEUES[Unit[name.upper()]][:2] if queue is not None}
+NESTS = (int(Opcode.GEMM), int(Opcode.ALU))
+FINISH = int(Opcode.FINISH)
 
 
 def check(insns, config, *, memory=None, tokens_before=None, tokens_left=None, regions=None, defined=None,
@@ -61,9 +66,9 @@ class _Run:
         self.touches = self.feet.transfers()
         self.overlaps = Overlaps(self.feet)
         self.faults, self.counts = [], Counter()
-        self.tokens = {queue: deque([(0, 0, 0)] * tokens_before.get(queue.name.lower(), 0))
-                       for queue in Queue}
-        self.given, self.taken = Counter({q: len(t) for q, t in self.tokens.items()}), Counter()
+        self.opcode = self.feet.opcode.tolist()
+        self.tokens = [deque([(0, 0, 0)] * tokens_before.get(queue.name.lower(), 0)) for queue in Queue]
+        self.given, self.taken = [len(tokens) for tokens in self.tokens], [0] * len(Queue)
         self.clocks = [[0, 0, 0] for _ in NAMES]
         self.depths = [getattr(config, f"{name}_queue_depth") for name in NAMES]
         # for each unit and instruction, how many of the unit's instructions come before it in the stream
@@ -81,7 +86,7 @@ class _Run:
         self.written = {name: np.zeros(config.depth[name], np.int64) for name in WRITER}
         self.read = {name: np.zeros(config.depth[name], np.int64) for name in READER}
         self.pops, self.pushes = self._flags("pop"), self._flags("push")
-        self.pops_done = {queue: [0] for queue in Queue}   # pops by its consumer's first n instructions
+        self.pops_done = [[0] for _ in Queue]       # of each queue, by its consumer's first n instructions
 
     def fault(self, kind, insn, message, other=None):
         self.counts[kind] += 1
@@ -95,7 +100,7 @@ class _Run:
         for unit, queues in UNIT_QUEUES.items():
             for bits in range(16):
                 table[int(unit), bits] = tuple(
-                    queue for bit, (name, queue) in enumerate(zip(TOKEN_FLAGS, queues, strict=True))
+                    int(queue) for bit, (name, queue) in enumerate(zip(TOKEN_FLAGS, queues, strict=True))
                     if bits >> bit & 1 and queue is not None and name.startswith(verb))
         return [table[key] for key in zip(feet.unit.tolist(), code.tolist(), strict=True)]
 
@@ -132,12 +137,12 @@ class _Run:
         clock[unit] += 1
         self.order[unit].append(n)
         self._touch(unit, n, clock)
-        for queue in UNIT_QUEUES[Unit(unit + 1)][:2]:
-            if queue is not None:
+        for queue, consumer in CONSUMER.items():
+            if consumer == unit:
                 self.pops_done[queue].append(self.taken[queue])
         for queue in self.pushes[n]:
             self._push(queue, unit, n, clock)
-        if self.feet.opcode[n] == Opcode.FINISH:
+        if self.opcode[n] == FINISH:
             self.finish = n
         return True
 
@@ -145,18 +150,18 @@ class _Run:
         self.tokens[queue].append(tuple(clock))
         self.given[queue] += 1
         # what the consumer has surely popped: by the clock, or since fetch could not have come here otherwise
-        consumer = LOAD if queue == Queue.G2L else STORE if queue == Queue.G2S else COMPUTE
+        consumer = CONSUMER[queue]
         fetched = int(self.before[consumer, n]) - self.depths[consumer] - 1
         most = self.given[queue] - self.pops_done[queue][max(clock[consumer], fetched)]
         if most > self.config.token_depth:
-            self.fault("tokens", n, f"queue {queue.name} may come to hold {most} tokens, "
+            self.fault("tokens", n, f"queue {Queue(queue).name} may come to hold {most} tokens, "
                                     f"its depth is {self.config.token_depth}")
 
     def _touch(self, unit, n, clock):
         """Compare the accesses of instruction `n` with all earlier ones, and enter them."""
         touch = self.touches[n]
         if touch is None:
-            if self.feet.opcode[n] not in (Opcode.GEMM, Opcode.ALU):
+            if self.opcode[n] not in NESTS:
                 return
             touch = self._nest(n)
         for memory, top in touch.beyond:
@@ -175,8 +180,8 @@ class _Run:
             if unit != reader:
                 self._race(n, clock, memory, what, self.read[memory][what], reader, "writes", "reads")
             self.written[memory][what] = clock[unit]
-        if self.feet.is_load[n] and self.feet.mem_type[n] == MemType.UOP:
-            self._load_uops(n)
+            if memory == "UOP":
+                self._load_uops(n, what)
         if self.overlaps.touched[n]:
             for other, at in self.overlaps.access(unit, n, clock, self.order):
                 self.fault("race", n, f"DRAM at {at:#x} is also accessed by instruction {other}, "
@@ -197,8 +202,8 @@ class _Run:
         return int(what.start + mask.argmax()) if isinstance(what, slice) else int(what[mask.argmax()])
 
     # micro-ops
-    def _load_uops(self, n):
-        what, col, depth = self.touches[n].writes[0][1], self.feet.column, self.config.depth["UOP"]
+    def _load_uops(self, n, what):
+        col, depth = self.feet.column, len(self.uops)
         size, stride = int(col["x_size"][n]), int(col["x_stride"][n])
         pads = any(col[f"{axis}_pad_{end}"][n] for axis in "xy" for end in (0, 1))
         self.uops_valid[what] = False
@@ -215,11 +220,13 @@ class _Run:
 
     def _nest(self, n):
         touch = self.feet.nest(n, self.uops)
-        used = [what for memory, what in touch.reads if memory == "UOP"]
-        if all(self.uops_valid[what].all() for what in used):
+        if not touch.reads:
+            return touch
+        what = touch.reads[0][1]                # its micro-ops
+        if self.uops_valid[what].all():
             return touch
         self.blind.add("ACC")
-        if all(self.written["UOP"][what].all() for what in used):
+        if self.written["UOP"][what].all():
             self.uops_known = False
         return Touch(touch.reads[:1], (), tuple(pair for pair in touch.beyond if pair[0] == "UOP"))
 
@@ -232,7 +239,7 @@ class _Run:
         stuck = [(unit, n) for unit, n in heads if not (unit == COMPUTE and self.finish is not None)]
         if stuck:
             self.fault("deadlock", stuck[0][1], "; ".join(
-                f"{NAMES[unit]} waits at instruction {n} for a token of {self.waits[unit].name}"
+                f"{NAMES[unit]} waits at instruction {n} for a token of {Queue(self.waits[unit]).name}"
                 for unit, n in stuck))
         if self.finish is None:
             return

@@ -64,12 +64,14 @@ class Footprints:
         self.moves = (self.column["x_size"] != 0) & np.where(is_store, self.mem_type == MemType.OUT,
                                                              is_load & kinds)
         self._tile = np.array([config.tile_bytes[kind.name] for kind in MemType] + [1, 1])
+        self._depth = config.depth
         self._nests, self._fields = {}, {}
         for opcode in (Opcode.GEMM, Opcode.ALU):
             rows = np.flatnonzero(self.opcode == opcode)
             layout = self.layouts.of(opcode)
-            table = np.stack([extract(insns[rows], field) for _, field in layout], axis=1).tolist()
-            self._fields |= zip(rows.tolist(), (dict(zip(layout.ranges, row, strict=True)) for row in table),
+            names = [name for name in layout.ranges if name not in TOKEN_FLAGS]
+            table = np.stack([extract(insns[rows], layout[name]) for name in names], axis=1).tolist()
+            self._fields |= zip(rows.tolist(), (dict(zip(names, row, strict=True)) for row in table),
                                 strict=True)
 
     def dram_rows(self):
@@ -101,7 +103,7 @@ class Footprints:
         out = [None] * len(self.insns)
         for n in np.flatnonzero(self.moves & (tiles > 0)).tolist():
             memory = name.get(self.mem_type[n], "ACC")
-            depth, first = self.config.depth[memory], int(col["sram_base"][n])
+            depth, first = self._depth[memory], int(col["sram_base"][n])
             last = first + int(tiles[n]) - 1
             what, beyond = slice(first, last + 1), ()
             if last >= depth:
@@ -116,12 +118,12 @@ class Footprints:
 
         Which micro-ops it reads is part of it; an empty nest touches nothing.
         """
-        get, depth = self._fields[n], self.config.depth["UOP"]
+        get, depth = self._fields[n], len(uops)
         begin, end = get["uop_bgn"], get["uop_end"]
         if begin >= end or not get["iter_out"] or not get["iter_in"]:
             return Touch()
-        words = uops[np.arange(begin, end) % depth]
-        key = (*(value for name, value in get.items() if name not in TOKEN_FLAGS), words.tobytes())
+        words = uops[begin:end] if end <= depth else uops[np.arange(begin, end) % depth]
+        key = (*get.values(), words.tobytes())
         if key not in self._nests:
             self._nests[key] = self._touch(get, words, begin, end, depth)
         return self._nests[key]
@@ -131,8 +133,8 @@ class Footprints:
 
         def operand(index, memory, factor):
             loops = [(get[f"iter_{loop}"], get[f"{factor}_factor_{loop}"]) for loop in ("in", "out")]
-            what, top = _nest(extract(words, self.layouts.uop[index]), loops, self.config.depth[memory])
-            if top >= self.config.depth[memory]:
+            what, top = _nest(extract(words, self.layouts.uop[index]), loops, self._depth[memory])
+            if top >= self._depth[memory]:
                 beyond.append((memory, top))
             return memory, what
 
