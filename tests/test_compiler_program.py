@@ -273,6 +273,8 @@ def test_compile_run_disasm_check(tmp_path, capsys, monkeypatch):
     (["compile", "none.py"], "no file none.py"),
     (["compile", "nothing.py"], "has no function build(config)"),
     (["compile", "seven.py"], "build returned a int, not a program"),
+    (["compile", "broken.py"], "broken.py: SyntaxError: "),
+    (["compile", "raises.py"], "raises.py: KeyError: 3"),
     (["run", "p.vta"], "input 'data' has no data"),
     (["run", "p.vta", "--random", "1", "--output", "x=y"], "has no buffer 'x'"),
     (["run", "p.vta", "--random", "1", "--output", "data=y"], "'data' is no output"),
@@ -288,11 +290,42 @@ def test_commands_say_what_is_wrong_in_one_line(program, tmp_path, monkeypatch, 
     Path("binary").write_bytes(bytes(range(256)))
     Path("nothing.py").write_text("")
     Path("seven.py").write_text("def build(config):\n    return 7\n")
+    Path("broken.py").write_text("def build(config:\n")
+    Path("raises.py").write_text("def build(config):\n    return {}[3]\n")
     program.save("p.vta")
     Path("cut.vta").write_bytes(Path("p.vta").read_bytes()[:500])
     assert main(arguments) == 1
     error = capsys.readouterr().err
     assert error.startswith("vta: ") and words in error and error.count("\n") == 1
+
+
+SCHEDULED = """
+import vta
+from vta import te
+
+def build(config):
+    env = vta.get_env(config)
+    a = te.placeholder((4, 2, env.BATCH, env.BLOCK_OUT), name="a", dtype=env.acc_dtype)
+    on_chip = te.compute(a.shape, lambda *i: a(*i), "on_chip")
+    shifted = te.compute(a.shape, lambda *i: on_chip(*i) >> 1, "shifted")
+    out = te.compute(a.shape, lambda *i: shifted(*i).astype(env.inp_dtype), name="out")
+    s = te.create_schedule(out.op)
+    for stage in (on_chip, shifted):
+        s[stage].set_scope(env.acc_scope)
+    s[on_chip].pragma(s[on_chip].op.axis[0], env.dma_copy)
+    s[shifted].pragma(s[shifted].op.axis[0], env.alu)
+    s[out].pragma(s[out].op.axis[0], env.dma_copy)
+    return vta.build(s, [a, out], name="halve", config=config)
+"""
+
+
+def test_compile_takes_a_schedule(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("halve.py").write_text(SCHEDULED)
+    assert main(["compile", "halve.py", "--config", "tiny"]) == 0
+    assert "output out          int8   4x2x1x4" in capsys.readouterr().out
+    assert Program.load("halve.vta").config.hash == PRESETS["tiny"].hash
+    assert main(["run", "halve.vta", "--random", "0"]) == 0
 
 
 def test_check_fails_on_faults(tmp_path, capsys):

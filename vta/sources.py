@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vta.compiler.assembler import AssemblyError, assemble
+from vta.compiler.build import Module
 from vta.compiler.checker import check
 from vta.compiler.program import HEAD, SUFFIX, Program
 from vta.compiler.raw import import_raw
@@ -60,7 +61,7 @@ def open_source(path, config=None):
 
 def open_program(path, config=None):
     """The Program at `path`: a program file, a folder of raw binaries, or a Python file whose function
-    `build(config)` returns one."""
+    `build(config)` returns one, or what `vta.build` returned."""
     path = Path(path)
     if path.is_dir():
         return import_raw(path)
@@ -70,10 +71,18 @@ def open_program(path, config=None):
         raise SourceError(f"no file {path}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not callable(getattr(module, "build", None)):
+    try:
+        spec.loader.exec_module(module)
+        build = getattr(module, "build", None)
+        program = build(config or Config()) if callable(build) else None
+    except ValueError:
+        raise                                        # ours, in words
+    except Exception as error:
+        raise SourceError(f"{path}: {type(error).__name__}: {error}") from error
+    if not callable(build):
         raise SourceError(f"{path} has no function build(config) that returns a program")
-    program = module.build(config or Config())
+    if isinstance(program, Module):
+        program = program.program
     if not isinstance(program, Program):
         raise SourceError(f"{path}: build returned a {type(program).__name__}, not a program")
     return program
