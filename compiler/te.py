@@ -72,7 +72,8 @@ def placeholder(shape, name="placeholder", dtype="int8"):
 def compute(shape, function, name="compute"):
     """The tensor whose element at axes (i, j, ...) is `function(i, j, ...)`."""
     shape = _shape(shape, name)
-    parameters = list(inspect.signature(function).parameters.values())
+    parameters = [parameter for parameter in inspect.signature(function).parameters.values()
+                  if parameter.default is parameter.empty]
     if len(parameters) == 1 and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
         names = [f"i{n}" for n in range(len(shape))]
     else:

@@ -4,8 +4,8 @@
     layer = ops.conv2d((1, 64, 56, 56), 64, 3, pad=1, bias=True, shift=8, clip=(0, 127))
     out = layer(device, data, weight, bias)          # numpy, NCHW; layer.reference(data, weight, bias) agrees
 
-`window.py`, `search.py` and `emitter.py` serve all that multiply: one sliding-window product, its tilings, its
-instructions. `elementwise.py` and `max_pool2d.py` use the ALU alone. To add an operator, read `pool.py`.
+`window.py`, `search.py` and `emitter.py` serve all that multiply: one sliding-window product, its tilings,
+its instructions. `elementwise.py` and `max_pool2d.py` use the ALU alone. To add an operator, read `pool.py`.
 """
 
 from vta.compiler.ops.conv2d import conv2d, depthwise_conv2d, group_conv2d

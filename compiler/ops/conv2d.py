@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from vta.compiler.ops.emitter import Emitter
-from vta.compiler.ops.operator import Operator, Post, need, pair, shaped
+from vta.compiler.ops.operator import Operator, Post, need, pair
 from vta.compiler.ops.search import ranked
 from vta.compiler.ops.window import Window
 from vta.compiler.pipeline import Pipeline
@@ -89,14 +89,12 @@ def conv2d(
         return pack_bias(wide(np.asarray(array) + post.half, channels_out, 0), config)
 
     inputs = {
-        "data": shaped(
-            "data", shape, lambda array: pack_activations(wide(array, channels_in, 1), config, pad=True)
-        ),
-        "weight": shaped("weight", (outputs, c // groups, kh, kw), pack_weight),
+        "data": (shape, lambda array: pack_activations(wide(array, channels_in, 1), config, pad=True)),
+        "weight": ((outputs, c // groups, kh, kw), pack_weight),
     }
     constants = {}
     if bias:
-        inputs["bias"] = shaped("bias", (outputs,), pack_biases)
+        inputs["bias"] = ((outputs,), pack_biases)
     elif post.adds:
         constants["bias"] = pack_biases(np.zeros(outputs, np.int32))
 

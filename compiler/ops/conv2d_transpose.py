@@ -8,7 +8,7 @@ apart.
 import numpy as np
 
 from vta.compiler.ops.emitter import Emitter
-from vta.compiler.ops.operator import Operator, Post, need, pair, shaped
+from vta.compiler.ops.operator import Operator, Post, need, pair
 from vta.compiler.ops.search import ranked
 from vta.compiler.ops.window import Window
 from vta.compiler.pipeline import Pipeline
@@ -102,12 +102,12 @@ def conv2d_transpose(
         return pack_bias(np.asarray(array) + post.half, config, pad=True)
 
     inputs = {
-        "data": shaped("data", shape, lambda array: pack_activations(array, config, pad=True)),
-        "weight": shaped("weight", (c, outputs, *kernels), pack_weight),
+        "data": (shape, lambda array: pack_activations(array, config, pad=True)),
+        "weight": ((c, outputs, *kernels), pack_weight),
     }
     constants = {}
     if bias:
-        inputs["bias"] = shaped("bias", (outputs,), pack_biases)
+        inputs["bias"] = ((outputs,), pack_biases)
     elif post.adds:
         constants["bias"] = pack_biases(np.zeros(outputs, np.int32))
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vta.compiler.ops.emitter import Emitter
-from vta.compiler.ops.operator import Operator, Post, need, shaped
+from vta.compiler.ops.operator import Operator, Post, need
 from vta.compiler.ops.search import ranked
 from vta.compiler.ops.window import Window
 from vta.compiler.pipeline import Pipeline
@@ -51,16 +51,15 @@ def dense(
         return pack_bias(np.asarray(array) + post.half, config, pad=True)
 
     inputs = {
-        "data": shaped("data", shape, pack_data),
-        "weight": shaped(
-            "weight",
+        "data": (shape, pack_data),
+        "weight": (
             (outputs, c),
             lambda array: pack_weights(np.asarray(array)[:, :, None, None], config, pad=True),
         ),
     }
     constants = {}
     if bias:
-        inputs["bias"] = shaped("bias", (outputs,), pack_biases)
+        inputs["bias"] = ((outputs,), pack_biases)
     elif post.adds:
         constants["bias"] = pack_biases(np.zeros(outputs, np.int32))
 

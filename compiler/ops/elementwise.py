@@ -6,7 +6,7 @@ goes on while the next piece is loaded and computed.
 
 import numpy as np
 
-from vta.compiler.ops.operator import Operator, Post, need, shaped
+from vta.compiler.ops.operator import Operator, Post, need
 from vta.compiler.ops.window import MAX_LOOP, cut
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
@@ -69,7 +69,7 @@ def _elementwise(name, shape, operands, post, config, dtype, operations=None):
     def reference(*arrays):
         return post.reference(sum(array.astype(np.int32) for array in arrays))
 
-    inputs = {each: shaped(each, shape, lambda array: pack_activations(array, config, pad=True, dtype=dtype))
+    inputs = {each: (shape, lambda array: pack_activations(array, config, pad=True, dtype=dtype))
               for each in names}
     return Operator(name, Program.from_code(p.code(), name), inputs,
                     lambda packed: unpack_activations(packed, config, shape[1], shape[0]), reference,

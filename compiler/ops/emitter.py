@@ -1,10 +1,11 @@
 """Emits one window, tiled, into a pipeline.
 
-Everything is said in program order through `compiler.pipeline`: for each output tile a reset, for each chunk of
-input channels loads and one GEMM, then the ALU and the store.
+Everything is said in program order through `compiler.pipeline`: for each output tile a reset, for each chunk
+of input channels loads and one GEMM, then the ALU and the store.
 
 - What is still in its slot is not loaded again, and loads of the next chunk run while the tensor core works.
-- The first GEMM is cut along the output channels, so that it starts when the first weights are there; the last
+- The first GEMM is cut along the output channels, so that it starts when the first weights are there; the
+last
   ALU work likewise, so that the last store is short.
 """
 

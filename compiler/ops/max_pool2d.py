@@ -8,7 +8,7 @@ import itertools
 
 import numpy as np
 
-from vta.compiler.ops.operator import Operator, need, pair, shaped
+from vta.compiler.ops.operator import Operator, need, pair
 from vta.compiler.ops.window import MAX_LOOP, Slots, cut, split_loops, unroll
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
@@ -73,7 +73,7 @@ def max_pool2d(shape, kernel, *, stride=None, pad=0, config="default"):
     return Operator(
         "max_pool2d",
         Program.from_code(p.code(), "max_pool2d"),
-        {"data": shaped("data", shape, lambda array: pack_activations(array, config, pad=True))},
+        {"data": (shape, lambda array: pack_activations(array, config, pad=True))},
         lambda packed: unpack_activations(packed, config, c, n),
         reference,
         {"tiling": (rows, cols, many), "estimate": None},

@@ -34,12 +34,23 @@ class Operator:
     def config(self):
         return self.program.config
 
+    @property
+    def shapes(self):
+        """The shape of each argument, by name."""
+        return {name: tuple(shape) for name, (shape, _) in self.inputs.items()}
+
     def pack(self, *arrays):
         """The program's inputs by name."""
         if len(arrays) != len(self.inputs):
             raise OperatorError(f"{self.name} takes {len(self.inputs)} arrays ({', '.join(self.inputs)}), "
                                 f"{len(arrays)} given")
-        return {name: pack(array) for (name, pack), array in zip(self.inputs.items(), arrays, strict=True)}
+        packed = {}
+        for (name, (shape, pack)), array in zip(self.inputs.items(), arrays, strict=True):
+            need(np.shape(array) == tuple(shape), f"{self.name}: {name} has shape {np.shape(array)}, "
+                                                  f"expected "
+                                                  f"{tuple(shape)}")
+            packed[name] = pack(array)
+        return packed
 
     def __call__(self, device, *arrays):
         """The result on `device`, as numpy has it."""
@@ -63,15 +74,6 @@ def pair(value, name):
     need(len(values) == 2 and all(isinstance(n, int) and n >= 0 for n in values),
          f"{name} = {value!r} must be an integer of at least 0, or a pair of them")
     return values
-
-
-def shaped(name, shape, pack):
-    """A packer that refuses arrays of another shape than `shape`."""
-    def packer(array):
-        need(tuple(array.shape) == tuple(shape), f"{name} has shape {tuple(array.shape)}, expected "
-                                                 f"{tuple(shape)}")
-        return pack(array)
-    return packer
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vta.compiler.ops.emitter import Emitter
-from vta.compiler.ops.operator import Operator, Post, need, pair, shaped
+from vta.compiler.ops.operator import Operator, Post, need, pair
 from vta.compiler.ops.search import ranked
 from vta.compiler.ops.window import Window
 from vta.compiler.pipeline import Pipeline
@@ -61,7 +61,7 @@ def avg_pool2d(shape, kernel, *, stride=None, pad=0, config="default", name="avg
     return Operator(
         name,
         Program.from_code(p.code(), name, constants),
-        {"data": shaped("data", shape, lambda array: pack_activations(array, config, pad=True))},
+        {"data": (shape, lambda array: pack_activations(array, config, pad=True))},
         lambda packed: unpack_activations(packed, config, c, n),
         reference,
         {"window": window, "tiling": best, "estimate": estimate, "post": post},

@@ -1,9 +1,10 @@
-"""Sliding windows over tiles: the problem of all operators that multiply, its tilings, and what follows from them.
+"""Sliding windows over tiles: the problem of all operators that multiply, its tilings, and what follows from
+them.
 
 Data is (batch, groups * cin, height, width) tiles, weights (groups * cout, cin, kh, kw) tiles, the result
 (batch, groups * cout, ...) tiles; group g of the outputs sees group g of the inputs only. A `Tiling` says how
-much of it is on chip at a time; accumulators, inputs and weights live in slots of equal size, two or more where
-they fit. `emitter.py` makes the instructions.
+much of it is on chip at a time; accumulators, inputs and weights live in slots of equal size, two or more
+where they fit. `emitter.py` makes the instructions.
 """
 
 import math

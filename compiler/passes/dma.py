@@ -119,7 +119,10 @@ def _emit(what, stage, store, far, chip, dims, config):
     if any(dim.guard for dim in todo):
         raise CompileError(f"{what}: more than two dimensions, or one that is not dense on chip, are padded")
     (x0, x1), (y0, y1) = pads
-    node = Dma(store, Ptr(far.buffer, dram), chip, *sizes, y.dram, (x0, y0, x1, y1), stage)
+    sram = chip.index
+    for dim in todo:
+        dram, sram = dram + dim.var * dim.dram, sram + dim.var * dim.sram
+    node = Dma(store, Ptr(far.buffer, dram), Ptr(chip.buffer, sram), *sizes, y.dram, (x0, y0, x1, y1), stage)
     for dim in todo:
         node = For(dim.var, dim.extent, node)
     return node

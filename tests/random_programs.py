@@ -1,0 +1,184 @@
+"""Random operators and random schedules, for the test that nothing wrong is ever built.
+
+`operator(seed)` and `expression(seed)` return (what was asked for, Case) or raise a ValueError: a clean
+refusal.
+"""
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+
+import vta
+from vta import te, topi
+from vta.compiler import ops
+from vta.compiler.ops.search import candidates
+from vta.compiler.ops.window import Plan
+from vta.hw.config import PRESETS, Config
+
+CONFIGS = (PRESETS["default"], PRESETS["default"], PRESETS["tiny"],
+           Config(log_batch=1, log_inp_buff_size=12, log_wgt_buff_size=15, log_acc_buff_size=14),
+           Config(log_block=3, log_inp_buff_size=12, log_wgt_buff_size=12, log_acc_buff_size=13))
+
+
+@dataclass
+class Case:
+    """`run(device)` gives (result, reference)."""
+
+    config: Config
+    program: object
+    run: object
+
+
+def _numbers(rng, shape, dtype="int8"):
+    limits = np.iinfo(np.int8) if dtype == "int8" else np.iinfo(np.int16)
+    return rng.integers(limits.min, limits.max + 1, shape).astype(dtype)
+
+
+def operator(seed):
+    """A random operator: any kind, shape, configuration, and tiling where there is a choice."""
+    r, rng = random.Random(seed), np.random.default_rng(seed)
+    config = r.choice(CONFIGS)
+    kind = r.choice(list(ops.OPERATORS))
+    n, c, o = r.choice((1, 1, 1, 2, 3)), r.randint(1, 40), r.randint(1, 40)
+    h, w = r.randint(1, 15), r.randint(1, 15)
+    kernel = (r.randint(1, 4), r.randint(1, 4))
+    pad = tuple(r.randint(0, k - 1) for k in kernel)
+    window = {"stride": (r.randint(1, 3), r.randint(1, 3)), "pad": pad}
+    post = {"shift": r.choice((0, 3, 8)), "rounding": r.random() < 0.5,
+            "clip": r.choice((None, (-128, 127), (0, 127), (-5, 9)))}
+    biased = post | {"bias": r.random() < 0.5}
+    build, arguments, options = getattr(ops, kind), [(n, c, h, w)], {"config": config}
+    if kind in ("conv2d", "group_conv2d"):
+        groups = r.choice((1, 2, 3, 4)) if kind == "group_conv2d" else 1
+        arguments = [(n, c * groups, h, w), o * groups, kernel] + [groups] * (kind == "group_conv2d")
+        options |= biased | window
+    elif kind == "depthwise_conv2d":
+        arguments.append(kernel)
+        options |= biased | window
+    elif kind == "conv2d_transpose":
+        arguments += [o, kernel]
+        options |= biased | window | {"output_pad": r.choice((0, 0, 1))}
+    elif kind == "dense":
+        arguments = [(r.choice((1, n, 17)), c), o]
+        options |= biased
+    elif kind in ("avg_pool2d", "max_pool2d"):
+        arguments.append(kernel)
+        options |= window
+    elif kind == "add":
+        options |= post
+    elif kind == "clip":
+        arguments += [r.randint(-128, 0), r.randint(0, 127)]
+    elif kind == "shift":
+        arguments.append(r.randint(0, 9))
+    layer = build(*arguments, **options)
+    if kind in ("conv2d", "group_conv2d", "dense", "depthwise_conv2d") and r.random() < 0.7:
+        about = layer.about                       # the same again, tiled at random
+        fitting = [t for t in candidates(about["window"], config)
+                   if Plan(about["window"], t, config, about["post"].adds).fits]
+        layer = build(*arguments, **options, tiling=r.choice(fitting))
+    packed = {buffer.name: buffer for buffer in layer.program.buffers}
+    arrays = [_numbers(rng, shape, packed[name].dtype) for name, shape in layer.shapes.items()]
+    what = f"{kind}{tuple(arguments)} {options} tiling {layer.about['tiling']}"
+
+    def run(device):
+        return layer(device, *arrays), layer.reference(*arrays)
+    return what, Case(config, layer.program, run)
+
+
+def expression(seed):
+    """A random convolution or product as a tensor expression under a random schedule."""
+    r, rng = random.Random(seed), np.random.default_rng(seed)
+    config = r.choice(CONFIGS)
+    env = vta.get_env(config)
+    n, ci, co = r.choice((1, 1, 2)), r.choice((1, 2, 3, 4)), r.choice((1, 2, 4, 6))
+    h, w = r.randint(1, 12), r.randint(1, 12)
+    kh, kw, stride = r.randint(1, 3), r.randint(1, 3), r.randint(1, 2)
+    ph, pw = r.randint(0, kh - 1), r.randint(0, kw - 1)
+    oh, ow = (h + 2 * ph - kh) // stride + 1, (w + 2 * pw - kw) // stride + 1
+    if oh < 1 or ow < 1:
+        raise ValueError("the kernel is larger than the picture")
+    tile = (env.BATCH, env.BLOCK_IN)
+    data = te.placeholder((n, ci, h, w, *tile), name="data", dtype="int8")
+    weight = te.placeholder((co, ci, kh, kw, env.BLOCK_OUT, env.BLOCK_IN), name="weight", dtype="int8")
+    data_buf = topi.nn.pad(data, [0, 0, ph, pw, 0, 0], name="data_buf")
+    weight_buf = te.compute(weight.shape, lambda *i: weight(*i), name="weight_buf")
+    ic, dy, dx = (te.reduce_axis((0, size), name=name) for size, name in ((ci, "ic"), (kh, "dy"), (kw, "dx")))
+    k = te.reduce_axis((0, env.BLOCK_IN), name="k")
+    shape = (n, co, oh, ow, *tile)
+    conv = te.compute(shape, lambda b, o, y, x, bi, oi: te.sum(
+        data_buf[b, ic, y * stride + dy, x * stride + dx, bi, k].astype("int32")
+        * weight_buf[o, ic, dy, dx, oi, k].astype("int32"), axis=[ic, dy, dx, k]), name="conv")
+    arguments, chain, extra = [data, weight], [conv], []
+    if r.random() < 0.4:
+        other = te.placeholder(shape, name="other", dtype=r.choice(("int8", "int32")))
+        other_buf = te.compute(shape, lambda *i: other(*i).astype("int32"), name="other_buf")
+        chain.append(te.compute(shape, lambda *i: chain[-1](*i) + other_buf(*i), name="residual"))
+        arguments.append(other)
+        extra.append(other_buf)
+    amount, low = r.randint(0, 8), r.randint(-128, 0)
+    chain.append(te.compute(shape, lambda *i, t=chain[-1]: t(*i) >> amount, name="shifted"))
+    chain.append(te.compute(shape, lambda *i, t=chain[-1]: te.max(t(*i), low), name="floor"))
+    chain.append(te.compute(shape, lambda *i, t=chain[-1]: te.min(t(*i), 127), name="ceiling"))
+    res = te.compute(shape, lambda *i, t=chain[-1]: t(*i).astype("int8"), name="res")
+    s = te.create_schedule(res.op)
+
+    def divisor(size):
+        return r.choice([d for d in range(1, size + 1) if size % d == 0])
+
+    axes = list(s[res].op.axis)
+    inner, outer, even = [], [], []
+    for axis, size in zip(axes[:4], shape, strict=False):
+        factor = divisor(size) if r.random() < 0.95 else r.randint(1, size)
+        a, b = s[res].split(axis, factor=factor)
+        outer.append(a)
+        inner.append(b)
+        even += [a] if size // factor % 2 == 0 else []
+    r.shuffle(outer)
+    if even and r.random() < 0.8:
+        place = outer.index(r.choice(even))
+        outer[place], thread = s[res].split(outer[place], factor=2)
+        outer.insert(r.randint(0, 4), thread)
+        s[res].bind(thread, te.thread_axis("cthread"))
+    s[res].reorder(*outer, *inner, *axes[4:])
+    at = outer[-1]
+    for stage in chain + extra:
+        s[stage].set_scope(env.acc_scope)
+        s[stage].compute_at(s[res], at)
+    s[data_buf].set_scope(env.inp_scope)
+    s[weight_buf].set_scope(env.wgt_scope)
+    b, o, y, x, bi, oi = s[conv].op.axis
+    ic_out, ic_in = s[conv].split(ic, factor=divisor(ci))
+    loops = [b, o, y, x, ic_in, dy, dx]
+    r.shuffle(loops)
+    s[conv].reorder(ic_out, *loops, bi, oi, k)
+    s[conv].tensorize(bi, env.gemm)
+    s[data_buf].compute_at(*r.choice([(s[conv], ic_out), (s[conv], ic_out), (s[res], at)]))
+    s[weight_buf].compute_at(*r.choice([(s[conv], ic_out), (s[conv], ic_out), (s[res], at)]))
+    for stage in (data_buf, weight_buf, *extra):
+        s[stage].pragma(s[stage].op.axis[r.choice((0, 0, 0, 1))], env.dma_copy)
+    for stage in chain[1:]:
+        s[stage].pragma(s[stage].op.axis[r.choice((0, 0, 1))], env.alu)
+    s[res].pragma(r.choice([*inner, axes[4]]), env.dma_copy)
+    module = vta.build(s, [*arguments, res], config=config)
+    arrays = [_numbers(rng, tensor.shape, tensor.dtype) for tensor in arguments]
+
+    def run(device):
+        out = np.zeros(res.shape, np.int8)
+        module(device, *arrays, out)
+        return out, _reference(arrays, (ph, pw), stride, (oh, ow), amount, low)
+    what = f"conv {data.shape} {weight.shape} stride {stride} pad {ph, pw} on {config.name}:\n" \
+           + vta.lower(s, [*arguments, res], config=config)
+    return what, Case(config, module.program, run)
+
+
+def _reference(arrays, pad, stride, out, amount, low):
+    data, weight, *other = (array.astype(np.int64) for array in arrays)
+    data = np.pad(data, ((0, 0), (0, 0), (pad[0],) * 2, (pad[1],) * 2, (0, 0), (0, 0)))
+    sums = 0
+    for dy, dx in np.ndindex(*weight.shape[2:4]):
+        seen = data[:, :, dy:dy + (out[0] - 1) * stride + 1:stride, dx:dx + (out[1] - 1) * stride + 1:stride]
+        sums = sums + np.einsum("ncyxbk,ocjk->noyxbj", seen, weight[:, :, dy, dx])
+    for each in other:
+        sums = sums + each
+    return np.clip(sums >> amount, low, 127).astype(np.int8)
