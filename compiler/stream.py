@@ -82,6 +82,8 @@ class Stream:
         """STORE rows of output tiles to DRAM."""
         if mem_type != MemType.OUT:
             raise StreamError(f"STORE of {MemType(mem_type).name}: only OUT can be stored")
+        if isinstance(buffer, Buffer) and buffer.kind != "output":
+            raise StreamError(f"STORE to buffer {buffer.name!r}, which is of kind {buffer.kind!r}")
         self._transfer(Opcode.STORE, MemType.OUT, buffer, offset, x_size, y_size, x_stride, sram_index,
                        x_size * y_size, {})
 

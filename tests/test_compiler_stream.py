@@ -221,6 +221,8 @@ REFUSED = [
     (lambda s: load(s, buffer=Stream(CONFIG).buffer("a", (32,), "int8", "input")), StreamError,
      "'a' belongs to another stream"),
     (lambda s: s.store_buffer_2d(0, MemType.ACC, 0x1000, 0, 1, 1, 1), StreamError, "STORE of ACC: only OUT"),
+    (lambda s: s.store_buffer_2d(0, MemType.OUT, s.buffer("a", (16,), "int8", "const"), 0, 1, 1, 1),
+     StreamError, "STORE to buffer 'a', which is of kind 'const'"),
     (lambda s: s.buffer("uop", (1,), "int8", "input"), StreamError, "declared twice"),
     (lambda s: s.buffer("../x", (1,), "int8", "input"), StreamError, "must be letters"),
     (lambda s: s.buffer("x", (1,), "int8", "inputs"), StreamError, "kind 'inputs' must be one of"),
