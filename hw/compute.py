@@ -11,7 +11,7 @@ from vta.hw.axi import burst_layout
 from vta.hw.counters import STATES
 from vta.hw.errors import error_layout
 from vta.hw.gemm import Gemm
-from vta.hw.index import SEQ_BITS, IndexGenerator, kernel_layout
+from vta.hw.index import SEQ_BITS, IndexGenerator
 from vta.hw.isa import INSN_BITS, MEMORY, AluOp, MemType, Opcode, Unit, layouts
 from vta.hw.issue import Issue
 from vta.hw.loader import Loader
@@ -106,12 +106,11 @@ class Compute(wiring.Component):
         loads, kernels = Signal(SEQ_BITS), Signal(SEQ_BITS)            # taken so far
         has_steps = (alu.iter_out != 0) & (alu.iter_in != 0) & (alu.uop_end > alu.uop_bgn)
         with m.Switch(memory.opcode):
-            with m.Case(Opcode.LOAD):
-                with m.If(memory.x_size != 0):
-                    m.d.comb += [
-                        to_uop.eq(memory.mem_type == MemType.UOP),
-                        to_acc.eq((memory.mem_type == MemType.ACC) | (memory.mem_type == MemType.ACC_8BIT)),
-                        bad_memory.eq(~to_uop & ~to_acc)]
+            with m.Case(Opcode.LOAD), m.If(memory.x_size != 0):
+                m.d.comb += [
+                    to_uop.eq(memory.mem_type == MemType.UOP),
+                    to_acc.eq((memory.mem_type == MemType.ACC) | (memory.mem_type == MemType.ACC_8BIT)),
+                    bad_memory.eq(~to_uop & ~to_acc)]
             with m.Case(Opcode.GEMM):
                 m.d.comb += to_index.eq(has_steps)
             with m.Case(Opcode.ALU):
@@ -202,23 +201,21 @@ class Compute(wiring.Component):
 
     def _report(self, m, issue, unknown, uop_loader, acc_loader, index, turns, sequence, accumulate):
         """Errors, events, and the state of this cycle."""
-        error, step = self.error, sequence.step
+        step, now = sequence.step, issue.o.payload.number
         step_beyond = step.valid & step.ready & step.payload.beyond
         bad_opcode, bad_memory = unknown
-        m.d.comb += error.number.eq(issue.o.payload.number)
+        m.d.comb += self.error.number.eq(now)
         for condition, cause, number in (
-                (sequence.wait_space, ErrorCause.TOKEN, None),
+                (sequence.wait_space, ErrorCause.TOKEN, now),
                 (uop_loader.bad, ErrorCause.AXI_READ, uop_loader.number),
                 (acc_loader.bad, ErrorCause.AXI_READ, acc_loader.number),
                 (uop_loader.beyond, ErrorCause.INDEX, uop_loader.number),
                 (acc_loader.beyond, ErrorCause.INDEX, acc_loader.number),
                 (step_beyond, ErrorCause.INDEX, step.payload.number),
-                (bad_memory, ErrorCause.MEMORY_TYPE, None),
-                (bad_opcode, ErrorCause.OPCODE, None)):
+                (bad_memory, ErrorCause.MEMORY_TYPE, now),
+                (bad_opcode, ErrorCause.OPCODE, now)):
             with m.If(condition):
-                m.d.comb += [error.valid.eq(1), error.cause.eq(cause)]
-                if number is not None:
-                    m.d.comb += error.number.eq(number)
+                m.d.comb += [self.error.valid.eq(1), self.error.cause.eq(cause), self.error.number.eq(number)]
 
         chunk = acc_loader.chunk
         uop_chunk = uop_loader.chunk

@@ -69,7 +69,7 @@ class Core(wiring.Component):
         connect(m, fetch.store, store.insn)
         # tokens
         m.d.comb += [
-            load.space.eq(l2g.space), l2g.reserve.eq(load.push), l2g.push.eq(load.push),
+            load.space.eq(l2g.space), l2g.reserve.eq(load.reserve), l2g.push.eq(load.push),
             compute.available_prev.eq(l2g.available), l2g.pop.eq(compute.pop_prev),
             compute.space_prev.eq(g2l.space), g2l.reserve.eq(compute.reserve_prev), g2l.push.eq(compute.push_prev),
             load.available.eq(g2l.available), g2l.pop.eq(load.pop),

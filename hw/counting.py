@@ -22,7 +22,7 @@ class Counting(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        for counter, add, value in zip(COUNTERS, self.add, self.value, strict=True):
+        for add, value in zip(self.add, self.value, strict=True):
             with m.If(self.clear):
                 m.d.sync += value.eq(0)
             with m.Elif(self.enable):

@@ -91,7 +91,8 @@ class Fetch(wiring.Component):
             insn.eq(Array(words.r_data[128 * k:][:128] for k in range(per_word))[lane] if per_word > 1
                     else words.r_data),
             head.eq(insn),
-            to_load.eq((head.opcode == Opcode.LOAD) & ((head.mem_type == MemType.INP) | (head.mem_type == MemType.WGT))),
+            to_load.eq((head.opcode == Opcode.LOAD)
+                       & ((head.mem_type == MemType.INP) | (head.mem_type == MemType.WGT))),
             to_store.eq(head.opcode == Opcode.STORE),
             moved.eq(words.r_rdy & (dropping | (left == 0) | (
                 Mux(to_load, self.load.ready, Mux(to_store, self.store.ready, self.compute.ready))))),

@@ -1,5 +1,7 @@
 """The GEMM array: one input tile times one transposed weight tile a cycle."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -45,7 +47,7 @@ class Gemm(wiring.Component):
         m = Module()
         batch, block = self.config.batch, self.config.block
         valid = [self.en, *(Signal(name=f"valid_{n}") for n in range(LATENCY - 1))]
-        m.d.sync += [late.eq(early) for early, late in zip(valid, valid[1:], strict=False)]
+        m.d.sync += [late.eq(early) for early, late in pairwise(valid)]
         inp, wgt = (Signal.like(port, name=f"{name}_q") for name, port in (("inp", self.inp), ("wgt", self.wgt)))
         with m.If(valid[0]):
             m.d.sync += [inp.eq(self.inp), wgt.eq(self.wgt)]
@@ -57,8 +59,9 @@ class Gemm(wiring.Component):
             for j in range(0, block, 2):
                 products = [Signal(signed(32), name=f"product_{b}_{j}_{k}") for k in range(block)]
                 with m.If(valid[1]):
-                    m.d.sync += [product.eq(dual_product(element(inp, b, k), element(wgt, j, k), element(wgt, j + 1, k)))
-                                 for k, product in enumerate(products)]
+                    for k, product in enumerate(products):
+                        m.d.sync += product.eq(dual_product(
+                            element(inp, b, k), element(wgt, j, k), element(wgt, j + 1, k)))
                 low, high, carries = [], [], []
                 for product in products:
                     w0, (w1, carry) = split_product(product)

@@ -1,13 +1,13 @@
 """The load unit: LOAD INP and LOAD WGT, in order."""
 
 from amaranth.hdl import Module, Signal, unsigned
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.axi import burst_layout
 from vta.hw.counters import STATES
 from vta.hw.errors import error_layout
-from vta.hw.isa import INSN_BITS, Unit
+from vta.hw.isa import INSN_BITS, MEMORY, Unit
 from vta.hw.issue import Issue
 from vta.hw.loader import Loader
 from vta.hw.reader import beat_layout
@@ -21,8 +21,9 @@ class Load(wiring.Component):
     """Loads inputs and weights into their scratchpads and tells compute with a token.
 
     A LOAD pops its G2L token before its first request and pushes its L2G token when its last tile is written;
-    requests run ahead of data over several LOADs. `chunk` is written in the cycle in which `write` is 1
-    (`mem` 0: INP, 1: WGT). Errors: INDEX, AXI_READ.
+    requests run ahead of data over several LOADs. The token's place is reserved before the first request, so
+    that data never waits for it: it would hold up the read channel, and with it those who make room.
+    `chunk` is written in the cycle in which `write` is 1 (`mem` 0: INP, 1: WGT). Errors: INDEX, AXI_READ, TOKEN.
     """
 
     def __init__(self, config):
@@ -36,7 +37,7 @@ class Load(wiring.Component):
             "bus_busy": In(1),                     # the read channel carries a beat (anybody's)
             "write": Out(1), "chunk": Out(chunk_layout(config)),
             "available": In(1), "pop": Out(1),     # G2L tokens
-            "space": In(1), "push": Out(1),        # L2G tokens
+            "space": In(1), "reserve": Out(1), "push": Out(1),      # L2G tokens
             "error": Out(error_layout()),
             "states": Out(len(STATES[Unit.LOAD])), "events": Out(3), "progress": Out(1),
             "idle": Out(1),         # no instruction is here
@@ -51,28 +52,30 @@ class Load(wiring.Component):
             config, *names, assembled=[n for n in names if assembles(config, n)],
             read_ahead=config.read_ahead_beats)
         wiring.connect(m, issue.i, wiring.flipped(self.insn))
-        wiring.connect(m, issue.o, loader.insn)
         wiring.connect(m, loader.request, wiring.flipped(self.request))
         wiring.connect(m, loader.beats, wiring.flipped(self.beats))
         chunk, last = loader.chunk.payload, Signal()
+        gives_token, no_space = data.View(MEMORY, issue.o.payload.insn).push_next, Signal()
         m.d.comb += [
+            no_space.eq(gives_token & ~self.space),
+            loader.insn.payload.eq(issue.o.payload), loader.insn.valid.eq(issue.o.valid & ~no_space),
+            issue.o.ready.eq(loader.insn.ready & ~no_space),
+            self.reserve.eq(issue.o.valid & issue.o.ready & gives_token),
             loader.pointers[0].eq(self.inp_ptr), loader.pointers[1].eq(self.wgt_ptr),
             issue.clear.eq(self.clear), issue.available_prev.eq(1),
             issue.available_next.eq(self.available), self.pop.eq(issue.pop_next),
             self.chunk.eq(chunk), self.write.eq(loader.chunk.valid & loader.chunk.ready),
-            # a LOAD may only complete when its token has room
-            loader.chunk.ready.eq(~(chunk.last & chunk.push) | self.space),
+            loader.chunk.ready.eq(1),
             last.eq(self.write & chunk.last), self.push.eq(last & chunk.push),
             self.idle.eq(issue.empty & loader.idle), self.settled.eq(~issue.o.valid & loader.idle),
             self.progress.eq(self.write | (issue.o.valid & issue.o.ready)),
         ]
-        with m.If(loader.chunk.valid & ~loader.chunk.ready):
-            m.d.comb += [self.error.valid.eq(1), self.error.cause.eq(ErrorCause.TOKEN)]
-        with m.If(loader.beyond):
-            m.d.comb += [self.error.valid.eq(1), self.error.cause.eq(ErrorCause.INDEX)]
-        with m.If(loader.bad):
-            m.d.comb += [self.error.valid.eq(1), self.error.cause.eq(ErrorCause.AXI_READ)]
-        m.d.comb += self.error.number.eq(loader.number)
+        for condition, cause, number in (
+                (issue.o.valid & no_space, ErrorCause.TOKEN, issue.o.payload.number),
+                (loader.beyond, ErrorCause.INDEX, loader.number),
+                (loader.bad, ErrorCause.AXI_READ, loader.number)):
+            with m.If(condition):
+                m.d.comb += [self.error.valid.eq(1), self.error.cause.eq(cause), self.error.number.eq(number)]
 
         quiet = loader.receiving & ~self.write      # data requested, none of it here
         m.d.comb += self.events.eq(
@@ -82,7 +85,7 @@ class Load(wiring.Component):
             "busy": self.write,
             "wait_bus": quiet & self.bus_busy,
             "wait_mem": quiet | ~loader.idle,
-            "wait_token": issue.wait_next,
+            "wait_token": issue.wait_next | (issue.o.valid & no_space),
             "wait_insn": 1,
         })
         return m

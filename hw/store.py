@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from vta.hw.axi import burst_layout, bus_log, write_signature
+from vta.hw.axi import bus_log, write_signature
 from vta.hw.counters import STATES
 from vta.hw.errors import error_layout
 from vta.hw.isa import INSN_BITS, MEMORY, MemType, Unit

@@ -13,9 +13,11 @@ TILES_AHEAD = 4      # tiles read from the output buffer and not yet on the bus
 
 
 def store_rows_layout(config):
-    """The tiles of one STORE: `y_size` rows of `x_size` tiles, one after another from `sram_base` on; `lane` is
-    the byte of the beat at which the first row starts, `stride` the bytes from row to row, modulo the bus. `merged`: each
-    row goes on where the one before ended, so that they share beats."""
+    """The tiles of one STORE: `y_size` rows of `x_size` tiles, one after another from `sram_base` on.
+
+    `lane` is the byte of the beat at which the first row starts, `stride` the bytes from row to row, modulo the
+    bus. `merged`: each row goes on where the one before ended, so that they share beats.
+    """
     return data.StructLayout({
         "sram_base": unsigned(16), "x_size": unsigned(16), "y_size": unsigned(16),
         "lane": unsigned(bus_log(config)), "stride": unsigned(bus_log(config)),

@@ -64,7 +64,8 @@ class Vta(wiring.Component):
         write = registers.write_data
         m.d.comb += [
             control.launch.eq(registers.control_write & write[0]), control.reset.eq(registers.reset_write & write[0]),
-            control.irq_enable.eq(registers.irq_enable), control.irq_clear.eq(registers.irq_status_write.replicate(2) & write),
+            control.irq_enable.eq(registers.irq_enable),
+            control.irq_clear.eq(registers.irq_status_write.replicate(2) & write),
             core.start.eq(control.start), core.running.eq(control.running), core.halt.eq(control.halt),
             core.insn_count.eq(registers.insn_count), core.watchdog.eq(registers.watchdog),
             core.error_clear.eq(registers.irq_status_write & write[1]), core.tokens_value.eq(write),
