@@ -68,6 +68,7 @@ class Loader(wiring.Component):
             *[described[name].eq(fields[name]) for name in (
                 "sram_base", "x_size", "y_size", "y_pad_0", "y_pad_1", "x_pad_0", "x_pad_1")],
             described.mem.eq(mem), described.lane.eq(addr[:bus]), described.stride.eq(region.stride[:bus]),
+            described.merged.eq(fields.x_stride == fields.x_size),
             described.push.eq(fields.push_next), described.number.eq(self.insn.payload.number),
             work.eq((fields.x_size != 0) & (fields.y_size != 0)),
             # a LOAD goes to both halves at once, or to the receiver only where it has nothing to read

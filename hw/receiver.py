@@ -20,12 +20,12 @@ def descriptor_layout(config):
     """What a receiver must know of one LOAD.
 
     `mem` counts in the receiver's list of memory types; `lane` is the byte of the beat at which the first
-    row starts, `stride` the bytes from row to row, modulo the bus; a LOAD without work (`x_size` 0) only
-    passes through in order.
+    row starts, `stride` the bytes from row to row, modulo the bus; `merged`: each row goes on where the one
+    before ended, so that they share beats; a LOAD without work (`x_size` 0) only passes through in order.
     """
     return data.StructLayout({
         "mem": unsigned(1), "sram_base": unsigned(16), "x_size": unsigned(16), "y_size": unsigned(16),
-        "stride": unsigned(bus_log(config)), "lane": unsigned(bus_log(config)),
+        "stride": unsigned(bus_log(config)), "lane": unsigned(bus_log(config)), "merged": unsigned(1),
         "y_pad_0": unsigned(4), "y_pad_1": unsigned(4), "x_pad_0": unsigned(4), "x_pad_1": unsigned(4),
         "push": unsigned(1), "number": unsigned(NUMBER_BITS)})
 
@@ -94,7 +94,7 @@ class Receiver(wiring.Component):
             tile_ends.eq(part == last_part),
             row_ends.eq(tile_ends & (column + 1 == load.x_size)),
             data_ends.eq(row_ends & (row + 1 == load.y_size)),
-            beat_ends.eq(~narrow | row_ends | (lane + small == 1 << bus)),
+            beat_ends.eq(~narrow | (row_ends & ~load.merged) | data_ends | (lane + small == 1 << bus)),
             do_data.eq(active & data_left & self.beats.valid),
             self.beats.ready.eq(active & data_left & self.chunk.ready & beat_ends),
         ]
