@@ -210,6 +210,12 @@ class Placement:
 
     def run(self, *, watchdog=None, progress=None, **arrays):
         """Copy the inputs in, run, copy the outputs out: (outputs by name, the device's RunResult)."""
+        self.write(**arrays)
+        result = self.execute(watchdog=watchdog, progress=progress)
+        return self.read(), result
+
+    def write(self, **arrays):
+        """Copy the inputs, by name, to the device."""
         program, memory = self.program, self.device.memory
         inputs = [buffer for buffer in program.buffers if buffer.kind == "input"]
         unknown = set(arrays) - {buffer.name for buffer in inputs}
@@ -219,10 +225,17 @@ class Placement:
                                f"inputs; missing {sorted(missing)}, unknown {sorted(unknown)}")
         for buffer in inputs:
             memory.write(self.addresses[buffer.name], _fitting(arrays[buffer.name], buffer, program.name))
-        result = self.device.run(self.stream, len(program.code.insns), watchdog=watchdog, progress=progress)
-        outputs = {buffer.name: memory.read(self.addresses[buffer.name], buffer.nbytes).view(buffer.dtype)
-                   .reshape(buffer.shape) for buffer in program.buffers if buffer.kind == "output"}
-        return outputs, result
+
+    def execute(self, *, watchdog=None, progress=None):
+        """Run on the inputs that were written; the device's RunResult."""
+        count = len(self.program.code.insns)
+        return self.device.run(self.stream, count, watchdog=watchdog, progress=progress)
+
+    def read(self):
+        """Copies of the outputs, by name."""
+        memory = self.device.memory
+        return {buffer.name: memory.read(self.addresses[buffer.name], buffer.nbytes).view(buffer.dtype)
+                .reshape(buffer.shape) for buffer in self.program.buffers if buffer.kind == "output"}
 
 
 def parse_buffer(row):

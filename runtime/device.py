@@ -145,10 +145,10 @@ class Device(abc.ABC):
         if result is None:
             return
         result.stats = original_stats(result.counters, self.config)
-        for name, value in result.stats.items():
-            self._stats[name] += value
-        if result.cycles is not None:
-            self._stats["cycle_count"] = self._stats.get("cycle_count", 0) + result.cycles
+        values = result.stats if result.cycles is None else result.stats | {"cycle_count": result.cycles}
+        for sums in (self._stats, _PROCESS):
+            for name, value in values.items():
+                sums[name] = sums.get(name, 0) + value
 
     def run_insns(self, insns, **options):
         """Copy a stream, (n, 2) uint64, into DRAM, `run` it, free it."""
@@ -169,6 +169,19 @@ class Device(abc.ABC):
 
     def __exit__(self, *_):
         self.close()
+
+
+_PROCESS = {}                    # statistics of all devices of this process
+
+
+def stats():
+    """The original's statistics, summed over the runs of all devices since `clear_stats`."""
+    return original_stats(defaultdict(int), Config()) | _PROCESS
+
+
+def clear_stats():
+    """Start the sums of `stats` anew; those of the devices themselves go on."""
+    _PROCESS.clear()
 
 
 def check_tokens(counts):

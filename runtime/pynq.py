@@ -53,11 +53,12 @@ class VtaIP(pynq.DefaultIP if pynq else object):
 class BoardMemory(Memory):
     """DRAM in a contiguous buffer of PYNQ's, addresses counted from its start.
 
-    `touched` is the end of what the host has looked at: only so much needs to go through its caches.
+    `touched` is the end of what the host has looked at: only so much needs to go through its caches. Who
+    writes while the accelerator runs holds `lock`, so that nothing is lost when caches are made to forget.
     """
 
     def __init__(self, buffer):
-        self._buffer, self.touched = buffer, 0
+        self._buffer, self.touched, self.lock = buffer, 0, threading.RLock()
         buffer[:] = 0
         buffer.flush()
         super().__init__(buffer.nbytes, 0, buffer)
@@ -91,7 +92,9 @@ class BoardMemory(Memory):
     def invalidate(self):
         """The host sees what the accelerator wrote."""
         if self.touched:
-            self._buffer[:self.touched].invalidate()
+            with self.lock:
+                self._buffer[:self.touched].flush()
+                self._buffer[:self.touched].invalidate()
 
     def close(self):
         super().close()

@@ -127,8 +127,9 @@ def changes(memory, known):
         differ = (new.reshape(-1, PAGE) != old.reshape(-1, PAGE)).any(axis=1)
         edges = np.flatnonzero(np.diff(np.concatenate(([False], differ, [False])).astype(np.int8)))
         for first, last in edges.reshape(-1, 2) * PAGE:
-            old[first:last] = new[first:last]
-            yield memory.base + start + int(first), new[first:last].tobytes()
+            data = new[first:last].tobytes()     # once: another thread may be writing there
+            old[first:last] = np.frombuffer(data, np.uint8)
+            yield memory.base + start + int(first), data
 
 
 def _msgpack():

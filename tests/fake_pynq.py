@@ -50,19 +50,23 @@ class Overlay:
 
 
 class Buffer(np.ndarray):
-    """The processor's copy; `dram` is what the accelerator sees."""
+    """What the processor sees; `dram` is what the accelerator sees, `clean` what both had in common last."""
 
     def __array_finalize__(self, source):
-        self.dram = None
+        self.dram = self.clean = None
         if isinstance(source, Buffer) and source.dram is not None:
             start = self.__array_interface__["data"][0] - source.__array_interface__["data"][0]
-            self.dram = source.dram[start:start + self.nbytes]
+            self.dram, self.clean = (part[start:start + self.nbytes] for part in (source.dram, source.clean))
 
     def flush(self):
-        self.dram[:] = self
+        """Write back what the processor changed."""
+        dirty = np.asarray(self) != self.clean
+        self.dram[dirty] = self.clean[dirty] = self[dirty]
 
     def invalidate(self):
+        """Forget: what the processor changed and did not flush is lost."""
         self[:] = self.dram
+        self.clean[:] = self.dram
 
     def freebuffer(self):
         backend.freed = True
@@ -70,7 +74,7 @@ class Buffer(np.ndarray):
 
 def allocate(shape, dtype):
     buffer = np.full(shape, 0xA5, dtype).view(Buffer)
-    buffer.dram = backend.memory.bytes[:buffer.nbytes]
+    buffer.dram, buffer.clean = backend.memory.bytes[:buffer.nbytes], np.array(buffer)
     buffer.physical_address = backend.memory.base
     return buffer
 

@@ -1,6 +1,7 @@
 """Test a device from end to end: registers, launches, tokens, errors, interrupt.
 
-Ends with exit code 1 if a check fails. The same checks run on the RTL in simulation and on a board, through the same driver.
+Ends with exit code 1 if a check fails. The same checks run on the RTL in simulation and on a board, through
+the same driver.
 """
 
 import json

@@ -1,0 +1,83 @@
+"""Programs back to back: the next one's inputs are written while one runs.
+
+    with Jobs(device) as jobs:
+        conv = jobs.load(program)
+        futures = [conv.submit(data=image) for image in images]
+        for future in futures:
+            outputs, result = future.result()
+
+Futures are those of `concurrent.futures`; `await asyncio.wrap_future(future)` waits for one in a coroutine.
+"""
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+
+from vta.runtime.device import DeviceError
+
+SLOTS = 2                        # one runs, one is being prepared
+
+
+class Jobs:
+    """Runs on one device, in the order in which they were submitted, in a thread of its own.
+
+    Nobody else may run the device meanwhile. Leaving the `with` waits for all runs; the device stays open. After
+    a run that failed the device is reset, so that the next one starts clean.
+    """
+
+    def __init__(self, device):
+        self.device = device
+        self._worker, self._placed = ThreadPoolExecutor(1, "vta-jobs"), contextlib.ExitStack()
+        self.lock = getattr(device.memory, "lock", contextlib.nullcontext())
+
+    def load(self, program, slots=SLOTS):
+        """Place `program` in DRAM, `slots` times, until the Jobs end: a LoadedProgram."""
+        if slots < 1:
+            raise ValueError(f"{slots} slots: at least 1")
+        with contextlib.ExitStack() as stack, self.lock:
+            placements = [stack.enter_context(program.place(self.device)) for _ in range(slots)]
+            self._placed.enter_context(stack.pop_all())
+        return LoadedProgram(self, placements)
+
+    def _submit(self, work):
+        return self._worker.submit(work)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._worker.shutdown()                  # waits for the runs, which still use the placements
+        self._placed.close()
+
+
+class LoadedProgram:
+    """A program ready to run any number of times."""
+
+    def __init__(self, jobs, placements):
+        self._jobs, self._free = jobs, SimpleQueue()
+        for placement in placements:
+            self._free.put(placement)
+
+    def submit(self, *, watchdog=None, progress=None, **arrays):
+        """Write the inputs and queue a run; a future of (outputs by name, RunResult).
+
+        Waits for a free slot. Wrong inputs raise here, what goes wrong in the run is the future's exception.
+        """
+        placement = self._free.get()
+        try:
+            with self._jobs.lock:
+                placement.write(**arrays)
+            return self._jobs._submit(lambda: self._run(placement, watchdog, progress))
+        except BaseException:
+            self._free.put(placement)
+            raise
+
+    def _run(self, placement, watchdog, progress):
+        try:
+            result = placement.execute(watchdog=watchdog, progress=progress)
+            return placement.read(), result
+        except DeviceError:
+            self._jobs.device.reset()
+            raise
+        finally:
+            self._free.put(placement)
