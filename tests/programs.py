@@ -16,7 +16,7 @@ class Program:
 
     def __init__(self, device):
         self.device, self.config = device, device.config
-        self.insns, self.serial = [], True
+        self.insns, self.buffers, self.serial = [], [], True
 
     def emit(self, opcode, **fields):
         """Append one instruction; returns its fields, which may still be changed."""
@@ -38,6 +38,7 @@ class Program:
         array = np.ascontiguousarray(array, dtype)
         buffer = self.device.memory.alloc(max(array.nbytes, 1), 4096)
         buffer.view(dtype, array.shape)[:] = array
+        self.buffers.append(buffer)
         return buffer
 
     def tile(self, mem):
