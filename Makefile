@@ -46,6 +46,12 @@ test-all: .venv/ready  ## run all tests
 lint: .venv/ready  ## check the style of the Python code
 	@.venv/bin/ruff check .
 
+# folder of vector files to measure as well: make bench VECTORS=...
+VECTORS ?=
+.PHONY: bench
+bench: .venv/ready  ## measure cycles of real layers on the RTL, into docs/performance.md
+	@$(VTA) bench --config $(CONFIG) --write docs/performance.md $(if $(VECTORS),--vectors $(VECTORS))
+
 .PHONY: verilog
 verilog: .venv/ready  ## write the accelerator as build/CONFIG/vta.v
 	@$(VTA) verilog --config $(CONFIG) --out build/$(CONFIG)/vta.v

@@ -4,13 +4,12 @@ Prints the statistics of the run, then cycles, MAC utilisation (GEMM steps per c
 ideal in-order machine for the same stream), the efficiency (bound / cycles), and the speed of the simulation.
 """
 
-import importlib.util
 import sys
-from pathlib import Path
+
+from vta.suite import example as example_module
 
 NAME = "sim"
 HELP = "run a convolution on the RTL, compare it with numpy"
-EXAMPLE = Path(__file__).parents[2] / "examples" / "conv2d_by_hand.py"
 
 
 def add_arguments(parser):
@@ -26,7 +25,7 @@ def run(args):
     from vta.runtime.device import open_device
     from vta.runtime.progress import Progress
     from vta.sim.bound import bound
-    config, example = Config.load(args.config), _example()
+    config, example = Config.load(args.config), example_module("conv2d_by_hand")
     program = example.build(config)
     ideal = bound(program.code.insns, config, latency=args.latency, bus_bytes=config.bus_bytes).cycles
     with open_device("tsim", config, latency=args.latency, trace=args.trace, say=_say) as device:
@@ -43,12 +42,3 @@ def run(args):
 
 def _say(text):
     print(text, file=sys.stderr, flush=True)
-
-
-def _example():
-    if not EXAMPLE.exists():
-        raise ValueError(f"{EXAMPLE} is not there: `vta sim` runs from a checkout of the repository")
-    spec = importlib.util.spec_from_file_location(EXAMPLE.stem, EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

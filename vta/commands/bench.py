@@ -1,0 +1,153 @@
+"""Run the benchmark on the RTL: cycles of real layers against the bound of an ideal machine.
+
+Cycles are exact: they are the same on every machine. Every result is compared with numpy, bit for bit. Where
+a folder of vectors is named, the streams in it whose bound is above 20,000 cycles are measured as well.
+"""
+
+import fnmatch
+import functools
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vta.hw.config import Config
+from vta.runtime.device import open_device
+from vta.runtime.progress import Progress
+from vta.runtime.replay import replay
+from vta.runtime.report import advice
+from vta.sim.bound import bound
+from vta.sim.vector import load_vector
+from vta.suite import LAYERS, RESNET18_CONVOLUTIONS, example, layer, random_arguments
+
+NAME = "bench"
+HELP = "cycles of real layers on the RTL against the bound, as a table"
+EPILOG = "example: vta bench --only 'resnet18_C*' --latency 64"
+BY_HAND = "seed_by_hand"
+LARGE = 20_000       # cycles of bound from which a vector is part of the table
+MARKER = "<!-- measured: vta bench -->"
+
+
+def add_arguments(parser):
+    parser.add_argument("--config", default="default", help="preset or file (default: %(default)s)")
+    parser.add_argument("--latency", type=int, default=16, help="memory latency in cycles (default: %(default)s)")
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="rows whose name matches, e.g. 'resnet18_C*'")
+    parser.add_argument("--vectors", type=Path, metavar="FOLDER", help="measure the vector files in FOLDER too")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="replace the table in this Markdown file")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement. `loss`: compute's largest loss of cycles as (counter, share), or None."""
+
+    name: str
+    insns: int
+    gemm: int
+    alu: int
+    bound: int
+    cycles: int
+    seconds: float
+    loss: tuple | None
+    predicted: int | None = None
+
+    @property
+    def efficiency(self):
+        return self.bound / self.cycles
+
+
+def run(args):
+    config = Config.load(args.config)
+    rows = []
+    with open_device("tsim", config, latency=args.latency, say=_say) as device:
+        for name, measure in _measurements(args, config):
+            row = measure(device, name, args.latency)
+            _say(f"{row.name:<26} {row.cycles:>9} cycles, bound {row.bound:>9}, efficiency {row.efficiency:.1%}")
+            rows.append(row)
+    if not rows:
+        raise ValueError(f"no row of the benchmark matches {args.only!r}")
+    text = table(rows, config, args.latency)
+    print(text)
+    if args.write:
+        _replace(args.write, text)
+    return 0
+
+
+def _measurements(args, config):
+    """(name, function of device and name) of everything asked for."""
+    found = [(BY_HAND, _by_hand), *((name, _layer) for name in LAYERS)]
+    for path in sorted(args.vectors.glob("*.npz")) if args.vectors else []:
+        found.append((path.stem, functools.partial(_vector, path)))
+    for name, measure in found:
+        if fnmatch.fnmatch(name, args.only):
+            yield name, measure
+
+
+def _row(device, name, latency, insns, result, tokens=None, predicted=None):
+    config = device.config
+    least = bound(insns, config, latency=latency, bus_bytes=config.bus_bytes, tokens_before=tokens).cycles
+    worst = advice(result)
+    counts = result.counters
+    return Row(name, len(insns), counts["gemm_steps"], counts["alu_steps"], least, result.cycles, result.seconds,
+               worst[:2] if worst else None, predicted)
+
+
+def _by_hand(device, name, latency):
+    module = example("conv2d_by_hand")
+    program = module.build(device.config)
+    with Progress(name, sys.stderr, None) as progress:
+        result = module.main(device, progress=progress)
+    return _row(device, name, latency, program.code.insns, result)
+
+
+def _layer(device, name, latency):
+    operator = layer(name, device.config)
+    arguments = random_arguments(operator)
+    with Progress(name, sys.stderr, None) as progress:
+        packed, result = operator.run(device, *arguments, progress=progress)
+    if not np.array_equal(operator.output(packed), operator.reference(*arguments)):
+        raise ValueError(f"{name}: the result on the RTL differs from numpy")
+    return _row(device, name, latency, operator.program.code.insns, result)
+
+
+def _vector(path, device, name, latency):
+    vector = load_vector(path)
+    with Progress(vector.name, sys.stderr, None) as progress:
+        outcome = replay(vector, device, progress=progress)
+    if not outcome.equal:
+        raise ValueError(f"{path}: {outcome.differences[0]}")
+    return _row(device, name, latency, vector.insns, outcome.result, vector.tokens_before)
+
+
+def table(rows, config, latency):
+    """The measurements as Markdown, with sums."""
+    lines = [f"Configuration `{config.name}`, AXI data width {config.axi_data_width} bits, memory latency "
+             f"{latency} cycles.", "",
+             "| layer | instructions | GEMM steps | ALU steps | bound | cycles | bound / cycles | MACs busy "
+             "| largest loss |",
+             "|---|--:|--:|--:|--:|--:|--:|--:|---|"]
+    groups = {"ResNet-18's ten convolutions": [row for row in rows if row.name in RESNET18_CONVOLUTIONS],
+              "all": rows}
+    for row in rows:
+        loss = f"`{row.loss[0]}` {row.loss[1]:.1%}" if row.loss else ""
+        lines.append(f"| {row.name} | {row.insns:,} | {row.gemm:,} | {row.alu:,} | {row.bound:,} | {row.cycles:,} | "
+                     f"{row.efficiency:.3f} | {row.gemm / row.cycles:.1%} | {loss} |")
+    for name, members in groups.items():
+        if len(members) > 1:
+            least, cycles = (sum(getattr(row, key) for row in members) for key in ("bound", "cycles"))
+            lines.append(f"| **sum: {name}** | | {sum(row.gemm for row in members):,} | "
+                         f"{sum(row.alu for row in members):,} | {least:,} | {cycles:,} | {least / cycles:.3f} | "
+                         f"{sum(row.gemm for row in members) / cycles:.1%} | |")
+    return "\n".join(lines)
+
+
+def _replace(path, text):
+    """Put `text` between the two markers of the file."""
+    parts = path.read_text().split(MARKER)
+    if len(parts) != 3:
+        raise ValueError(f"{path} must hold the line {MARKER} twice: the table goes between")
+    path.write_text(f"{parts[0]}{MARKER}\n\n{text}\n\n{MARKER}{parts[2]}")
+
+
+def _say(text):
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,60 @@
+"""The benchmark's layers, as data: real networks' shapes, each an operator that schedules itself."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+QUANT = dict(bias=True, shift=8, clip=(0, 127))
+
+# name -> (operator, positional arguments, keyword arguments); convolutions are (N, C, H, W), outputs, kernel
+RESNET18_CONVOLUTIONS = {
+    "resnet18_C2": ("conv2d", ((1, 64, 56, 56), 64, 3), dict(pad=1, **QUANT)),
+    "resnet18_C3": ("conv2d", ((1, 64, 56, 56), 128, 3), dict(pad=1, stride=2, **QUANT)),
+    "resnet18_C4": ("conv2d", ((1, 64, 56, 56), 128, 1), dict(stride=2, **QUANT)),
+    "resnet18_C5": ("conv2d", ((1, 128, 28, 28), 128, 3), dict(pad=1, **QUANT)),
+    "resnet18_C6": ("conv2d", ((1, 128, 28, 28), 256, 3), dict(pad=1, stride=2, **QUANT)),
+    "resnet18_C7": ("conv2d", ((1, 128, 28, 28), 256, 1), dict(stride=2, **QUANT)),
+    "resnet18_C8": ("conv2d", ((1, 256, 14, 14), 256, 3), dict(pad=1, **QUANT)),
+    "resnet18_C9": ("conv2d", ((1, 256, 14, 14), 512, 3), dict(pad=1, stride=2, **QUANT)),
+    "resnet18_C10": ("conv2d", ((1, 256, 14, 14), 512, 1), dict(stride=2, **QUANT)),
+    "resnet18_C11": ("conv2d", ((1, 512, 7, 7), 512, 3), dict(pad=1, **QUANT)),
+}
+OTHER_LAYERS = {
+    "resnet18_max_pool": ("max_pool2d", ((1, 64, 112, 112), 3), dict(stride=2, pad=1)),
+    "resnet18_residual": ("add", ((1, 64, 56, 56),), {}),
+    "resnet18_average": ("global_avg_pool", ((1, 512, 7, 7),), {}),
+    "resnet18_dense": ("dense", ((1, 512), 1000), dict(bias=True, shift=8)),
+    "mobilenet_depthwise_112": ("depthwise_conv2d", ((1, 32, 112, 112), 3), dict(pad=1, **QUANT)),
+    "mobilenet_depthwise_56_s2": ("depthwise_conv2d", ((1, 128, 56, 56), 3), dict(pad=1, stride=2, **QUANT)),
+    "mobilenet_depthwise_14": ("depthwise_conv2d", ((1, 512, 14, 14), 3), dict(pad=1, **QUANT)),
+    "mobilenet_pointwise_14": ("conv2d", ((1, 512, 14, 14), 512, 1), QUANT),
+    "mobilenet_average": ("global_avg_pool", ((1, 1024, 7, 7),), {}),
+}
+LAYERS = RESNET18_CONVOLUTIONS | OTHER_LAYERS
+
+
+def layer(name, config="default"):
+    """The operator of layer `name`, compiled for `config`."""
+    from vta.compiler.ops import OPERATORS
+    function, args, keywords = LAYERS[name]
+    return OPERATORS[function](*args, **keywords, config=config, name=name)
+
+
+def random_arguments(operator, seed=0):
+    """Arrays for an operator: int8 over the whole range, int32 (bias) within 16 bits."""
+    rng = np.random.default_rng(seed)
+    return [rng.integers(-(1 << 15), 1 << 15, shape).astype(np.int32) if name == "bias"
+            else rng.integers(-128, 128, shape).astype(np.int8) for name, shape in operator.shapes.items()]
+
+
+def example(name):
+    """The module examples/NAME.py of the checkout; ValueError where there is none."""
+    path = EXAMPLES / f"{name}.py"
+    if not path.exists():
+        raise ValueError(f"{path} is not there: this command runs from a checkout of the repository")
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
