@@ -58,8 +58,8 @@ class ReadPort:
                 queue.append((cycle + latency, {
                     "data": int.from_bytes(image[here:here + size], "little"), "id": burst["id"],
                     "resp": 2 if here in errors else 0, "last": n == last}))
-            self.most = max(self.most, sum(beat["last"] for q in self.waiting.values() for _, beat in q)
-                            + sum(beat["last"] for _, beat in answers))
+            queues = [*self.waiting.values(), *([answers] if reorder else [])]
+            self.most = max(self.most, sum(beat["last"] for queue in queues for _, beat in queue))
 
         async def choose(ctx):
             async for _ in ctx.tick():
