@@ -102,10 +102,10 @@ def run_stages(folder, report=print):
             raise VivadoError(f"stage {stage} failed: {errors[0] if errors else f'see {folder / log}'}")
 
 
-def manifest(board, config, verilog, folder, root=None):
+def manifest(board, config, verilog, folder):
     """What there is to know of a bitstream: configuration, hash, source, tools, timing.
 
-    `timing.met` is null where no implementation has run. `root` is the source folder, for its revision.
+    `timing.met` is null where no implementation has run.
     """
     results = folder / "timing.txt"
     found = dict(line.split() for line in results.read_text().splitlines()) if results.exists() else {}
@@ -116,7 +116,7 @@ def manifest(board, config, verilog, folder, root=None):
         "bitstream": bitstream_name(config),
         "bitstream_sha256": _sha256(bit.read_bytes()) if bit.exists() else None,
         "configuration": dataclasses.asdict(config), "hash": f"0x{config.hash:08x}", "vlnv": VLNV,
-        "verilog_sha256": _sha256(verilog.encode()), "source_revision": source_revision(root),
+        "verilog_sha256": _sha256(verilog.encode()), "source_revision": source_revision(),
         "vivado": found.get("vivado"),
         "timing": {"met": min(slack.values()) >= 0 if len(slack) == 2 else None, **slack},
     }
@@ -126,14 +126,19 @@ def write_manifest(values, path):
     path.write_text(json.dumps(values, indent=2) + "\n")
 
 
-def source_revision(root=None):
-    """`git describe` of the sources, "-dirty" where they were changed; None outside of a repository."""
+def source_revision():
+    """`git describe` of the sources, "-dirty" where they were changed; None where they are in no repository."""
+    file = Path(__file__)
+
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], cwd=file.parent, capture_output=True, text=True)
+
     try:
-        done = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"],
-                              cwd=root or Path(__file__).parent, capture_output=True, text=True)
-    except OSError:
+        if git("ls-files", "--error-unmatch", file.name).returncode:
+            return None                          # installed; a repository around it is somebody else's
+        return git("describe", "--always", "--dirty", "--abbrev=12").stdout.strip()
+    except OSError:                              # no git
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _sha256(data):

