@@ -1,6 +1,6 @@
 """The loop nest of GEMM and ALU instructions: for each outer, for each inner, for each micro-op."""
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -34,7 +34,7 @@ def sticky_add(at, step):
     """`at` + `step` modulo the index's range, with `at`'s top bit (and any carry) kept as the sticky bit."""
     bits = len(at) - 1
     total = at[:bits] + step[:bits]
-    return total | (at[bits] | (step[bits] if len(step) > bits else 0)) << bits
+    return Cat(total[:bits], total[bits] | at[bits] | (step[bits] if len(step) > bits else 0))
 
 
 class Nest(wiring.Component):
