@@ -126,6 +126,11 @@ class PynqDevice(Device):
         buffer = pynq.allocate((memory_size,), "u1")
         super().__init__(config, BoardMemory(buffer))
         self.bus_base = buffer.physical_address
+        self._loop = None
+        if (self.bus_base + memory_size) >> config.axi_addr_width:
+            self.close()
+            raise DeviceError(f"PYNQ's memory lies at 0x{buffer.physical_address:x}, the accelerator's addresses "
+                              f"have {config.axi_addr_width} bits")
         self._loop = asyncio.new_event_loop()    # in a thread: a notebook's own loop is busy with us
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()

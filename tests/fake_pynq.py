@@ -11,6 +11,7 @@ import types
 
 import numpy as np
 
+FAR = 0                                          # added to physical addresses
 backend = None
 drivers = {}
 
@@ -75,7 +76,7 @@ class Buffer(np.ndarray):
 def allocate(shape, dtype):
     buffer = np.full(shape, 0xA5, dtype).view(Buffer)
     buffer.dram, buffer.clean = backend.memory.bytes[:buffer.nbytes], np.array(buffer)
-    buffer.physical_address = backend.memory.base
+    buffer.physical_address = backend.memory.base + FAR
     return buffer
 
 

@@ -160,6 +160,13 @@ def test_parameters_of_the_bitstream_count(board, tmp_path):
         board()                                  # the manifest says 128 bits, the accelerator 64
 
 
+def test_memory_that_the_accelerator_cannot_reach(board, monkeypatch):
+    monkeypatch.setattr(fake_pynq, "FAR", 1 << 32)
+    with pytest.raises(DeviceError, match="lies at 0x116800000, the accelerator's addresses have 32 bits"):
+        board()
+    assert fake_pynq.backend.freed
+
+
 def test_without_pynq(monkeypatch):
     monkeypatch.setitem(sys.modules, "pynq", None)
     monkeypatch.delitem(sys.modules, "vta.runtime.pynq", raising=False)
