@@ -113,7 +113,8 @@ class Accumulate(wiring.Component):
         for n in range(self.config.lanes):
             m.submodules[f"lane_{n}"] = lane = AluLane()
             m.d.comb += [
-                lane.operation.eq(operating.operation), lane.phase.eq(operating.phase), lane.x.eq(x[n]),
+                lane.en.eq(operating_valid), lane.operation.eq(operating.operation),
+                lane.phase.eq(operating.phase), lane.x.eq(x[n]),
                 lane.y.eq(Mux(operating.is_gemm, self.dot[n], Mux(operating.use_imm, operating.imm, y[n]))),
                 next_result[n].eq(lane.result),
             ]

@@ -22,12 +22,13 @@ class Operation(enum.IntEnum):
 
 
 class AluLane(wiring.Component):
-    """result = x `operation` y, combinational; MUL takes `MUL_PHASES` cycles with x and y held.
+    """result = x `operation` y, combinational; MUL takes `MUL_PHASES` cycles with `en`, x and y held.
 
     ADD and MUL wrap modulo 2^32. SHR shifts right arithmetically by y mod 32, or for negative y left by
-    -y mod 32. For MUL, `phase` counts 0 ... 3 and the result is valid in phase 3.
+    -y mod 32. For MUL, `phase` counts 0 ... 3 in the cycles with `en`; the result is valid in phase 3.
     """
 
+    en: In(1)
     operation: In(Operation)
     phase: In(2)
     x: In(signed(32))
@@ -50,7 +51,7 @@ class AluLane(wiring.Component):
         product, total = Signal(unsigned(32)), Signal(32)
         factor_x = Mux(self.phase == 1, x[16:], x[:16])
         factor_y = Mux(self.phase == 2, y[16:], y[:16])
-        with m.If(self.operation == Operation.MUL):
+        with m.If(self.en & (self.operation == Operation.MUL)):
             m.d.sync += [product.eq(factor_x * factor_y),
                          total.eq(Mux(self.phase == 1, product, total + (product << 16)))]
 

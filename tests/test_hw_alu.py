@@ -12,8 +12,8 @@ MIN, MAX = -1 << 31, (1 << 31) - 1
 CORNERS = [0, 1, -1, 2, -2, 0x7FFF, 0x8000, -0x8000, 0xFFFF, 0x10000, -0x10000, 0x12345678, MIN, MIN + 1, MAX, MAX - 1]
 
 
-def lane(cases, expected):
-    """Run (operation, x, y) cases through one lane and compare."""
+def lane(cases, expected, gaps=0):
+    """Run (operation, x, y) cases through one lane and compare; `gaps` cycles without `en` after each with it."""
     dut = AluLane()
 
     async def check(ctx):
@@ -23,8 +23,12 @@ def lane(cases, expected):
             ctx.set(dut.y, y)
             for phase in range(MUL_PHASES if operation == Operation.MUL else 1):
                 ctx.set(dut.phase, phase)
-                if phase < MUL_PHASES - 1 and operation == Operation.MUL:
+                if operation == Operation.MUL and phase < MUL_PHASES - 1:
+                    ctx.set(dut.en, 1)
                     await ctx.tick()
+                    ctx.set(dut.en, 0)
+                    for _ in range(gaps):
+                        await ctx.tick()
             await ctx.delay(1e-9)
             assert ctx.get(dut.result) == expected(operation, x, y), f"{operation.name}({x}, {y})"
     simulator = Simulator(dut)
@@ -59,3 +63,8 @@ def test_every_shift_amount():
         return value - (bits[31] << 32)
     amounts = [*range(-40, 41), MIN, MIN + 1, MIN + 31, MAX, MAX - 31, 1 << 16, -1 << 16]
     lane([(Operation.SHR, x, y) for x in (*CORNERS, 0x5A5A1234) for y in amounts], shifted)
+
+
+@pytest.mark.parametrize("gaps", [1, 2])
+def test_product_survives_gaps(gaps):
+    lane([(Operation.MUL, x, y) for x in CORNERS[2:] for y in CORNERS[2:]], golden, gaps)
