@@ -1,5 +1,6 @@
 """Write the accelerator as an IP package: Verilog, and component.xml that Vivado's IP catalog reads."""
 
+import dataclasses
 from pathlib import Path
 
 NAME = "ip"
@@ -31,9 +32,10 @@ def run(args):
         configs = [find_board(args.board).config]
     else:
         configs = [Config.load(args.config or "default")]
-    texts = {}                                   # boards that differ in their name only share the Verilog
+    texts = {}                                   # configurations that differ in labels only share the Verilog
     for config in configs:
-        if config not in texts:
-            texts[config] = vta_verilog(config)
-        folder = vivado.write_package(config, texts[config], args.out / config.name)
+        unlabelled = dataclasses.replace(config, target="", hw_ver="")
+        if unlabelled not in texts:
+            texts[unlabelled] = vta_verilog(config)
+        folder = vivado.write_package(config, texts[unlabelled], args.out / config.name)
         print(f"{folder}/component.xml, vta.v: configuration {config.name}, hash 0x{config.hash:08x}")
