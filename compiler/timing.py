@@ -1,10 +1,129 @@
-"""How long a stream takes, without running it: the numbers behind the tiling search."""
+"""How long a stream takes, without running it: the numbers behind the tiling search.
 
-# cycles; measured on the RTL
+`predict` goes through the instructions once, in program order. Each unit works in order; an instruction
+starts when it is fetched, its tokens are there and its unit is free; a token carries the time at which it is
+given. Loads of inputs and weights, loads for compute, and stores each have their turn of beats on a port;
+what compute loads, and the stream itself, is taken out of the bulk loads' beats. The constants are cycles
+measured on the RTL; everything else follows from the configuration.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vta.hw.isa import TOKEN_FLAGS, UNIT_QUEUES, AluOp, MemType, Opcode, Queue, Unit, extract, layouts, unit_of
+
 CONSTANTS = {
-    "latency": 16,        # read address to first beat, last write beat to response
-    "gemm": 2,            # a GEMM besides its steps
-    "alu": 2,             # an ALU instruction besides its steps
-    "load": 4,            # a load of inputs or weights besides its beats
-    "load_uop": 24,       # a load of micro-ops besides its beats, waited for by the kernel behind it
+    "latency": 16,        # read address to first beat, last write beat to response: the memory's
+    "fetch": 13,          # besides the latency, until the first instruction is dispatched
+    "issue": 5,           # between two bulk LOADs
+    "request": 5,         # from a LOAD's issue to its first beat, besides the latency
+    "load": 5,            # from a bulk LOAD's last beat to its token
+    "gemm": 0,            # a GEMM besides its steps
+    "alu": 0,             # an ALU instruction besides its steps
+    "mul": 4,             # a step of MUL
+    "token": 1,           # from the last step of a kernel to its token
+    "load_uop": 2,        # from the last beat of a LOAD in compute to the next kernel's first step
+    "fetch_share": 0.2,   # of the beats of the stream that a LOAD in compute waits for
+    "store": 1,           # from a STORE's issue to its first beat
+    "response": 0,        # from a write response to the token
+    "finish": 4,          # from the last effect of compute to the end of the run
+    "turns": 16,          # instructions that compute takes from its queue ahead of their turn
 }
+LOAD, COMPUTE, STORE = Unit.LOAD, Unit.COMPUTE, Unit.STORE
+
+
+class TimingError(ValueError):
+    """A stream whose tokens are popped before they are pushed in program order has no prediction."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`cycles` of the run; `busy`: steps or beats of each unit, by unit name."""
+
+    cycles: int
+    busy: dict
+
+
+def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None):
+    """The Prediction for a stream, (n, 2) uint64; tokens_before: {"s2g": 1, ...}, tokens there at the
+    start."""
+    c = constants | ({} if latency is None else {"latency": latency})
+    rows = _rows(insns, config, c["mul"])
+    tokens = [[0] * (tokens_before or {}).get(queue.name.lower(), 0) for queue in Queue]
+    taken = [0] * len(Queue)
+    depth = {LOAD: config.load_queue_depth, COMPUTE: config.compute_queue_depth + c["turns"],
+             STORE: config.store_queue_depth}
+    issued = {unit: [] for unit in depth}       # when each instruction left its queue
+    port, done = dict.fromkeys(depth, 0), dict.fromkeys(depth, 0)
+    busy = {unit.name.lower(): 0 for unit in depth}
+    per_insn = 16 / config.bus_bytes
+    fetched, seen = c["latency"] + c["fetch"], {LOAD: 0, COMPUTE: 0}
+    for n, (unit, opcode, work, pops, pushes) in enumerate(rows):
+        mine = issued[unit]
+        fetched = max(fetched + 1, c["latency"] + c["fetch"] + (n + 1) * per_insn)
+        if len(mine) >= depth[unit]:
+            fetched = max(fetched, mine[-depth[unit]])
+        start = max(fetched, mine[-1] if mine else 0)
+        for queue in pops:
+            if taken[queue] >= len(tokens[queue]):
+                raise TimingError(f"instruction {n} pops a token of {Queue(queue).name} that nothing before "
+                                  f"it "
+                                  f"in program order pushes")
+            start = max(start, tokens[queue][taken[queue]])
+            taken[queue] += 1
+        busy[unit.name.lower()] += work
+        if unit is COMPUTE:
+            if opcode == Opcode.LOAD and work:
+                begin = max(port[COMPUTE], start + c["request"] + c["latency"])
+                begin += (n - seen[COMPUTE]) * per_insn * c["fetch_share"]
+                seen[COMPUTE] = n
+                if port[LOAD] > begin:          # requests under way go first; then the bulk waits
+                    begin += min(port[LOAD] - begin, config.read_ahead_beats / 2)
+                    port[LOAD] += work
+                port[COMPUTE] = begin + work
+                done[COMPUTE] = max(done[COMPUTE], port[COMPUTE] + c["load_uop"])
+            elif work:
+                done[COMPUTE] = max(done[COMPUTE], start) + work + c["gemm" if opcode == Opcode.GEMM else "alu"]
+            else:
+                done[COMPUTE] = max(done[COMPUTE], start)
+            end = done[COMPUTE] + c["token"]
+            mine.append(start)
+        elif unit is LOAD:
+            mine.append(start + (c["issue"] if work else 1))
+            if work:
+                begin = max(port[LOAD] + (n - seen[LOAD]) * per_insn, start + c["request"] + c["latency"])
+                seen[LOAD], port[LOAD] = n, begin + work
+                done[LOAD] = max(done[LOAD], port[LOAD] + c["load"])
+            end = done[LOAD] = max(done[LOAD], start)
+        else:
+            mine.append(start + 1)
+            if work:
+                port[STORE] = max(port[STORE], start + c["store"]) + work
+                done[STORE] = max(done[STORE], port[STORE] + c["latency"] + c["response"])
+            end = done[STORE] = max(done[STORE], start)
+        for queue in pushes:
+            tokens[queue].append(end)
+    return Prediction(int(done[COMPUTE] + c["finish"]), busy)
+
+
+def _rows(insns, config, mul):
+    """[(unit, opcode, beats or cycles of steps, queues popped, queues pushed)] of all instructions."""
+    known = layouts(config)
+    get = {name: extract(insns, known.memory[name]) for name in
+           ("opcode", "mem_type", "x_size", "y_size", *TOKEN_FLAGS)}
+    nest = {name: extract(insns, known.gemm[name]) for name in ("uop_bgn", "uop_end", "iter_out", "iter_in")}
+    steps = np.maximum(nest["uop_end"] - nest["uop_bgn"], 0) * nest["iter_out"] * nest["iter_in"]
+    steps[(get["opcode"] == Opcode.ALU) & (extract(insns, known.alu["alu_opcode"]) == AluOp.MUL)] *= mul
+    sizes = np.array([config.tile_bytes[kind.name] for kind in MemType] + [0, 0])
+    beats = get["x_size"] * get["y_size"] * sizes[get["mem_type"]] / config.bus_bytes
+    runs = (get["opcode"] == Opcode.GEMM) | (get["opcode"] == Opcode.ALU)
+    work = np.where(runs, steps, np.where(get["opcode"] <= Opcode.STORE, beats, 0)).tolist()
+    flags = [get[flag].astype(bool).tolist() for flag in TOKEN_FLAGS]
+    rows = []
+    for n, (opcode, memory) in enumerate(zip(get["opcode"].tolist(), get["mem_type"].tolist(), strict=True)):
+        unit = unit_of(opcode, memory)
+        ends = [queue for queue, flag in zip(UNIT_QUEUES[unit], flags, strict=True) if flag[n] and queue is not None]
+        pops = ends[:sum(bool(flag[n]) for flag in flags[:2])]
+        rows.append((unit, opcode, work[n], pops, ends[len(pops):]))
+    return rows

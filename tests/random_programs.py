@@ -74,12 +74,12 @@ def operator(seed):
     layer = build(*arguments, **options)
     if kind in ("conv2d", "group_conv2d", "dense", "depthwise_conv2d") and r.random() < 0.7:
         about = layer.about                       # the same again, tiled at random
-        fitting = [t for t in candidates(about["window"], config)
-                   if Plan(about["window"], t, config, about["post"].adds).fits]
+        window = about["windows"][0]
+        fitting = [t for t in candidates(window, config) if Plan(window, t, config, about["post"].adds).fits]
         layer = build(*arguments, **options, tiling=r.choice(fitting))
     packed = {buffer.name: buffer for buffer in layer.program.buffers}
     arrays = [_numbers(rng, shape, packed[name].dtype) for name, shape in layer.shapes.items()]
-    what = f"{kind}{tuple(arguments)} {options} tiling {layer.about['tiling']}"
+    what = f"{kind}{tuple(arguments)} {options} tiling {layer.about['tilings']}"
 
     def run(device):
         return layer(device, *arrays), layer.reference(*arrays)

@@ -10,6 +10,7 @@ from vta.compiler.ops.operator import Operator, Post, need
 from vta.compiler.ops.window import MAX_LOOP, cut
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
+from vta.compiler.timing import predict
 from vta.hw.config import Config
 from vta.hw.isa import AluOp, MemType
 from vta.runtime.layout import pack_activations, unpack_activations
@@ -66,11 +67,13 @@ def _elementwise(name, shape, operands, post, config, dtype, operations=None):
             p.alu(opcode, [(count, 1)], [(base,)], imm)
         p.store(base, out, first, count)
 
+    code = p.code()
+
     def reference(*arrays):
         return post.reference(sum(array.astype(np.int32) for array in arrays))
 
     inputs = {each: (shape, lambda array: pack_activations(array, config, pad=True, dtype=dtype))
               for each in names}
-    return Operator(name, Program.from_code(p.code(), name), inputs,
+    return Operator(name, Program.from_code(code, name), inputs,
                     lambda packed: unpack_activations(packed, config, shape[1], shape[0]), reference,
-                    {"tiling": piece, "estimate": None, "post": post})
+                    {"tilings": piece, "predicted": predict(code.insns, config).cycles, "post": post})

@@ -8,10 +8,11 @@ import itertools
 
 import numpy as np
 
-from vta.compiler.ops.operator import Operator, need, pair
+from vta.compiler.ops.operator import Operator, four, need, pair, picture
 from vta.compiler.ops.window import MAX_LOOP, Slots, cut, split_loops, unroll
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
+from vta.compiler.timing import predict
 from vta.hw.config import Config
 from vta.hw.isa import AluOp, MemType
 from vta.runtime.layout import pack_activations, unpack_activations
@@ -20,21 +21,10 @@ from vta.runtime.layout import pack_activations, unpack_activations
 def max_pool2d(shape, kernel, *, stride=None, pad=0, config="default"):
     """The largest of each window of (N, C, H, W) int8 data; stride is the kernel by default."""
     config = Config.load(config)
-    need(len(shape) == 4 and min(shape) >= 1, f"shape {shape} must be (N, C, H, W)")
-    (n, c, h, w), kernels, pads = shape, pair(kernel, "kernel"), pair(pad, "pad")
-    strides = pair(kernel if stride is None else stride, "stride")
-    need(min(*kernels, *strides) >= 1, f"kernel {kernel} and stride {stride} must be at least 1")
-    need(
-        all(p < k for p, k in zip(pads, kernels, strict=True)),
-        f"pad {pad} must be less than the kernel {kernel}",
-    )
-    out_size = tuple(
-        (size + 2 * p - k) // s + 1 for size, p, k, s in zip((h, w), pads, kernels, strides, strict=True)
-    )
-    need(
-        all(size + 2 * p >= k for size, p, k in zip((h, w), pads, kernels, strict=True)),
-        f"kernel {kernel} is larger than the padded picture of {h} x {w}",
-    )
+    n, c, h, w = four(shape)
+    kernels, pads = pair(kernel, "kernel"), pair(pad, "pad")
+    strides = kernels if stride is None else pair(stride, "stride")
+    out_size = picture((h, w), kernels, strides, pads, limit=max(pads))      # padding is left out, not loaded
     tiles, blocks = -(-n // config.batch), -(-c // config.block)
     p = Pipeline(config)
     data = p.buffer("data", (tiles, blocks, h, w, config.batch, config.block), "int8", "input", "NCHWnc")
@@ -63,6 +53,8 @@ def max_pool2d(shape, kernel, *, stride=None, pad=0, config="default"):
             results.hold(number)[0],
         )
 
+    code = p.code()
+
     def reference(data):
         wide = np.pad(data, ((0, 0), (0, 0), (pads[0],) * 2, (pads[1],) * 2), constant_values=-128)
         seen = np.lib.stride_tricks.sliding_window_view(wide, kernels, (2, 3))[
@@ -72,11 +64,11 @@ def max_pool2d(shape, kernel, *, stride=None, pad=0, config="default"):
 
     return Operator(
         "max_pool2d",
-        Program.from_code(p.code(), "max_pool2d"),
+        Program.from_code(code, "max_pool2d"),
         {"data": (shape, lambda array: pack_activations(array, config, pad=True))},
         lambda packed: unpack_activations(packed, config, c, n),
         reference,
-        {"tiling": (rows, cols, many), "estimate": None},
+        {"tilings": (rows, cols, many), "predicted": predict(code.insns, config).cycles},
     )
 
 

@@ -76,6 +76,23 @@ def pair(value, name):
     return values
 
 
+def four(shape):
+    """The shape, which must be (N, C, H, W)."""
+    need(len(shape) == 4 and all(isinstance(size, int) and size >= 1 for size in shape),
+         f"shape {shape} must be (N, C, H, W), each at least 1")
+    return tuple(shape)
+
+
+def picture(size, kernel, stride, pad, limit=15):
+    """(rows, columns) of the outputs of a window; padding is less than the kernel and at most `limit`."""
+    need(min(*kernel, *stride) >= 1, f"kernel {kernel} and stride {stride} must be at least 1")
+    need(all(p < k and p <= limit for p, k in zip(pad, kernel, strict=True)),
+         f"pad {pad} must be less than the kernel {kernel}, and at most {limit}")
+    need(all(n + 2 * p >= k for n, p, k in zip(size, pad, kernel, strict=True)),
+         f"kernel {kernel} is larger than the padded picture of {size[0]} x {size[1]}")
+    return tuple((n + 2 * p - k) // s + 1 for n, p, k, s in zip(size, pad, kernel, stride, strict=True))
+
+
 @dataclass(frozen=True)
 class Post:
     """What the ALU does to the sums before they are stored: bias, scale, shift, clip.

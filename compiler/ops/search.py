@@ -10,9 +10,12 @@ import math
 
 from vta.compiler.ops.operator import need
 from vta.compiler.ops.window import Plan, Tiling, ramp, split_loops
-from vta.compiler.timing import CONSTANTS
+from vta.compiler.timing import CONSTANTS, predict
 
 MAX_UOPS = 4          # a kernel fills at most this share (1/n) of the micro-op memory
+INSTRUCTION = 4       # cycles that one more instruction costs, about
+KERNEL = 40           # cycles that one more kernel costs, besides the beats of its micro-ops, about
+JUDGED = 12           # candidates that are compiled and timed
 
 
 def candidates(window, config):
@@ -34,45 +37,48 @@ def candidates(window, config):
 
 
 def estimate(plan, post):
-    """Cycles that the plan takes, or infinity if it does not fit."""
+    """Cycles that the plan takes, roughly, or infinity if it does not fit."""
     if not plan.fits:
         return math.inf
-    c, w, t, config = CONSTANTS, plan.window, plan.tiling, plan.config
+    w, t, config = plan.window, plan.tiling, plan.config
     chunks, channels, places = len(plan.chunks), len(plan.channels), len(plan.places)
     _, ng, _, no = plan.channels[0]
     ni = plan.chunks[0][1]
-    _, left = split_loops(plan.dims(ng, no, ni, min(t.rows, w.out[0]), min(t.cols, w.out[1])), config)
+    _, left = split_loops(plan.dims(ng, no, ni, t.rows, t.cols), config)
     uops = math.prod(dim[0] for dim in left)
     if uops > config.depth["UOP"] // MAX_UOPS:
         return math.inf
-    bus = config.bus_bytes
-    tile = {name: size / bus for name, size in config.tile_bytes.items()}
-
-    tiles = channels * places
+    beats = {name: size / config.bus_bytes for name, size in config.tile_bytes.items()}
+    latency, tiles = CONSTANTS["latency"], channels * places
+    kernels = min(plan.in_slots * plan.wgt_slots * plan.acc_slots, tiles * chunks)
     passes = 1 + post.adds + len(post.operations())
-    gemms = tiles * chunks
-    compute = w.steps + passes * w.outputs + gemms * c["gemm"] + tiles * passes * c["alu"]
-    variants = min(plan.in_slots * max(plan.wgt_slots, 1) * plan.acc_slots, gemms)
-    compute += variants * (uops * tile["UOP"] + c["load_uop"])
+    compute = w.steps + passes * w.outputs + tiles * (chunks + passes) * INSTRUCTION
+    compute += kernels * (uops * beats["UOP"] + KERNEL)
 
-    in_all = sum(ng * ni for _, ng, _, _ in plan.channels for _, ni in plan.chunks)      # planes seen
-    parts = {tile[0]: tile[1] for tile in plan.channels}
-    in_once = sum(parts.values()) * w.cin
+    # bulk loads: once, or for every tile that needs them
+    groups = {tile[0]: tile[1] for tile in plan.channels}
     pixels = sum(_real(plan, place) for place in plan.places)
-    again = plan.in_slots >= chunks * places * len(parts) or (not t.weights_stay and plan.in_slots >= chunks)
-    in_tiles = pixels * (in_once if again else in_all)
-    wgt_once = w.groups * w.cout * w.cin * w.taps
-    stay = plan.wgt_slots >= chunks * channels or (t.weights_stay and plan.wgt_slots >= chunks)
-    wgt_tiles = 1 if w.shared else wgt_once * (1 if stay else places)
-    load = in_tiles * tile["INP"] + wgt_tiles * tile["WGT"] + 2 * gemms * c["load"]
+    keep = plan.in_slots >= chunks * places * len(groups) or (not t.weights_stay and plan.in_slots >= chunks)
+    planes = w.cin * sum(groups.values() if keep else (tile[1] for tile in plan.channels))
+    weights = w.groups * w.cout * w.cin * w.taps * beats["WGT"] if not w.shared else beats["WGT"]
+    stay = w.shared or plan.wgt_slots >= chunks * channels or (t.weights_stay and plan.wgt_slots >= chunks)
+    load = pixels * planes * beats["INP"] + weights * (1 if stay else places) + 2 * tiles * chunks * INSTRUCTION
+
+    # what nothing hides: the first loads, new weights that do not come while one tile is computed, the last store
+    tile_in = pixels / places * ng * w.cin * beats["INP"]
+    tile_wgt = weights / channels
+    tile_work = (w.steps + passes * w.outputs) / tiles
+    first_out = no if ng > 1 else ramp(no)[0][1]
+    hidden = tile_work * (chunks - 1) / chunks + tile_work / chunks * (no - first_out) / no
+    first = latency + max((tile_in + tile_wgt * first_out / no) / chunks, tile_in + tile_wgt - hidden)
+    if stay and t.weights_stay and not w.shared and channels > 1:
+        ahead = max(1, min(plan.in_slots, plan.wgt_slots) // chunks)
+        first += (channels - 1) * max(0, tile_wgt + tile_in - ahead * tile_work)
+    last = 2 * latency + ramp(ng * no)[0][1] * t.rows * t.cols * beats["OUT"]
     if plan.acc_slots < 2:
-        compute += tiles * (plan.acc_size * tile["OUT"] + 2 * c["latency"])
-    if (plan.in_slots < 2 and not again) or (plan.wgt_slots < 2 and not stay):
+        compute += tiles * (plan.acc_size * beats["OUT"] + 2 * latency)
+    if (plan.in_slots < 2 and not keep) or (plan.wgt_slots < 2 and not stay):
         compute += load             # nothing is hidden
-    first_out = ramp(no)[0][1] if ng == 1 else no
-    first = c["latency"] + ng * ni * pixels / places * tile["INP"]
-    first += tile["WGT"] * (1 if w.shared else ng * first_out * ni * w.taps)
-    last = 2 * c["latency"] + ramp(ng * no)[0][1] * t.rows * t.cols * tile["OUT"]
     return max(compute, load) + first + last
 
 
@@ -100,3 +106,27 @@ def ranked(window, post, config):
     return found
 
 
+def judged(window, post, config, emit, count=JUDGED):
+    """Yield (predicted cycles, tiling, code) for the best `count` candidates; `emit` makes a tiling's code.
+
+    Of tilings alike in channels only the two best by estimate are looked at, so that different ones come in.
+    """
+    alike = {}
+    for _, tiling in ranked(window, post, config):
+        kind = (tiling.outs, tiling.ins, tiling.groups, tiling.weights_stay)
+        alike[kind] = alike.get(kind, 0) + 1
+        if alike[kind] > 2:
+            continue
+        code = emit(tiling)
+        yield predict(code.insns, config).cycles, tiling, code
+        count -= 1
+        if not count:
+            return
+
+
+def choose(window, post, config, emit, tiling=None):
+    """(predicted cycles, tiling, code) of `tiling`, or of the best that the search finds."""
+    if tiling is not None:
+        code = emit(tiling)
+        return predict(code.insns, config).cycles, tiling, code
+    return min(judged(window, post, config, emit), key=lambda found: found[0])

@@ -1,0 +1,57 @@
+"""From windows to an Operator: buffers, bias, tilings, program. What all operators that multiply have in
+common."""
+
+import numpy as np
+
+from vta.compiler.ops.emitter import Emitter
+from vta.compiler.ops.operator import Operator
+from vta.compiler.ops.search import choose
+from vta.compiler.pipeline import Pipeline
+from vta.compiler.program import Program
+from vta.compiler.timing import predict
+from vta.runtime.layout import pack_bias
+
+
+def window_operator(name, config, windows, post, tiles, inputs, output, reference, *, outputs, constants=None,
+                    tiling=None):
+    """The Operator that computes `windows` one after another.
+
+    tiles: shapes in tiles of "data", "weight" and "out". inputs, output, reference: as in Operator, without
+    the bias, which follows from `post` and the number of `outputs` channels; the reference takes it as an
+    array of shape (outputs,) after the others. constants: packed arrays by buffer name. tiling: for a single
+    window.
+    """
+    inputs, constants = dict(inputs), dict(constants or {})
+    blocks, lanes = tiles["out"][1], (config.batch, config.block)
+
+    def pack(array):
+        array = np.asarray(array) + post.half
+        return pack_bias(np.pad(array, (0, blocks * config.block - len(array))), config)
+
+    if post.bias:
+        inputs["bias"] = ((outputs,), pack)
+    elif post.adds:
+        constants["bias"] = pack(np.zeros(outputs, np.int32))
+
+    def emit(parts):
+        p = Pipeline(config)
+
+        def declare(buffer, shape, dtype, layout):
+            return p.buffer(buffer, shape, dtype, "const" if buffer in constants else "input", layout)
+
+        square = (config.block, config.block)
+        buffers = (declare("data", (*tiles["data"], *lanes), "int8", "NCHWnc"),
+                   declare("weight", (*tiles["weight"], *square), "int8", "OIHWoi"),
+                   declare("bias", (1, blocks, 1, 1, *lanes), "int32", "NCHWnc") if post.adds else None,
+                   p.buffer("out", (*tiles["out"], *lanes), "int8", "output", "NCHWnc"))
+        for window, chosen in parts:
+            Emitter(p, window, chosen, post, buffers).run()
+        return p.code()
+
+    parts = [(window, choose(window, post, config, lambda t, w=window: emit([(w, t)]), tiling)[1])
+             for window in windows]
+    code = emit(parts)
+    about = {"windows": [window for window, _ in parts], "tilings": [chosen for _, chosen in parts], "post": post,
+             "predicted": predict(code.insns, config).cycles,
+             "floor": sum(w.steps + (1 + post.adds + len(post.operations())) * w.outputs for w in windows)}
+    return Operator(name, Program.from_code(code, name, constants), inputs, output, reference, about)
