@@ -101,8 +101,6 @@ def test_what_it_was_made_from(program):
 def test_bound_of_vectors(path):
     """More latency never helps, a wider bus never hurts; no bound is below the steps."""
     vector = load_vector(path)
-    if len(vector.insns) > 10_000:
-        pytest.skip("long stream: the short ones have shown it")
     options = {"tokens_before": vector.tokens_before}
     slow, fast, wide = (bound(vector.insns, vector.config, latency=latency, bus_bytes=width, **options)
                         for latency, width in ((64, 8), (0, 8), (0, 64)))
