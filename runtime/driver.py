@@ -126,8 +126,14 @@ class Driver:
 
     def _collect(self, seconds):
         wrapped = self.fields("status")["cycles_wrapped"]
-        counters = {counter.name: self.read(f"count_{counter.name}") for counter in COUNTERS}
+        counters = dict(zip((counter.name for counter in COUNTERS), self._read_counters(), strict=True))
         return RunResult(None if wrapped else self.read("cycles"), counters, self.tokens, seconds)
+
+    def _read_counters(self):
+        offsets = [self.registers[f"count_{counter.name}"].offset for counter in COUNTERS]
+        if hasattr(self._mmio, "read_many"):      # a simulation answers one question faster than fifty
+            return self._mmio.read_many(offsets)
+        return [self._mmio.read(offset) for offset in offsets]
 
     def _check_states(self, result):
         """Every cycle of the run has one name in each unit: its state counters add up to the cycles."""

@@ -25,17 +25,20 @@ class RtlDevice(Device):
     order           "in_order", "reorder" (responses of different IDs) or "interleave" (their beats too)
     early           share of reads that see memory as it is when requested, not when answered
     trace           path of a VCD file to write (slow)
+    verilog         text of the accelerator to simulate, if not the one that `config` generates
     say             called with a line of text for each step of the build
     """
 
     name = "tsim"
 
     def __init__(self, config, *, latency=16, write_latency=None, outstanding=None, bandwidth=1.0, stall=0.0,
-                 seed=1, order="in_order", early=0.0, memory_size=DEFAULT_SIZE, trace=None, say=None):
-        write_latency = latency if write_latency is None else write_latency
-        settings = memory_settings(config, latency, write_latency, outstanding, bandwidth, stall, seed,
-                                   order, early)
-        program = build(config, trace=trace is not None, say=say)
+                 seed=1, order="in_order", early=0.0, memory_size=DEFAULT_SIZE, trace=None, verilog=None, say=None):
+        self._behaviour = {
+            "latency": latency, "write_latency": latency if write_latency is None else write_latency,
+            "outstanding": outstanding, "bandwidth": bandwidth, "stall": stall, "seed": seed, "order": order,
+            "early": early}
+        settings = memory_settings(config, **self._behaviour)
+        program = build(config, verilog, trace=trace is not None, say=say)
         super().__init__(config, Memory(memory_size))
         try:
             self._simulation = Simulation(program, self.memory, trace)
@@ -55,6 +58,12 @@ class RtlDevice(Device):
 
     def reset(self):
         self.driver.reset()
+
+    def set_memory(self, **options):
+        """Let the memory behave otherwise from now on: `latency` to `early` as in the constructor; what is left
+        out stays. Only between runs."""
+        self._behaviour |= options
+        self._simulation.configure(**memory_settings(self.config, **self._behaviour))
 
     def inject_error(self, begin, end, reads=True, writes=True):
         """From now to the end of the next run, answer transfers in the bytes [begin, end) with SLVERR."""

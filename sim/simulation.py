@@ -61,6 +61,10 @@ class Simulation:
         """The register at byte `offset`, through the accelerator's AXI4-Lite port."""
         return self.ask("registers", accesses=[[offset, None]])["values"][0]
 
+    def read_many(self, offsets):
+        """The registers at these byte offsets, in order."""
+        return self.ask("registers", accesses=[[offset, None] for offset in offsets])["values"]
+
     def write(self, offset, value):
         """Write the register at byte `offset`."""
         self.ask("registers", accesses=[[offset, value]])

@@ -1,0 +1,1 @@
+"""Random programs: generated, run on two devices, compared, and shrunk where the devices differ."""

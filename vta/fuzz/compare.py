@@ -1,0 +1,142 @@
+"""Runs cases on two devices side by side and says in what they differ."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vta.fuzz.case import DRAM_BYTES, DUMP, STREAM
+from vta.fuzz.dump import RESULTS, Dump
+from vta.hw.registers import ErrorCause
+from vta.runtime.device import DeviceError
+
+STUCK_CYCLES = 3_000         # without progress, after which a stream that gets stuck is given up
+QUIET = dict(latency=2, write_latency=2, outstanding=64, bandwidth=1.0, stall=0.0, seed=1, order="in_order", early=0.0)
+CAUSES_OF_RUN = (*ErrorCause,)[1:]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a device said of a run; `broken` is an error of the device itself, in words, or None."""
+
+    error: tuple | None
+    counters: dict
+    tokens: dict
+    broken: str | None = None
+
+
+class Pair:
+    """A functional device and another one that is to do the same; both have DRAM_BYTES of DRAM.
+
+    `broken` becomes true when the second one can no longer be trusted: open a new pair then.
+    """
+
+    def __init__(self, reference, device):
+        self.reference, self.device = reference, device
+        self.broken = False
+        self._dumps = {}
+
+    def run(self, case, *, dump=True, seed=0):
+        """Run all launches; returns the first differences, in words, and the number of cycles simulated."""
+        self._start(case)
+        cycles = 0
+        for number, launch in enumerate(case.launches):
+            self._set_memory(launch.memory)
+            ran = [self._launch(device, launch.insns, launch.address, None if launch.ends else STUCK_CYCLES)
+                   for device in self._both()]
+            differences = self._compare(ran, launch.faulty <= 1, launch.ends)
+            cycles += ran[1].counters.get("cycles", 0)
+            if differences or ran[1].broken:
+                self.broken |= bool(ran[1].broken) or not launch.ends
+                return [f"launch {number}: {words}" for words in differences], cycles
+        if dump:
+            return self._dump(seed), cycles
+        return [], cycles
+
+    def _both(self):
+        return self.reference, self.device
+
+    def _start(self, case):
+        image = case.dram()
+        for device in self._both():
+            device.memory.bytes[:] = image
+            device.reset()
+            device.set_tokens(**{name: case.tokens.get(name, 0) for name in ("l2g", "g2l", "g2s", "s2g")})
+
+    def _set_memory(self, options):
+        if hasattr(self.device, "set_memory"):
+            self.device.set_memory(**(QUIET | options))
+
+    def _launch(self, device, insns, address, watchdog=None):
+        device.memory.write(address, insns)
+        error = None
+        try:
+            result = device.run(address, len(insns), watchdog=watchdog)
+        except DeviceError as problem:
+            result = problem.result
+            if problem.cause not in CAUSES_OF_RUN or result is None:
+                return Ran(None, {}, {}, str(problem))
+            error = (problem.cause, problem.unit, problem.insn)
+        counters = dict(result.counters)
+        if result.cycles is not None:
+            counters["cycles"] = result.cycles
+        return Ran(error, counters, result.tokens_left)
+
+    def _compare(self, ran, one_error, ends):
+        want, got = ran
+        if got.broken:
+            return [f"the device failed: {got.broken}"]
+        differences = []
+        # with several errors, which one comes first is a matter of timing
+        exact = ends and one_error
+        if want.error != got.error if exact else (want.error is None) != (got.error is None):
+            differences.append(f"error: expected {_error(want.error)}, got {_error(got.error)}")
+        for name, count in want.counters.items():
+            if got.counters[name] != count and (ends or name != "fetch_insns"):
+                differences.append(f"counter {name}: expected {count}, got {got.counters[name]}")
+        if want.tokens != got.tokens:
+            differences.append(f"tokens left: expected {want.tokens}, got {got.tokens}")
+        return differences + self._compare_dram()
+
+    def _compare_dram(self):
+        want, got = (device.memory.bytes for device in self._both())
+        where = np.flatnonzero(want != got)
+        if not where.size:
+            return []
+        at = int(where[0])
+        return [f"DRAM at 0x{at:x}: expected 0x{want[at]:02x}, got 0x{got[at]:02x} ({where.size} bytes differ)"]
+
+    def _dump(self, seed):
+        """Bring the scratchpads out and compare them; what is in the queues is lost."""
+        dump = Dump(self.device.config, seed)
+        self._set_memory(QUIET)
+        ran = []
+        for device in self._both():
+            device.reset()
+            device.memory.write(DUMP, dump.image)
+            ran.append(self._launch(device, dump.insns, STREAM))
+        self.broken |= bool(ran[1].broken)
+        return [f"scratchpads: {self._place(words)}" for words in self._compare(ran, False, True)]
+
+    def _place(self, words):
+        """The difference, with the name of the memory where it is one of results."""
+        if not words.startswith("DRAM at"):
+            return words
+        names = ("OUT", *(f"byte {n} of ACC" for n in range(1, 4)), "INP", "WGT", "micro-ops (ALU)", "micro-ops (GEMM)")
+        config = self.device.config
+        at = int(words.split()[2].rstrip(":"), 16) - RESULTS
+        area, tile = divmod(at // config.tile_bytes["OUT"], config.depth["OUT"])
+        return f"{names[area]}, result {tile}: {words}" if 0 <= area < len(names) else words
+
+
+def open_pair(config, **options):
+    """A Pair of functional simulator and RTL; `options` are those of the RTL device."""
+    from vta.runtime.functional import FunctionalDevice
+    from vta.runtime.tsim import RtlDevice
+    return Pair(FunctionalDevice(config, memory_size=DRAM_BYTES), RtlDevice(config, memory_size=DRAM_BYTES, **options))
+
+
+def _error(error):
+    if error is None:
+        return "none"
+    cause, unit, insn = error
+    return f"{cause.name} in instruction {insn} of {unit.name.lower()}"

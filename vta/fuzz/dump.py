@@ -1,0 +1,116 @@
+"""A program that brings all scratchpads to DRAM, so that two devices can be compared without a back door.
+
+Nothing but STORE OUT leads out of the accelerator. OUT is stored as it is; accumulators byte by byte, shifted
+right three times; inputs, weights and micro-ops as the low bytes of what they do: every input tile times one
+weight tile of odd numbers, every weight tile times one such input tile, and ALU and GEMM over all micro-ops. An
+odd factor loses no bit of a byte, so a single wrong byte shows. One entry of each memory, chosen by `seed`, is
+used up for that.
+"""
+
+import random
+
+import numpy as np
+
+from vta.fuzz.case import DATA, DUMP
+from vta.fuzz.order import Sequencer, token_nop
+from vta.hw.isa import AluOp, MemType, Opcode, Queue, Unit, encode, layouts, to_words
+
+SHIFTS = 3
+RESULTS = DUMP + 0x4000      # where results lie; before them what the dump itself loads
+ODD_TILE, WORDS = DUMP, DUMP + 0x2000
+
+
+class Dump:
+    """`insns` (n, 2) uint64; `image` is to be written to DRAM at DUMP beforehand. It starts without tokens."""
+
+    def __init__(self, config, seed):
+        self.config, self._rng = config, random.Random(seed)
+        self._formats, self._depth = layouts(config), config.depth
+        self._order = Sequencer(config, self._rng, dict.fromkeys(Queue, 0), lambda unit: token_nop(self._rng, unit), 0)
+        self._areas = 0
+        self._words = []
+        self._entry = {name: self._rng.randrange(depth) for name, depth in self._depth.items()}
+        odd = np.random.default_rng(seed).integers(0, 256, WORDS - DUMP, np.uint8) | 1
+        self._accumulators()
+        self._inputs()
+        self._weights()
+        self._micro_ops()
+        self._order.finish()
+        words = np.zeros(RESULTS - WORDS, np.uint8)
+        loaded = np.array(self._words, np.uint32).view(np.uint8)
+        words[:len(loaded)] = loaded
+        self.image = np.concatenate([odd, words])
+        self.insns = np.array([to_words(encode(self._formats.of(fields["opcode"]), fields))
+                               for fields, _ in self._order.insns], np.uint64)
+
+    def _accumulators(self):
+        self._store()
+        self._load_uop(dst=0)
+        for _ in range(SHIFTS):
+            self._nest(Opcode.ALU, (1, self._depth["ACC"]), dst=(0, 1), src=(0, 1), alu_opcode=int(AluOp.SHR),
+                       use_imm=1, imm=8)
+            self._store()
+
+    def _inputs(self):
+        self._load("WGT", self._entry["WGT"])
+        self._load_uop(wgt=self._entry["WGT"])
+        self._reset()
+        self._nest(Opcode.GEMM, *self._fold("INP", "src"))
+        self._store()
+
+    def _weights(self):
+        self._load("INP", self._entry["INP"])
+        self._load_uop(src=self._entry["INP"])
+        self._reset()
+        self._nest(Opcode.GEMM, *self._fold("WGT", "wgt"))
+        self._store()
+
+    def _micro_ops(self):
+        whole = (0, self._depth["UOP"])
+        self._load("ACC_8BIT", 0, self._depth["ACC"], DATA)
+        self._nest(Opcode.ALU, (1, 1), uop=whole, alu_opcode=int(AluOp.ADD))
+        self._store()
+        self._nest(Opcode.GEMM, (1, 1), uop=whole)
+        self._store()
+
+    def _fold(self, name, operand):
+        """A nest that adds the tiles of a memory to accumulators, several to one where there are too few."""
+        tiles, most = self._depth[name], self._depth["ACC"]
+        return (max(tiles // most, 1), min(tiles, most)), {"dst": (0, 1), operand: (most if tiles > most else 0, 1)}
+
+    def _reset(self):
+        self._nest(Opcode.GEMM, (1, self._depth["ACC"]), dst=(0, 1), reset=1)
+
+    def _store(self):
+        """All of OUT to the next area of results."""
+        tiles, tile = self._depth["OUT"], self.config.tile_bytes["OUT"]
+        fields = {"opcode": int(Opcode.STORE), "mem_type": int(MemType.OUT), "y_size": 1, "x_size": tiles,
+                  "dram_base": RESULTS // tile + self._areas * tiles}
+        self._areas += 1
+        self._order.add(Unit.STORE, fields, [("ACC", tiles, slice(None), False)])
+
+    def _load(self, name, sram, tiles=1, address=ODD_TILE):
+        unit = Unit.COMPUTE if name == "ACC_8BIT" else Unit.LOAD
+        memory = "ACC" if name == "ACC_8BIT" else name
+        self._order.add(unit, {
+            "opcode": int(Opcode.LOAD), "mem_type": int(MemType[name]), "sram_base": sram, "y_size": 1,
+            "x_size": tiles, "dram_base": address // self.config.tile_bytes[name],
+        }, [(memory, self._depth[name], slice(sram, sram + tiles), True)])
+
+    def _load_uop(self, **indices):
+        """One micro-op to its entry."""
+        self._words.append(encode(self._formats.uop, indices))
+        self._order.add(Unit.COMPUTE, {
+            "opcode": int(Opcode.LOAD), "mem_type": int(MemType.UOP), "sram_base": self._entry["UOP"],
+            "dram_base": WORDS // 4 + len(self._words) - 1, "y_size": 1, "x_size": 1})
+
+    def _nest(self, opcode, loop, factors=None, *, uop=None, dst=(0, 0), src=(0, 0), **fields):
+        """One GEMM or ALU; over the micro-op loaded last, unless told."""
+        factors = {"dst": dst, "src": src} if factors is None else factors
+        for name, (outer, inner) in factors.items():
+            fields |= {f"{name}_factor_out": outer, f"{name}_factor_in": inner}
+        bgn, end = uop or (self._entry["UOP"], self._entry["UOP"] + 1)
+        fields |= {"opcode": int(opcode), "uop_bgn": bgn, "uop_end": end, "iter_out": loop[0], "iter_in": loop[1]}
+        touches = [("ACC", self._depth["ACC"], slice(None), True)]
+        touches += [(name, self._depth[name], slice(None), False) for name in ("INP", "WGT")]
+        self._order.add(Unit.COMPUTE, fields, touches)
