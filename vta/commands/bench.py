@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vta.compiler.timing import predict
 from vta.hw.config import Config
 from vta.runtime.device import open_device
 from vta.runtime.progress import Progress
@@ -39,7 +40,8 @@ def add_arguments(parser):
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement. `loss`: compute's largest loss of cycles as (counter, share), or None."""
+    """One measurement. `loss`: compute's largest loss of cycles as (counter, share), or None. `predicted`: the
+    cycles that the compiler's timing model expects."""
 
     name: str
     insns: int
@@ -49,7 +51,7 @@ class Row:
     cycles: int
     seconds: float
     loss: tuple | None
-    predicted: int | None = None
+    predicted: int
 
     @property
     def efficiency(self):
@@ -83,13 +85,14 @@ def _measurements(args, config):
             yield name, measure
 
 
-def _row(device, name, latency, insns, result, tokens=None, predicted=None):
+def _row(device, name, latency, insns, result, tokens=None):
     config = device.config
     least = bound(insns, config, latency=latency, bus_bytes=config.bus_bytes, tokens_before=tokens).cycles
     worst = advice(result)
     counts = result.counters
     return Row(name, len(insns), counts["gemm_steps"], counts["alu_steps"], least, result.cycles, result.seconds,
-               worst[:2] if worst else None, predicted)
+               worst[:2] if worst else None,
+               predict(insns, config, latency, tokens_before=tokens).cycles)
 
 
 def _by_hand(device, name, latency):
@@ -123,20 +126,21 @@ def table(rows, config, latency):
     """The measurements as Markdown, with sums."""
     lines = [f"Configuration `{config.name}`, AXI data width {config.axi_data_width} bits, memory latency "
              f"{latency} cycles.", "",
-             "| layer | instructions | GEMM steps | ALU steps | bound | cycles | bound / cycles | MACs busy "
-             "| largest loss |",
-             "|---|--:|--:|--:|--:|--:|--:|--:|---|"]
+             "| layer | instructions | GEMM steps | ALU steps | bound | cycles | bound / cycles | model's error "
+             "| MACs busy | largest loss |",
+             "|---|--:|--:|--:|--:|--:|--:|--:|--:|---|"]
     groups = {"ResNet-18's ten convolutions": [row for row in rows if row.name in RESNET18_CONVOLUTIONS],
               "all": rows}
     for row in rows:
         loss = f"`{row.loss[0]}` {row.loss[1]:.1%}" if row.loss else ""
         lines.append(f"| {row.name} | {row.insns:,} | {row.gemm:,} | {row.alu:,} | {row.bound:,} | {row.cycles:,} | "
-                     f"{row.efficiency:.3f} | {row.gemm / row.cycles:.1%} | {loss} |")
+                     f"{row.efficiency:.3f} | {row.predicted / row.cycles - 1:+.1%} | {row.gemm / row.cycles:.1%} | "
+                     f"{loss} |")
     for name, members in groups.items():
         if len(members) > 1:
             least, cycles = (sum(getattr(row, key) for row in members) for key in ("bound", "cycles"))
             lines.append(f"| **sum: {name}** | | {sum(row.gemm for row in members):,} | "
-                         f"{sum(row.alu for row in members):,} | {least:,} | {cycles:,} | {least / cycles:.3f} | "
+                         f"{sum(row.alu for row in members):,} | {least:,} | {cycles:,} | {least / cycles:.3f} | | "
                          f"{sum(row.gemm for row in members) / cycles:.1%} | |")
     return "\n".join(lines)
 
