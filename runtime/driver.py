@@ -131,9 +131,9 @@ class Driver:
 
     def _read_counters(self):
         offsets = [self.registers[f"count_{counter.name}"].offset for counter in COUNTERS]
-        if hasattr(self._mmio, "read_many"):      # a simulation answers one question faster than fifty
-            return self._mmio.read_many(offsets)
-        return [self._mmio.read(offset) for offset in offsets]
+        if hasattr(self.mmio, "read_many"):      # a simulation answers one question faster than fifty
+            return self.mmio.read_many(offsets)
+        return [self.mmio.read(offset) for offset in offsets]
 
     def _check_states(self, result):
         """Every cycle of the run has one name in each unit: its state counters add up to the cycles."""
