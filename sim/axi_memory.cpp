@@ -4,25 +4,20 @@
 // A read's first beat can be taken `read_latency` cycles after its address was, a write's response
 // `write_latency` cycles after its last beat; requests are pipelined. A write becomes visible to reads
 // when its response is given, not before, so an accelerator that does not wait for it is found out.
-// Beside serving the master, the model checks the rules the master has to keep (see `check_*`).
+// Beside serving the master, the model has the rules checked that the master must keep (axi_rules.h).
 #include <fcntl.h>
 #include <svdpi.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cstdint>
-#include <cstdio>
-#include <cstring>
 #include <deque>
 #include <map>
-#include <string>
-#include <vector>
+
+#include "axi_rules.h"
 
 namespace {
 
-constexpr unsigned BYTES = AXI_DATA / 8;
-constexpr unsigned MAX_PORTS = 4, MAX_REPORTS = 16;
-constexpr uint64_t PAGE = 4096;              // no burst crosses a multiple of this
+constexpr unsigned MAX_PORTS = 4;
 enum Response : uint8_t { OKAY = 0, SLVERR = 2, DECERR = 3 };
 enum Order { IN_ORDER = 0, REORDER = 1, INTERLEAVE = 2 };
 
@@ -39,12 +34,6 @@ std::map<std::string, double> settings = {
 
 struct ErrorRange { uint64_t begin, end; bool reads, writes; };
 
-struct Attributes {                          // as packed by harness.sv
-    unsigned beats, size, burst, id;
-    explicit Attributes(uint32_t word)
-        : beats((word & 0xff) + 1), size(word >> 8 & 7), burst(word >> 11 & 3), id(word >> 13 & 15) {}
-};
-
 struct Read { uint64_t address, ready_at; unsigned id, beats, sent; std::vector<uint8_t> snapshot; };
 
 struct Write {
@@ -55,25 +44,11 @@ struct Write {
     bool complete() const { return strobes.size() == beats; }
 };
 
-// What a channel showed in the last cycle, to see whether it waits as it must.
-struct Offer { bool waiting = false; uint64_t address = 0; uint32_t attributes = 0; };
-
 uint8_t *memory = nullptr;
 uint64_t window_base = 0, window_size = 0;
 std::vector<ErrorRange> error_ranges;
-std::vector<std::string> violations, bad_addresses;
-uint64_t n_violations = 0, n_bad_addresses = 0;
+Reports violations, bad_addresses;
 uint64_t read_beats = 0, read_bursts = 0, write_beats = 0, write_bursts = 0;
-
-void record(std::vector<std::string> &list, uint64_t &count, const std::string &text) {
-    if (count++ < MAX_REPORTS) list.push_back(text);
-}
-
-std::string hex(uint64_t value) {
-    char text[24];
-    snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
-    return text;
-}
 
 class Port {
   public:
@@ -87,20 +62,16 @@ class Port {
     bool arready = false, awready = false, wready = false, rvalid = false, rlast = false, bvalid = false;
     uint8_t rid = 0, rresp = 0, bid = 0, bresp = 0, rdata[BYTES] = {};
 
-    void check_request(const char *channel, Offer &last, bool valid, bool ready, uint64_t address, uint32_t attr);
-    void check_data(bool valid, const uint8_t *data, uint64_t strobe, bool last);
-    void check_reset(bool arvalid, bool awvalid, bool wvalid);
+    Rules rules;
+    Write *open_write();                     // the write whose data comes next
     void accept_read(uint64_t address, Attributes attr);
     void accept_write(uint64_t address, Attributes attr);
     void accept_data(const uint8_t *data, uint64_t strobe);
     void retire_read();
     void retire_write();
     void offer();                            // choose what to drive in the next cycle
-    Offer ar, aw;
 
   private:
-    void violation(const char *channel, const std::string &text);
-    void check_burst(const char *channel, const Attributes &attr, uint64_t address);
     bool chance(double probability) { return probability > 0 && random() < probability; }
     double random();
     uint64_t latency(double cycles);
@@ -114,13 +85,10 @@ class Port {
     std::deque<Read> reads;
     std::deque<Write> writes;                // accepted addresses; data arrives in this order
     int reading = -1, answering = -1;        // index of the burst on R, on B
-    bool data_waiting = false, last_wlast = false;
-    uint8_t last_data[BYTES] = {};
-    uint64_t last_strobe = 0;
     uint64_t state = 1;
     double credit_r = 0, credit_w = 0;
     double read_latency, write_latency, bandwidth, stall_ar, stall_r, stall_aw, stall_w, stall_b, early;
-    unsigned max_reads, max_writes, limit_reads, limit_writes, max_burst, read_ids;
+    unsigned limit_reads, limit_writes;
     int order;
 };
 
@@ -134,15 +102,16 @@ void Port::settle(unsigned n) {
     stall_ar = settings["stall_ar"], stall_r = settings["stall_r"], stall_aw = settings["stall_aw"];
     stall_w = settings["stall_w"], stall_b = settings["stall_b"];
     limit_reads = settings["reads"], limit_writes = settings["writes"];
-    max_reads = settings["max_reads"], max_writes = settings["max_writes"];
-    max_burst = settings["max_burst"], read_ids = settings["read_ids"], order = settings["order"];
+    order = settings["order"];
+    rules.port = n, rules.violations = &violations;
+    auto promise = [](const char *name) { return static_cast<unsigned>(settings[name]); };
+    rules.promises = {promise("max_burst"), promise("max_reads"), promise("max_writes"), promise("read_ids")};
 }
 
 void Port::reset() {
     reads.clear(), writes.clear();
-    ar = aw = Offer();
     reading = answering = -1;
-    data_waiting = arready = awready = wready = rvalid = bvalid = false;
+    arready = awready = wready = rvalid = bvalid = false;
 }
 
 double Port::random() {                      // xorshift64*
@@ -154,69 +123,10 @@ uint64_t Port::latency(double cycles) {
     return order == IN_ORDER ? cycles : cycles + static_cast<uint64_t>(2 * cycles * random());
 }
 
-void Port::violation(const char *channel, const std::string &text) {
-    record(violations, n_violations,
-           "cycle " + std::to_string(now) + ", port " + std::to_string(number) + ", " + channel + ": " + text);
-}
-
-// ---- the rules of the master ----
-
-void Port::check_reset(bool arvalid, bool awvalid, bool wvalid) {
-    if (arvalid) violation("AR", "valid during reset");
-    if (awvalid) violation("AW", "valid during reset");
-    if (wvalid) violation("W", "valid during reset");
-}
-
-void Port::check_request(const char *channel, Offer &last, bool valid, bool ready, uint64_t address, uint32_t attr) {
-    if (last.waiting && !valid)
-        violation(channel, "valid withdrawn before ready");
-    else if (last.waiting && (last.address != address || last.attributes != attr))
-        violation(channel, "payload changed while it waited: address " + hex(last.address) + " -> " + hex(address)
-                  + ", attributes " + hex(last.attributes) + " -> " + hex(attr));
-    if (valid && !last.waiting) check_burst(channel, Attributes(attr), address);
-    last = {valid && !ready, address, attr};
-}
-
-void Port::check_burst(const char *channel, const Attributes &attr, uint64_t address) {
-    uint64_t first = address & ~static_cast<uint64_t>(BYTES - 1);
-    bool is_read = channel[1] == 'R';
-    if (attr.burst != 1) violation(channel, "burst type " + std::to_string(attr.burst) + " is not INCR");
-    if (1u << attr.size != BYTES)
-        violation(channel, "beats of " + std::to_string(1u << attr.size) + " bytes on a bus of "
-                  + std::to_string(BYTES));
-    if (attr.beats > max_burst)
-        violation(channel, std::to_string(attr.beats) + " beats, the limit is " + std::to_string(max_burst));
-    if ((first & (PAGE - 1)) + attr.beats * BYTES > PAGE)
-        violation(channel, std::to_string(attr.beats) + " beats from " + hex(address) + " cross a 4 KiB boundary");
-    if (is_read && attr.id >= read_ids)
-        violation(channel, "ID " + std::to_string(attr.id) + ", the limit is " + std::to_string(read_ids) + " IDs");
-}
-
-void Port::check_data(bool valid, const uint8_t *data, uint64_t strobe, bool last) {
-    if (data_waiting && !valid)
-        violation("W", "valid withdrawn before ready");
-    else if (data_waiting && (strobe != last_strobe || last != last_wlast || memcmp(data, last_data, BYTES)))
-        violation("W", "payload changed while it waited");
-    if (valid) {
-        const Write *open = nullptr;
-        for (const Write &write : writes)
-            if (!write.complete()) { open = &write; break; }
-        if (!open && !aw.waiting && !data_waiting)
-            violation("W", "data offered before its address");
-        if (open && wready && last != (open->strobes.size() + 1 == open->beats))
-            violation("W", std::string("last is ") + (last ? "1" : "0") + " at beat "
-                      + std::to_string(open->strobes.size() + 1) + " of " + std::to_string(open->beats));
-        memcpy(last_data, data, BYTES), last_strobe = strobe, last_wlast = last;
-    }
-    data_waiting = valid && !wready;
-}
-
-// ---- the memory ----
-
 Response Port::response(uint64_t address, bool write) {
     if (address < window_base || address - window_base + BYTES > window_size) {
-        record(bad_addresses, n_bad_addresses, std::string(write ? "write" : "read") + " at " + hex(address)
-               + " in cycle " + std::to_string(now) + ", port " + std::to_string(number));
+        bad_addresses.add(std::string(write ? "write" : "read") + " at " + hex(address) + " in cycle "
+                          + std::to_string(now) + ", port " + std::to_string(number));
         return DECERR;
     }
     for (const ErrorRange &range : error_ranges)
@@ -233,26 +143,29 @@ void Port::accept_read(uint64_t address, Attributes attr) {
     if (chance(early) && offset <= window_size && size <= window_size - offset)
         read.snapshot.assign(memory + offset, memory + offset + size);
     reads.push_back(std::move(read));
-    if (reads.size() > max_reads) violation("AR", "more than " + std::to_string(max_reads) + " bursts outstanding");
+    rules.reads_under_way(reads.size());
     ++read_bursts;
 }
 
 void Port::accept_write(uint64_t address, Attributes attr) {
     writes.push_back(Write{aligned(address), 0, attr.id, attr.beats, {}, {}});
-    if (writes.size() > max_writes) violation("AW", "more than " + std::to_string(max_writes) + " bursts outstanding");
+    rules.writes_under_way(writes.size());
     ++write_bursts;
+}
+
+Write *Port::open_write() {
+    for (Write &write : writes)
+        if (!write.complete()) return &write;
+    return nullptr;
 }
 
 void Port::accept_data(const uint8_t *data, uint64_t strobe) {
     ++write_beats;
     credit_w -= 1;
-    for (Write &write : writes) {
-        if (write.complete()) continue;
-        write.data.insert(write.data.end(), data, data + BYTES);
-        write.strobes.push_back(strobe);
-        if (write.complete()) write.ready_at = now + latency(write_latency);
-        return;
-    }
+    Write &write = *open_write();
+    write.data.insert(write.data.end(), data, data + BYTES);
+    write.strobes.push_back(strobe);
+    if (write.complete()) write.ready_at = now + latency(write_latency);
 }
 
 void Port::retire_read() {
@@ -333,18 +246,20 @@ extern "C" void axi_memory_cycle(
     svBit *bvalid, char *bid, char *bresp, svBit bready, svBit *fault) {
     Port &p = ports[port];
     const uint8_t *data = reinterpret_cast<const uint8_t *>(wdata);
-    p.now = cycle;
+    p.now = p.rules.now = cycle;
     if (!aresetn) {
-        p.check_reset(arvalid, awvalid, wvalid);
+        p.rules.reset(arvalid, awvalid, wvalid);
         p.reset();
     } else {
         if (p.rvalid && rready) p.retire_read();
         if (p.bvalid && bready) p.retire_write();
-        p.check_request("AR", p.ar, arvalid, p.arready, araddr, arattr);
-        p.check_request("AW", p.aw, awvalid, p.awready, awaddr, awattr);
+        p.rules.read_request(arvalid, p.arready, araddr, arattr);
+        p.rules.write_request(awvalid, p.awready, awaddr, awattr);
         if (arvalid && p.arready) p.accept_read(araddr, Attributes(arattr));
         if (awvalid && p.awready) p.accept_write(awaddr, Attributes(awattr));
-        p.check_data(wvalid, data, wstrb, wlast);
+        const Write *open = wvalid ? p.open_write() : nullptr;
+        p.rules.write_data(wvalid, p.wready, data, wstrb, wlast, open ? open->strobes.size() + 1 : 0,
+                           open ? open->beats : 0);
         if (wvalid && p.wready) p.accept_data(data, wstrb);
         p.offer();
     }
@@ -352,7 +267,7 @@ extern "C" void axi_memory_cycle(
     *rvalid = p.rvalid, *rid = p.rid, *rresp = p.rresp, *rlast = p.rlast;
     memcpy(rdata, p.rdata, BYTES);
     *bvalid = p.bvalid, *bid = p.bid, *bresp = p.bresp;
-    *fault = n_violations != 0;
+    *fault = violations.count != 0;
 }
 
 // ---- for the host, through ctypes; 0 is success ----
@@ -385,19 +300,19 @@ extern "C" void axi_memory_error_range(uint64_t begin, uint64_t end, int reads, 
 extern "C" void axi_memory_counts(uint64_t *counts) {
     uint64_t under_way = 0;
     for (const Port &port : ports) under_way += port.pending();
-    const uint64_t all[] = {read_beats, read_bursts, write_beats, write_bursts, under_way, n_violations,
-                            n_bad_addresses};
+    const uint64_t all[] = {read_beats, read_bursts, write_beats, write_bursts, under_way, violations.count,
+                            bad_addresses.count};
     memcpy(counts, all, sizeof all);
 }
 
 // Text of report `index` of a kind (0 violations, 1 bad addresses); null behind the last one kept.
 extern "C" const char *axi_memory_report(int kind, unsigned index) {
-    const auto &list = kind == 0 ? violations : bad_addresses;
+    const auto &list = (kind == 0 ? violations : bad_addresses).kept;
     return index < list.size() ? list[index].c_str() : nullptr;
 }
 
 // Forget counts, reports and error ranges; the memory's contents and the bursts under way stay.
 extern "C" void axi_memory_clear() {
     violations.clear(), bad_addresses.clear(), error_ranges.clear();
-    n_violations = n_bad_addresses = read_beats = read_bursts = write_beats = write_bursts = 0;
+    read_beats = read_bursts = write_beats = write_bursts = 0;
 }

@@ -26,6 +26,8 @@ from vta.sim.toolchain import ToolchainError, cache_folder, locked
 
 HERE = Path(__file__).parent
 OPTIMISE = "-O3 -march=native"
+COPIED = ("harness.sv", "axi_memory.cpp", "axi_rules.h")
+KEPT_DAYS = 30
 FLAGS = ["--timing", "--assert", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-O3", "-LDFLAGS", "-rdynamic"]
 PUBLIC = '`verilator_config\npublic_flat_rw -module "{top}" -port "*"\n'
 
@@ -71,13 +73,15 @@ def build(config, verilog=None, *, top="harness", trace=False, say=None):
         verilog = _accelerator(config, say)
     tool = toolchain.verilator()
     sources = {"vta.v": verilog, "public.vlt": PUBLIC.format(top=top)}
-    sources |= {name: (HERE / name).read_text() for name in ("harness.sv", "axi_memory.cpp")}
+    sources |= {name: (HERE / name).read_text() for name in COPIED}
     macros = {"AXI_DATA": config.axi_data_width, "AXI_ADDR": config.axi_addr_width,
               "AXI_PORTS": config.axi_ports}
     versions = _digest(*_versions(tool))
     key = _digest(*sources.values(), macros, FLAGS, OPTIMISE, top, trace, versions)
     folder = cache_folder() / f"sim-{key}"
-    if not folder.exists():
+    if folder.exists():
+        os.utime(folder)                # used today
+    else:
         with locked(folder.with_suffix(".lock")):
             if not folder.exists():
                 _make(folder, tool, versions, sources, macros, top, trace, say)
@@ -115,6 +119,13 @@ def _versions(tool):
             cocotb_tools.config.libs_dir)
 
 
+def _forget_old_builds():
+    """Builds nobody used for a while go; a simulator that still runs keeps its file until it ends."""
+    for old in cache_folder().glob("sim-*"):
+        if time.time() - old.stat().st_mtime > KEPT_DAYS * 86400:
+            shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
+
+
 def _make(folder, tool, versions, sources, macros, top, trace, say):
     say("compiling the simulator, once for each configuration: a minute or so")
     work = folder.with_suffix(".partial")
@@ -143,6 +154,7 @@ def _make(folder, tool, versions, sources, macros, top, trace, say):
         os.environ["PATH"] = path
         if root is not None:
             os.environ["VERILATOR_ROOT"] = root
+    _forget_old_builds()
     (work / "objects" / top).rename(work / "simulate")
     shutil.rmtree(work / "objects")
     work.rename(folder)
