@@ -34,7 +34,7 @@ def step_layout(config):
 class IndexGenerator(wiring.Component):
     """Turns GEMM and ALU instructions into steps, and holds the micro-op memory.
 
-    Throughput: one step a cycle, without a gap between instructions. Latency: 3 cycles from `kernel` to
+    Throughput: one step a cycle, without a gap between instructions. Latency: 4 cycles from `kernel` to
     `step`. A kernel starts when the LOAD UOPs before it have been written (`loads_done` counts them); a
     LOAD UOP may be written, `may_write`, when the kernels before it have read their last micro-op, or the only one
     still reading does not read there. `kernels` is how many kernels come before that LOAD UOP, `write_*` its
@@ -118,7 +118,8 @@ class IndexGenerator(wiring.Component):
             m.d.sync += read_kernels.eq(read_kernels + 1)
         m.d.comb += [
             missing.eq(self.kernels - read_kernels),
-            apart.eq((self.write_bgn >= nest.first.uop_end) | (self.write_end <= nest.first.uop_bgn)),
+            apart.eq(((self.write_bgn >= nest.first.uop_end) | (self.write_end <= nest.first.uop_bgn))
+                     & (nest.first.uop_end <= config.depth["UOP"])),       # beyond it, reading wraps to 0
             self.may_write.eq((missing == 0) | ((missing == 1) & nest.step.valid & apart)),
             self.idle.eq(~queue.r_rdy & ~nest.step.valid & ~read_valid & ~self.step.valid),
         ]
