@@ -15,7 +15,7 @@ from vta.compiler.timing import CONSTANTS, predict
 MAX_UOPS = 4          # a kernel fills at most this share (1/n) of the micro-op memory
 INSTRUCTION = 4       # cycles that one more instruction costs, about
 KERNEL = 40           # cycles that one more kernel costs, besides the beats of its micro-ops, about
-JUDGED = 12           # candidates that are compiled and timed
+JUDGED = 16           # candidates that are compiled and timed
 
 
 def candidates(window, config):
@@ -32,8 +32,10 @@ def candidates(window, config):
         for rows, cols in itertools.product(sizes(window.out[0]), sizes(window.out[1])[:4]):
             if g * o * rows * cols > acc or g * i * (rows + window.kernel[0] - 1) * cols > inp:
                 continue
-            for stay in (True, False):
-                yield Tiling(rows, cols, o, i, g, stay)
+            yield Tiling(rows, cols, o, i, g)
+            one_place = window.batch == 1 and (rows, cols) == window.out
+            if not one_place and (g, o) != (window.groups, window.cout):
+                yield Tiling(rows, cols, o, i, g, weights_stay=False)
 
 
 def estimate(plan, post):
@@ -109,14 +111,14 @@ def ranked(window, post, config):
 def judged(window, post, config, emit, count=JUDGED):
     """Yield (predicted cycles, tiling, code) for the best `count` candidates; `emit` makes a tiling's code.
 
-    Of tilings alike in channels only the two best by estimate are looked at, so that different ones come in.
+    Of tilings alike in channels only the best by estimate is looked at, so that different ones come in.
     """
-    alike = {}
+    seen = set()
     for _, tiling in ranked(window, post, config):
-        kind = (tiling.outs, tiling.ins, tiling.groups, tiling.weights_stay)
-        alike[kind] = alike.get(kind, 0) + 1
-        if alike[kind] > 2:
+        kind = (tiling.outs, tiling.ins, tiling.groups)
+        if kind in seen:
             continue
+        seen.add(kind)
         code = emit(tiling)
         yield predict(code.insns, config).cycles, tiling, code
         count -= 1

@@ -1,0 +1,163 @@
+"""Operators: right on the functional simulator, refused in clear words, and close to the machine's floor."""
+
+import numpy as np
+import pytest
+
+from vta.compiler import ops
+from vta.compiler.ops.operator import OperatorError, Post
+from vta.compiler.ops.search import candidates, ranked
+from vta.compiler.ops.window import Plan, Slots, Tiling, Window, cut, slot_count, split_loops, unroll
+from vta.hw.config import PRESETS
+from vta.runtime.device import open_device
+
+CONFIG = PRESETS["default"]
+RESNET18 = {               # name: picture, channels in, out, kernel, stride
+    "C2": (56, 64, 64, 3, 1), "C3": (56, 64, 128, 3, 2), "C4": (56, 64, 128, 1, 2), "C5": (28, 128, 128, 3, 1),
+    "C6": (28, 128, 256, 3, 2), "C7": (28, 128, 256, 1, 2), "C8": (14, 256, 256, 3, 1),
+    "C9": (14, 256, 512, 3, 2), "C10": (14, 256, 512, 1, 2), "C11": (7, 512, 512, 3, 1)}
+
+
+@pytest.fixture(scope="module")
+def device():
+    with open_device("sim", CONFIG) as opened:
+        yield opened
+
+
+def agree(device, layer, seed=0):
+    random = np.random.default_rng(seed)
+    arrays = []
+    for name, shape in layer.shapes.items():
+        wide = layer.program.buffer(name).dtype == "int32"
+        low, high = (-1 << 15, 1 << 15) if wide else (-128, 128)
+        arrays.append(random.integers(low, high, shape).astype(np.int32 if wide else np.int8))
+    np.testing.assert_array_equal(layer(device, *arrays), layer.reference(*arrays))
+
+
+@pytest.mark.parametrize("build", [
+    lambda: ops.conv2d((1, 64, 14, 14), 64, 3, pad=1, bias=True, shift=8, clip=(0, 127)),
+    lambda: ops.conv2d((2, 20, 9, 11), 40, (3, 2), stride=(2, 1), pad=(1, 0), shift=6, rounding=True),
+    lambda: ops.conv2d((1, 3, 30, 30), 64, 7, pad=3, stride=2, shift=20, rounding=True),
+    lambda: ops.conv2d((1, 16, 5, 5), 16, 1, clip=None),
+    lambda: ops.conv2d((1, 256, 14, 14), 512, 1, stride=2, bias=True, shift=8, clip=(0, 127)),
+    lambda: ops.group_conv2d((1, 48, 12, 12), 96, 3, 4, pad=1, stride=2, shift=6, bias=True),
+    lambda: ops.group_conv2d((1, 20, 6, 6), 10, 3, 5, pad=1, shift=4),
+    lambda: ops.depthwise_conv2d((1, 40, 12, 12), 3, pad=1, shift=6, bias=True),
+    lambda: ops.conv2d_transpose((1, 20, 6, 5), 24, 4, stride=2, pad=1, bias=True, shift=6),
+    lambda: ops.conv2d_transpose((2, 20, 6, 5), 24, 3, stride=2, pad=1, output_pad=1, shift=6),
+    lambda: ops.conv2d_transpose((1, 20, 6, 5), 24, (5, 2), stride=(3, 1), shift=6),
+    lambda: ops.dense((1, 512), 1000, bias=True, shift=8),
+    lambda: ops.dense((5, 70), 30, shift=17, rounding=True),
+    lambda: ops.avg_pool2d((1, 40, 14, 14), 2),
+    lambda: ops.avg_pool2d((1, 40, 14, 14), 3, stride=2, pad=1),
+    lambda: ops.global_avg_pool((2, 40, 7, 7)),
+    lambda: ops.max_pool2d((1, 24, 22, 22), 3, stride=2, pad=1),
+    lambda: ops.max_pool2d((2, 24, 9, 9), 5, pad=4, stride=1),
+    lambda: ops.add((1, 64, 20, 20), clip=(0, 127)),
+    lambda: ops.add((3, 5), shift=1, rounding=True, dtype="int32"),
+    lambda: ops.relu((1, 64, 20, 20)),
+    lambda: ops.clip((1, 64, 20), -3, 7),
+    lambda: ops.shift((1, 64, 20), 2, rounding=True),
+])
+def test_agrees_with_numpy(device, build):
+    agree(device, build())
+
+
+@pytest.mark.parametrize(("build", "message"), [
+    (lambda: ops.conv2d((1, 16, 8), 16, 3), r"shape \(1, 16, 8\) must be \(N, C, H, W\)"),
+    (lambda: ops.conv2d((1, 16, 8, 8), 16, 3, pad=3), "pad .3, 3. must be less than the kernel .3, 3."),
+    (lambda: ops.conv2d((1, 16, 8, 8), 16, 9), "kernel .9, 9. is larger than the padded picture of 8 x 8"),
+    (lambda: ops.conv2d((1, 16, 8, 8), 16, 3, stride=0), "stride .0, 0. must be at least 1"),
+    (lambda: ops.conv2d((1, 16, 8, 8), 16, 3, groups=3), "cannot be divided into 3 groups"),
+    (lambda: ops.conv2d((1, 16, 8, 8), 16, 3, shift=40), "shift = 40 must be 0 to 31"),
+    (lambda: ops.conv2d((1, 16, 8, 8), 16, 3, clip=(0, 200)), "within -128 to 127"),
+    (lambda: ops.conv2d((1, 16, 8, 8), 16, (3, 3, 3)), "kernel = .3, 3, 3. must be an integer"),
+    (lambda: ops.conv2d((1, 16, 80, 80), 16, 60), "no tiling of this operator fits the memories"),
+    (lambda: ops.conv2d((1, 16, 80, 80), 16, 3, tiling=Tiling(80, 80, 1, 1)), "needs 6724 of 2048 input "
+                                                                              "tiles"),
+    (lambda: ops.conv2d_transpose((1, 16, 4, 4), 16, 2, stride=3), "at least as large as stride .3, 3."),
+    (lambda: ops.conv2d_transpose((1, 16, 4, 4), 16, 3, stride=3, output_pad=2), "use less output_pad"),
+    (lambda: ops.max_pool2d((1, 16, 80, 80), 64), "one window does not fit the 2048 accumulators twice"),
+    (lambda: ops.add((1, 16, 8, 8), dtype="int16"), "dtype 'int16' must be one of int8, int32"),
+    (lambda: ops.add((1, 16, 8, 8), shift=20, rounding=True), "half of the last place, 524288, is no "
+                                                              "immediate"),
+])
+def test_refused(build, message):
+    with pytest.raises(OperatorError, match=message):
+        build()
+
+
+def test_arrays_must_fit(device):
+    layer = ops.relu((1, 16, 4, 4))
+    with pytest.raises(OperatorError, match=r"relu: a has shape \(1, 16, 4, 5\), expected \(1, 16, 4, 4\)"):
+        layer(device, np.zeros((1, 16, 4, 5), np.int8))
+    with pytest.raises(OperatorError, match="relu takes 1 arrays"):
+        layer(device)
+    with pytest.raises(ValueError, match="do not fit int8"):
+        layer(device, np.full((1, 16, 4, 4), 200))
+
+
+@pytest.mark.parametrize("name", ["C4", "C7", "C10"])
+def test_resnet18_is_near_the_floor(name):
+    """The floor: GEMM steps and five passes over the outputs (reset, bias, shift, max, min)."""
+    size, ins, outs, kernel, stride = RESNET18[name]
+    layer = ops.conv2d((1, ins, size, size), outs, kernel, stride=stride, pad=kernel // 2, bias=True, shift=8,
+                       clip=(0, 127))
+    assert layer.about["predicted"] < 1.02 * layer.about["floor"]
+
+
+@pytest.mark.rtl
+@pytest.mark.slow
+def test_resnet18_on_the_rtl():
+    total = 0
+    with open_device("tsim", CONFIG, latency=16) as device:
+        for size, ins, outs, kernel, stride in RESNET18.values():
+            layer = ops.conv2d((1, ins, size, size), outs, kernel, stride=stride, pad=kernel // 2, bias=True,
+                               shift=8, clip=(0, 127))
+            random = np.random.default_rng(size)
+            arrays = [random.integers(-128, 128, shape).astype(np.int8 if name != "bias" else np.int32)
+                      for name, shape in layer.shapes.items()]
+            packed, result = layer.run(device, *arrays)
+            np.testing.assert_array_equal(layer.output(packed), layer.reference(*arrays))
+            assert abs(layer.about["predicted"] / result.cycles - 1) < 0.03
+            total += result.cycles
+    assert total < 2_900_000
+
+
+# the parts
+def test_cut_and_slots():
+    assert cut(7, 3) == [(0, 3), (3, 3), (6, 1)]
+    slots = Slots(2, 10, base=100)
+    assert [slots.hold(what) for what in "abacb"] == [(100, True), (110, True), (100, False), (100, True),
+                                                      (110, False)]
+    assert slot_count(100, 10, kinds=4, chunks=2) == 4          # everything
+    assert slot_count(100, 10, kinds=40, chunks=3) == 6         # a tile's chunks, twice
+    assert slot_count(100, 30, kinds=40, chunks=3) == 3
+    assert slot_count(100, 40, kinds=40, chunks=3) == 2
+    assert slot_count(100, 101, kinds=40, chunks=3) == 0
+
+
+def test_loops_join_and_unroll():
+    loops, left = split_loops([(4, 6, 0, 9), (2, 3, 3, 0), (3, 1, 1, 0), (5, 0, 10, 1)], CONFIG)
+    assert loops == [(6, 1, 1, 0), (5, 0, 10, 1)] and left == [(4, 6, 0, 9)]
+    assert unroll(left, 100, 200, 300) == [(100 + 6 * n, 200, 300 + 9 * n) for n in range(4)]
+    # a factor beyond its field is no hardware loop
+    assert split_loops([(2, 5000, 1, 1)], CONFIG) == ([], [(2, 5000, 1, 1)])
+
+
+def test_post_rounds_like_numpy():
+    post = Post(shift=3, rounding=True, clip=(-4, 4))
+    assert post.reference(np.array([-37, -4, 3, 4, 100])).tolist() == [-4, 0, 0, 1, 4]
+
+
+def test_search_is_ordered_and_its_choice_fits():
+    window, post = Window(1, 1, 4, 4, (14, 14), (14, 14), (3, 3), start=(1, 1)), Post(bias=True, shift=8)
+    found = ranked(window, post, CONFIG)
+    assert [cycles for cycles, _ in found] == sorted(cycles for cycles, _ in found)
+    assert all(Plan(window, tiling, CONFIG, True).fits for _, tiling in found[:20])
+    assert {tiling for _, tiling in found} <= set(candidates(window, CONFIG))
+
+
+def test_a_given_tiling_is_taken():
+    tiling = Tiling(7, 14, 2, 1)
+    layer = ops.conv2d((1, 64, 14, 14), 64, 3, pad=1, tiling=tiling)
+    assert layer.about["tilings"] == [tiling]

@@ -1,0 +1,77 @@
+"""Pipelines: tokens follow from what is read and written, no more and no fewer than needed."""
+
+import numpy as np
+import pytest
+
+from vta.compiler.pipeline import Pipeline
+from vta.compiler.program import Program
+from vta.compiler.stream import StreamError
+from vta.hw.config import PRESETS
+from vta.hw.isa import AluOp, MemType, Opcode, decode, from_words, layouts
+from vta.runtime.device import open_device
+
+CONFIG = PRESETS["default"]
+
+
+def flags(code):
+    """(opcode, flags set) of each instruction that is no NOP."""
+    known, found = layouts(CONFIG), []
+    for pair in code.insns:
+        word = from_words(pair)
+        fields = decode(known.of(word & 7), word)
+        if word & 7 in (Opcode.GEMM, Opcode.ALU) or fields.get("x_size"):
+            found.append((Opcode(word & 7).name, [name for name in ("pop_prev", "pop_next", "push_prev", "push_next")
+                                                  if fields[name]]))
+    return found
+
+
+def copier(slots, rounds, tiles=4):
+    """Loads, shifts and stores `rounds` pieces in `slots` places."""
+    p = Pipeline(CONFIG)
+    source = p.buffer("source", (rounds * tiles, 1, 16), "int32", "input")
+    out = p.buffer("out", (rounds * tiles, 1, 16), "int8", "output")
+    for n in range(rounds):
+        base = n % slots * tiles
+        p.load(MemType.ACC, base, source, n * tiles, tiles)
+        p.alu(AluOp.SHR, [(tiles, 1)], [(base,)], 1)
+        p.store(base, out, n * tiles, tiles)
+    return p.code()
+
+
+def test_tokens_where_memory_is_used_again():
+    alone = [("LOAD", []), ("LOAD", []), ("ALU", ["push_next"]), ("STORE", ["pop_prev"])]
+    found = flags(copier(slots=2, rounds=2))
+    assert found[:4] == alone            # the second place needs nothing of the first
+    again = flags(copier(slots=1, rounds=2))
+    assert again[3][1][:2] == ["pop_prev", "push_prev"]           # the store gives the place back
+    assert again[4] == ("LOAD", ["pop_next"])                     # and the next load waits for it
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3])
+def test_runs_and_leaves_no_token(slots):
+    program = Program.from_code(copier(slots, rounds=7), "copier")      # the checker finds no fault
+    data = np.random.default_rng(slots).integers(-200, 200, (28, 1, 16), dtype=np.int32)
+    with open_device("sim", CONFIG) as device:
+        outputs, result = program.run(device, source=data)
+        assert not any(result.tokens_left.values())
+    assert np.array_equal(outputs["out"], (data >> 1).astype(np.int8))
+
+
+def test_kernels_of_one_place_share_their_micro_ops():
+    p = Pipeline(CONFIG)
+    out = p.buffer("out", (8, 1, 16), "int8", "output")
+    p.reset(0, 8)
+    for opcode, imm in ((AluOp.ADD, 5), (AluOp.MAX, 7), (AluOp.MIN, 9)):
+        p.alu(opcode, [(8, 1)], [(0,)], imm)
+    p.store(0, out, 0, 8)
+    assert len(p.code().uops) == 2       # reset's and the ALU's
+
+
+def test_refusals_come_from_the_stream():
+    p = Pipeline(CONFIG)
+    data = p.buffer("data", (4, 1, 16), "int8", "input")
+    p.load(MemType.INP, 2047, data, 0, 2)
+    with pytest.raises(StreamError, match="tiles 2047 to 2048 exceed"):
+        p.code()
+    with pytest.raises(ValueError, match="reset of 20000 tiles"):
+        p.reset(0, 20000)
