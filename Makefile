@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 CONFIG ?= default
 BOARD ?=
+N ?= 10000
 # the first Python that is new enough; or name yours: make sim PYTHON=/opt/python3.12/bin/python3
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -41,6 +42,10 @@ test: .venv/ready  ## run the tests, all but the slow ones
 .PHONY: test-all
 test-all: .venv/ready  ## run all tests
 	@$(PYTEST) -n auto --maxprocesses 8
+
+.PHONY: fuzz
+fuzz: .venv/ready  ## run N random programs (10000) on functional simulator and RTL, all configurations
+	@$(VTA) fuzz --config all --count $(N) --coverage $(if $(SEED),--seed $(SEED))
 
 .PHONY: lint
 lint: .venv/ready  ## check the style of the Python code

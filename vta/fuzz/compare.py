@@ -27,13 +27,15 @@ class Ran:
 class Pair:
     """A functional device and another one that is to do the same; both have DRAM_BYTES of DRAM.
 
-    `broken` becomes true when the second one can no longer be trusted: open a new pair then.
+    After a difference the two hold different things, or worse: open a new pair then.
     """
 
     def __init__(self, reference, device):
         self.reference, self.device = reference, device
-        self.broken = False
-        self._dumps = {}
+
+    def close(self):
+        for device in self._both():
+            device.close()
 
     def run(self, case, *, dump=True, seed=0):
         """Run all launches; returns the first differences, in words, and the number of cycles simulated."""
@@ -45,8 +47,7 @@ class Pair:
                    for device in self._both()]
             differences = self._compare(ran, launch.faulty <= 1, launch.ends)
             cycles += ran[1].counters.get("cycles", 0)
-            if differences or ran[1].broken:
-                self.broken |= bool(ran[1].broken) or not launch.ends
+            if differences:
                 return [f"launch {number}: {words}" for words in differences], cycles
         if dump:
             return self._dump(seed), cycles
@@ -114,7 +115,6 @@ class Pair:
             device.reset()
             device.memory.write(DUMP, dump.image)
             ran.append(self._launch(device, dump.insns, STREAM))
-        self.broken |= bool(ran[1].broken)
         return [f"scratchpads: {self._place(words)}" for words in self._compare(ran, False, True)]
 
     def _place(self, words):

@@ -1,0 +1,74 @@
+"""`vta fuzz`: random programs on the functional simulator and the RTL, compared in everything they leave.
+
+DRAM, tokens, event counters, error status and scratchpads must be equal, under random memory behaviour. Each program
+follows from its seed and configuration: `vta fuzz --seed 17 --count 1 --config tiny` runs that one again.
+A program that fails is made small and written as assembly to the folder --out. Exit code 1 then.
+"""
+
+import secrets
+import sys
+
+NAME = "fuzz"
+HELP = "compare random programs on functional simulator and RTL"
+EPILOG = "example: vta fuzz --count 1000 --config all"
+
+
+def add_arguments(parser):
+    from vta.fuzz.configs import VARIANTS
+    parser.add_argument("--count", type=_number, default=100, metavar="N",
+                        help="programs, shared out among the configurations (default: %(default)s)")
+    parser.add_argument("--seed", type=_number, metavar="S", help="of the first program (default: a random one)")
+    parser.add_argument("--config", nargs="+", default=["tiny"], metavar="NAME|FILE",
+                        help=f"presets, files, {', '.join(VARIANTS)}, or all (default: tiny)")
+    parser.add_argument("--out", default="build/fuzz", metavar="FOLDER",
+                        help="where failing programs are written (default: %(default)s)")
+    parser.add_argument("--coverage", action="store_true", help="print what the programs contained")
+
+
+def _number(text):
+    if not text.isdecimal():
+        raise ValueError(text)
+    return int(text)
+
+
+_number.__name__ = "whole number"      # argparse shows it where the value is bad
+
+
+def run(args):
+    from vta.fuzz.campaign import Campaign
+    from vta.fuzz.configs import fuzz_configs
+    from vta.fuzz.coverage import Coverage
+
+    configs = fuzz_configs(args.config)
+    seed = secrets.randbelow(1 << 31) if args.seed is None else args.seed
+    coverage, failures = Coverage(), 0
+    for number, config in enumerate(configs):
+        count = args.count // len(configs) + (number < args.count % len(configs))
+        if not count:
+            continue
+        print(f"{config.name}: {count} programs from seed {seed} on", flush=True)
+        with Campaign(config, first=seed, folder=args.out, say=_say) as campaign:
+            failure = campaign.run(count, lambda n, name=config.name, count=count: _progress(name, n, count))
+        coverage.merge(campaign.coverage)
+        if failure is None:
+            print(f"{config.name}: equal, {campaign.cycles:,} cycles simulated", flush=True)
+        else:
+            failures += 1
+            print(f"{config.name}: DIFFERENT, {failure}\n\n{failure.case.text()}", flush=True)
+            print(f"vta: {config.name}: {failure}; written to {failure.path}", file=sys.stderr)
+        seed += count
+    if args.coverage:
+        print("\n".join(coverage.table()))
+    return 1 if failures else 0
+
+
+def _progress(name, done, count):
+    """A line that is redrawn on a terminal; elsewhere one for every tenth."""
+    if sys.stderr.isatty():
+        print(f"\r{name}: {done}/{count}\x1b[K", end="" if done < count else "\n", file=sys.stderr, flush=True)
+    elif done % max(count // 10, 1) == 0:
+        _say(f"{name}: {done}/{count}")
+
+
+def _say(text):
+    print(text, file=sys.stderr, flush=True)

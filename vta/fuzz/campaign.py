@@ -1,0 +1,99 @@
+"""Many random programs: generate, run, compare, and where devices differ, find the case, shrink it, keep it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vta.fuzz.compare import open_pair
+from vta.fuzz.coverage import Coverage
+from vta.fuzz.generator import generate
+from vta.fuzz.shrink import Shrinker
+
+DUMP_TILES = 4_000       # about as many tiles are stored to dump scratchpads as all programs in between move
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A case on which the devices differ: `case` is the shrunk one, `differences` what it shows."""
+
+    seed: int
+    case: object
+    differences: tuple
+    path: Path | None
+
+    def __str__(self):
+        return f"seed {self.seed}: {self.differences[0]}"
+
+
+class Campaign:
+    """Random programs for one configuration, seeds `first` and up.
+
+    `open_pair` makes a fresh Pair. Scratchpads are compared after every `period` programs: always where they are small.
+    `folder`: where failures are written as assembly, or None. `say` hears of what happens.
+    """
+
+    def __init__(self, config, *, first=0, pair=None, folder=None, say=None, shrink_seconds=120):
+        self.config, self.first, self.coverage = config, first, Coverage()
+        self._open = pair or (lambda: open_pair(config, say=say))
+        self._folder, self._say, self._shrink_seconds = folder, say or (lambda text: None), shrink_seconds
+        tiles = 6 * config.depth["OUT"] + config.depth["INP"] + config.depth["WGT"] + config.depth["UOP"]
+        self.period = max(1, tiles // DUMP_TILES)
+        self._pair = None
+        self.cycles = 0
+
+    def run(self, count, progress=None):
+        """Run `count` programs; returns the first Failure, or None. `progress(n)` is called after each."""
+        since = []
+        for n in range(count):
+            seed = self.first + n
+            case = generate(self.config, seed)
+            self.coverage.add(case)
+            since.append(case)
+            dump = len(since) >= self.period or n == count - 1
+            differences = self._run(case, dump)
+            if differences:
+                return self._failure(since, differences)
+            if dump:
+                since = []
+            if progress:
+                progress(n + 1)
+        return None
+
+    def close(self):
+        if self._pair is not None:
+            self._pair.close()
+            self._pair = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _run(self, case, dump=True):
+        if self._pair is None:
+            self._pair = self._open()
+        differences, cycles = self._pair.run(case, dump=dump, seed=case.seed)
+        self.cycles += cycles
+        if differences:            # from here on the two would differ in what they keep: start afresh
+            self.close()
+        return tuple(differences)
+
+    def _failure(self, since, differences):
+        """Find which of the cases since the last dump is to blame, alone if possible, and shrink it."""
+        for case in since:
+            alone = self._run(case)
+            if alone:
+                self._say(f"seed {case.seed}: {alone[0]}; making it small")
+                shrinker = Shrinker(lambda other: bool(self._run(other)), self._shrink_seconds, self._say)
+                small = shrinker.shrink(case)
+                return self._keep(case.seed, small, self._run(small) or alone)
+        seeds = f"seeds {since[0].seed} to {since[-1].seed}, run one after another"
+        return self._keep(since[-1].seed, since[-1], (f"{differences[0]} (only by {seeds})", *differences[1:]))
+
+    def _keep(self, seed, case, differences):
+        path = None
+        if self._folder is not None:
+            path = Path(self._folder) / f"{self.config.name}-{seed}.s"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(f"# {words}\n" for words in differences) + case.text())
+        return Failure(seed, case, differences, path)

@@ -1,0 +1,91 @@
+"""What random programs contained: features counted from the instructions themselves, and the generator's notes."""
+
+from collections import Counter
+
+import numpy as np
+
+from vta.hw.isa import TOKEN_FLAGS, AluOp, MemType, Opcode, Unit
+from vta.sim.columns import Columns
+
+
+class Coverage:
+    """Counts, over all cases added, the launches and instructions that have each feature."""
+
+    def __init__(self):
+        self.counts = Counter()
+
+    def add(self, case):
+        self.counts["cases"] += 1
+        self.counts["cases of several launches"] += len(case.launches) > 1
+        for launch in case.launches:
+            self.counts["launches"] += 1
+            self.counts.update(set(launch.notes))
+            self.counts[f"memory: {launch.memory.get('order', 'in_order')}"] += 1
+            for option in ("stall", "early"):
+                self.counts[f"memory: {option}"] += launch.memory.get(option, 0) > 0
+            self.counts["memory: one burst at a time"] += launch.memory.get("outstanding") == 1
+            self._instructions(launch, case.config)
+
+    def merge(self, other):
+        """Add what another one counted."""
+        self.counts.update(other.counts)
+
+    def _instructions(self, launch, config):
+        columns = Columns(launch.insns, config)
+        ends = np.flatnonzero(columns.opcode == Opcode.FINISH)
+        if len(ends):
+            columns = Columns(launch.insns[:ends[0] + 1], config)
+        get, opcode, counts = columns.memory, columns.opcode, self.counts
+        load, store = opcode == Opcode.LOAD, opcode == Opcode.STORE
+
+        def count(name, where):
+            counts[name] += int(np.count_nonzero(where))
+
+        count("instructions", opcode >= 0)
+        for unit in (Unit.LOAD, Unit.COMPUTE, Unit.STORE):
+            here = columns.unit == unit
+            count(f"NOP of {unit.name.lower()}", here & (load | store) & ~columns.moves)
+            for flag in TOKEN_FLAGS:
+                count(f"{unit.name.lower()} {flag}", here & (get[flag] != 0))
+        moves = columns.moves & columns.known()
+        for mem in MemType:
+            if mem != MemType.OUT:
+                self._loads(count, f"LOAD {mem.name}", moves & load & (columns.mem_type == mem), get)
+        stores = moves & store
+        count("STORE", stores)
+        count("STORE of several rows", stores & (get["y_size"] > 1))
+        count("STORE of rows side by side", stores & (get["y_size"] > 1) & (get["x_stride"] == get["x_size"]))
+        count("STORE y_size 0", stores & (get["y_size"] == 0))
+        uops = moves & load & (columns.mem_type == MemType.UOP)
+        for source in (0, 1):
+            for target in (0, 1):
+                count(f"LOAD UOP from {'odd' if source else 'even'} to {'odd' if target else 'even'}",
+                      uops & (get["dram_base"] % 2 == source) & (get["sram_base"] % 2 == target))
+        work = columns.steps() > 0
+        count("GEMM", work & (opcode == Opcode.GEMM) & (columns.gemm["reset"] == 0))
+        count("GEMM reset", work & (opcode == Opcode.GEMM) & (columns.gemm["reset"] != 0))
+        self._operations(count, work & (opcode == Opcode.ALU), columns.alu)
+
+    def _loads(self, count, name, where, get):
+        count(name, where)
+        for pad in ("y_pad_0", "y_pad_1", "x_pad_0", "x_pad_1"):
+            count(f"{name} {pad}", where & (get[pad] != 0))
+        x, stride = get["x_size"], get["x_stride"]
+        for word, relation in (("<", stride < x), (">", stride > x)):
+            count(f"{name} stride {word} x_size", where & (get["y_size"] > 1) & relation)
+        count(f"{name} y_size 0", where & (get["y_size"] == 0))
+
+    def _operations(self, count, where, get):
+        for operation in AluOp:
+            for imm in (0, 1):
+                count(f"ALU {operation.name} {'imm' if imm else 'tensor'}",
+                      where & (get["alu_opcode"] == operation) & (get["use_imm"] == imm))
+        shift = where & (get["alu_opcode"] == AluOp.SHR) & (get["use_imm"] == 1)
+        count("ALU SHR to the left", shift & (get["imm"] < 0))
+        count("ALU SHR by more than 31", shift & (np.abs(get["imm"]) > 31))
+
+    def table(self):
+        """Lines of feature and count, in order of the alphabet; features never seen are left out."""
+        rows = sorted((name, count) for name, count in self.counts.items() if count)
+        width = max((len(name) for name, _ in rows), default=0)
+        return [f"{name:<{width}}  {count:>9,}" for name, count in rows]
