@@ -39,7 +39,7 @@ def layer(name, config="default"):
     """The operator of layer `name`, compiled for `config`."""
     from vta.compiler.ops import OPERATORS
     function, args, keywords = LAYERS[name]
-    return OPERATORS[function](*args, **keywords, config=config, name=name)
+    return OPERATORS[function](*args, **keywords, config=config)
 
 
 def random_arguments(operator, seed=0):
