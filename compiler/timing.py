@@ -45,9 +45,21 @@ class Prediction:
     busy: dict
 
 
-def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None):
+@dataclass(frozen=True)
+class Span:
+    """Instruction `n` keeps its unit's data path busy from cycle `begin` to `end` (equal where it only handles
+    tokens). `waited`: the Queue whose token it began for, None where it was the unit or fetch."""
+
+    n: int
+    unit: Unit
+    begin: float
+    end: float
+    waited: Queue | None
+
+
+def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None, spans=None):
     """The Prediction for a stream, (n, 2) uint64; tokens_before: {"s2g": 1, ...}, tokens there at the
-    start."""
+    start. `spans`: a list that receives a Span for each instruction, in program order."""
     c = constants | ({} if latency is None else {"latency": latency})
     rows = _rows(insns, config, c["mul"])
     tokens = [[0] * (tokens_before or {}).get(queue.name.lower(), 0) for queue in Queue]
@@ -64,13 +76,14 @@ def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None
         fetched = max(fetched + 1, c["latency"] + c["fetch"] + (n + 1) * per_insn)
         if len(mine) >= depth[unit]:
             fetched = max(fetched, mine[-depth[unit]])
-        start = max(fetched, mine[-1] if mine else 0)
+        start, waited = max(fetched, mine[-1] if mine else 0), None
         for queue in pops:
             if taken[queue] >= len(tokens[queue]):
                 raise TimingError(f"instruction {n} pops a token of {Queue(queue).name} that nothing before "
                                   f"it "
                                   f"in program order pushes")
-            start = max(start, tokens[queue][taken[queue]])
+            if tokens[queue][taken[queue]] > start:
+                start, waited = tokens[queue][taken[queue]], queue
             taken[queue] += 1
         busy[unit.name.lower()] += work
         if unit is COMPUTE:
@@ -104,7 +117,20 @@ def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None
             end = done[STORE] = max(done[STORE], start)
         for queue in pushes:
             tokens[queue].append(end)
+        if spans is not None:
+            last = done[unit] if opcode in (Opcode.GEMM, Opcode.ALU) else port[unit]
+            spans.append(Span(n, unit, last - work, last, waited) if work else Span(n, unit, start, start, waited))
     return Prediction(int(done[COMPUTE] + c["finish"]), busy)
+
+
+def traffic(insns, config):
+    """{"read_bytes", "write_bytes"} of a stream, the stream itself included."""
+    rows = _rows(insns, config, 1)
+    moved = {True: 0, False: 16 * len(rows) / config.bus_bytes}
+    for unit, opcode, work, _, _ in rows:
+        if opcode <= Opcode.STORE:
+            moved[unit is STORE] += work
+    return {"read_bytes": int(moved[False] * config.bus_bytes), "write_bytes": int(moved[True] * config.bus_bytes)}
 
 
 def _rows(insns, config, mul):

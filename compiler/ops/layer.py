@@ -48,7 +48,7 @@ def window_operator(name, config, windows, post, tiles, inputs, output, referenc
             Emitter(p, window, chosen, post, buffers).run()
         return p.code()
 
-    parts = [(window, choose(window, post, config, lambda t, w=window: emit([(w, t)]), tiling)[1])
+    parts = [(window, choose(window, post, config, lambda t, w=window: emit([(w, t)]), tiling))
              for window in windows]
     code = emit(parts)
     about = {"windows": [window for window, _ in parts], "tilings": [chosen for _, chosen in parts], "post": post,

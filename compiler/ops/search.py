@@ -9,6 +9,7 @@ import itertools
 import math
 
 from vta.compiler.ops.operator import need
+from vta.compiler.ops.tilings import kept
 from vta.compiler.ops.window import Plan, Tiling, ramp, split_loops
 from vta.compiler.timing import CONSTANTS, predict
 
@@ -108,27 +109,22 @@ def ranked(window, post, config):
     return found
 
 
-def judged(window, post, config, emit, count=JUDGED):
-    """Yield (predicted cycles, tiling, code) for the best `count` candidates; `emit` makes a tiling's code.
-
-    Of tilings alike in channels only the best by estimate is looked at, so that different ones come in.
-    """
-    seen = set()
+def diverse(window, post, config, count):
+    """The best `count` tilings by estimate; of those alike in channels only the best, so that others come
+    in."""
+    seen, found = set(), []
     for _, tiling in ranked(window, post, config):
         kind = (tiling.outs, tiling.ins, tiling.groups)
-        if kind in seen:
-            continue
-        seen.add(kind)
-        code = emit(tiling)
-        yield predict(code.insns, config).cycles, tiling, code
-        count -= 1
-        if not count:
-            return
+        if kind not in seen and len(found) < count:
+            seen.add(kind)
+            found.append(tiling)
+    return found
 
 
 def choose(window, post, config, emit, tiling=None):
-    """(predicted cycles, tiling, code) of `tiling`, or of the best that the search finds."""
+    """The tiling with the fewest predicted cycles: the one given, else the one that a tilings file has, else
+    the best of a search. `emit` makes the code of a tiling."""
+    tiling = tiling or kept(window, post, config)
     if tiling is not None:
-        code = emit(tiling)
-        return predict(code.insns, config).cycles, tiling, code
-    return min(judged(window, post, config, emit), key=lambda found: found[0])
+        return tiling
+    return min(diverse(window, post, config, JUDGED), key=lambda each: predict(emit(each).insns, config).cycles)

@@ -1,0 +1,82 @@
+"""`vta tune`: find the tiling of an operator that takes the fewest cycles.
+
+OP is an operator of vta.compiler.ops, SHAPE its data (1x64x56x56), the rest its arguments by name: numbers,
+pairs (3x3 or 0,127), yes or no. The best tilings by estimate are compiled and timed; --rtl runs the best of
+them on the RTL. --output keeps the result in a file that operators read when VTA_TILINGS names it.
+"""
+
+import inspect
+import sys
+
+NAME = "tune"
+HELP = "find the best tiling of an operator"
+EPILOG = "example: vta tune conv2d 1x64x56x56 outputs=64 kernel=3 pad=1 bias=yes shift=8 clip=0,127 --rtl 2"
+
+
+def add_arguments(parser):
+    parser.add_argument("operator", metavar="OP", help="conv2d, depthwise_conv2d, group_conv2d, dense, "
+                                                       "avg_pool2d")
+    parser.add_argument("shape", metavar="SHAPE", help="shape of the data, e.g. 1x64x56x56")
+    parser.add_argument("arguments", metavar="NAME=VALUE", nargs="*", help="the operator's other arguments")
+    parser.add_argument("--config", metavar="NAME|FILE", default="default",
+                        help="preset or vta_config.json (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=25, metavar="N",
+                        help="tilings to compile and time (default: %(default)s)")
+    parser.add_argument("--rtl", type=int, default=0, metavar="N", help="run the best N on the RTL")
+    parser.add_argument("--output", metavar="FILE", help="add the result to this tilings file")
+
+
+def run(args):
+    from vta.compiler.ops import OPERATORS
+    from vta.compiler.ops.tilings import Tilings
+    from vta.compiler.tune import keep, report, tune
+    from vta.runtime.device import open_device
+
+    if args.operator not in OPERATORS:
+        raise ValueError(f"no operator {args.operator!r}; there are {', '.join(OPERATORS)}")
+    if args.count < 1:
+        raise ValueError(f"--count {args.count} must be at least 1")
+    build, options = OPERATORS[args.operator], {"config": args.config}
+    for text in args.arguments:
+        name, _, value = text.partition("=")
+        if not value or name == "config":
+            raise ValueError(f"{text!r} must be NAME=VALUE")
+        options[name] = parse(value)
+    options = {"shape": parse(args.shape)} | options
+    signature = inspect.signature(build)
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        raise ValueError(f"{args.operator}: {error}; it takes {', '.join(signature.parameters)}") from None
+    if args.output:
+        Tilings(args.output)             # refuse a bad file now, not after the work
+
+    def progress(done, total, best):
+        if sys.stderr.isatty():
+            end = "\n" if done == total else ""
+            print(f"\r{done} of {total} tilings, best {best.predicted} cycles ", end=end, file=sys.stderr, flush=True)
+
+    device = open_device("tsim", args.config) if args.rtl else None
+    try:
+        found = tune(build, (), options, count=args.count, device=device, runs=args.rtl, progress=progress)
+    finally:
+        if device is not None:
+            device.close()
+    for line in report(found[0]):
+        print(f"  {line}")
+    if args.output:
+        keep(args.output, found[0])
+        print(f"{args.output}: kept")
+    return 0
+
+
+def parse(text):
+    """The value of an argument: yes, no, a number, or several with x or , between them."""
+    if text in ("yes", "no"):
+        return text == "yes"
+    try:
+        values = tuple(int(part) for part in text.replace(",", "x").split("x"))
+    except ValueError:
+        raise ValueError(f"{text!r} must be a number, numbers with x or a comma between them, yes or "
+                         f"no") from None
+    return values[0] if len(values) == 1 else values
