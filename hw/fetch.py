@@ -4,6 +4,7 @@ from amaranth.hdl import Array, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from vta.hw.axi import burst_layout, bus_log
 from vta.hw.counters import STATES
@@ -64,7 +65,7 @@ class Fetch(wiring.Component):
             asked.eq(self.request.valid & self.request.ready),
         ]
         asked_words = Signal(range(new_words + 1))
-        m.d.comb += asked_words.eq((count + per_insn - 1) // per_insn if per_insn > 1 else count)
+        m.d.comb += asked_words.eq((count + per_insn - 1) >> exact_log2(per_insn))
         m.d.sync += [owed.eq(owed + Mux(asked, asked_words, 0) - taken),
                      under_way.eq(under_way + asked - ended)]
         with m.If(asked):

