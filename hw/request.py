@@ -41,9 +41,11 @@ class Requester(wiring.Component):
             """Beats that hold `nbytes` bytes from `addr` on."""
             return (addr[:bus] + nbytes + ((1 << bus) - 1)) >> bus
 
-        active, merge = Signal(), Signal()
+        active = Signal()
+        merge = Signal()
         row_addr = Signal(config.axi_addr_width)                 # where the row under way starts
-        x_bytes, stride = Signal(ROW_BITS), Signal(ROW_BITS)
+        x_bytes = Signal(ROW_BITS)
+        stride = Signal(ROW_BITS)
         rows = Signal(16)                                        # rows left, this one included
         beat = Signal(config.axi_addr_width - bus)               # next beat of the row, counted from address 0
         left = Signal(beat_bits)                                 # its beats left

@@ -56,5 +56,8 @@ class Scratchpad(wiring.Component):
 
 
 def assembles(config, name):
-    """Whether this memory collects its parts: where there are few, so that it costs few registers."""
-    return 1 < config.tile_bytes[name] // config.bus_bytes <= 8
+    """Whether this memory collects its parts: unless they are so many that the registers cost more than they save.
+
+    A memory without lane enables packs 36 bits into a block RAM's row instead of 32: of WGT's 64 in the default
+    configuration 57 are left."""
+    return 1 < config.tile_bytes[name] // config.bus_bytes <= 32

@@ -1,0 +1,52 @@
+"""The loop nest yields exactly the steps of three nested loops, with the indices that they have."""
+
+from amaranth.hdl import Assert, Assume, Mux, Signal
+
+from vta.hw import nest
+from vta.sim.formal.property import Property
+
+
+class ThreeLoops(Property):
+    """Instructions of any factors and at most `trips` trips a loop, one behind the other: counters beside the nest.
+
+    Step (i, j, k) must be offered in its turn, with micro-op uop_bgn + k and indices i * outer + j * inner, whose sticky
+    bit says that the whole index does not fit.
+    """
+
+    def __init__(self, config, unit=nest, trips=2):
+        super().__init__()
+        self.trips = trips
+        self.nest = unit.Nest(config)
+        self.operands = unit.operand_bits(config)
+
+    def state(self, m):
+        dut = self.nest
+        self.unit(m, dut)
+        new, step = dut.insn.payload, dut.step.payload
+        m.d.comb += [Assume((new.iter_out != 0) & (new.iter_out <= self.trips)),
+                     Assume((new.iter_in != 0) & (new.iter_in <= self.trips)),
+                     Assume((new.uop_end > new.uop_bgn) & (new.uop_end <= new.uop_bgn + self.trips))]
+        self.held(m, dut.insn.valid, dut.insn.ready, [new], Assume)
+        self.held(m, dut.step.valid, dut.step.ready, [step])
+        insn, busy = Signal(dut.insn.payload.shape()), Signal()
+        i, j, k = (Signal(range(self.trips + 1), name=name) for name in "ijk")
+        taken, fire = dut.insn.valid & dut.insn.ready, dut.step.valid & dut.step.ready
+        k_ends = insn.uop_bgn + k + 1 == insn.uop_end
+        j_ends, i_ends = j + 1 == insn.iter_in, i + 1 == insn.iter_out
+        with m.If(fire):
+            m.d.sync += k.eq(Mux(k_ends, 0, k + 1))
+            with m.If(k_ends):
+                m.d.sync += j.eq(Mux(j_ends, 0, j + 1))
+                with m.If(j_ends):
+                    m.d.sync += i.eq(Mux(i_ends, 0, i + 1))
+                    with m.If(i_ends):
+                        m.d.sync += busy.eq(0)
+        with m.If(taken):
+            m.d.sync += [busy.eq(1), insn.eq(new)]
+        m.d.comb += [Assert(dut.step.valid == busy), Assert(~taken | ~busy | (fire & step.last))]
+        with m.If(dut.step.valid):
+            m.d.comb += [Assert(step.uop == insn.uop_bgn + k), Assert(step.last == (k_ends & j_ends & i_ends))]
+            for name, bits in self.operands.items():
+                whole = i * insn[f"{name}_factor_out"] + j * insn[f"{name}_factor_in"]
+                index = step.offset[name]
+                m.d.comb += [Assert(index[:bits] == whole[:bits]), Assert(index[bits] == (whole >> bits != 0))]

@@ -1,0 +1,20 @@
+"""Two int8 products in one multiplier: exact for all operands."""
+
+from amaranth.hdl import Assert, signed
+
+from vta.hw import gemm
+from vta.sim.formal.property import Property
+
+
+class DualProduct(Property):
+    """`dual_product` and `split_product` give x * w0 and x * w1 for one x and all weights, or for every x."""
+
+    def __init__(self, unit=gemm, x=None):
+        super().__init__()
+        self.gemm, self.x = unit, x
+
+    def state(self, m):
+        x = self.free(signed(8), "x") if self.x is None else self.x
+        w0, w1 = (self.free(signed(8), name) for name in ("w0", "w1"))
+        low, (high, carry) = self.gemm.split_product(self.gemm.dual_product(x, w0, w1).as_unsigned()[:32])
+        m.d.comb += [Assert(low == x * w0), Assert((high + carry).as_signed() == x * w1)]
