@@ -18,7 +18,8 @@ def check_burst(config, addr, length):
 class ReadMemory:
     """Answers a unit's `request` stream with `beats`, in order, from the bytes `image` (from address 0 on).
 
-    `errors` are beat addresses that answer with an error. `bursts` collects (cycle, addr, beats).
+    `errors` are beat addresses that answer with an error. `bursts` collects (cycle, addr, beats). A request
+    may be withdrawn before it is taken, as `Reader` allows.
     """
 
     def __init__(self, bench, config, request, beats, image, latency=4, errors=(), stalls=None):
@@ -34,7 +35,7 @@ class ReadMemory:
                 here = addr + n * size
                 queue.append((cycle + latency, {"data": int.from_bytes(image[here:here + size], "little"),
                                                 "error": here in errors, "last": n == last}))
-        bench.receive(request, stalls=stalls, then=answer)
+        bench.receive(request, stalls=stalls, stable=False, then=answer)
         self.taken = bench.feed(beats, queue, stalls)
 
 
@@ -62,7 +63,8 @@ class ReadPort:
             self.most = max(self.most, sum(beat["last"] for queue in queues for _, beat in queue))
 
         async def choose(ctx):
-            async for _ in ctx.tick():
+            while True:
+                await ctx.tick()
                 ready = [queue for queue in self.waiting.values() if queue]
                 if ready and not answers:
                     answers.append(random.choice(ready).popleft())

@@ -124,7 +124,8 @@ class Bench:
         seen = []
 
         async def sample(ctx):
-            async for _, _, *values in ctx.tick().sample(*(Value.cast(signal) for signal in signals)):
+            while True:
+                _, _, *values = await ctx.tick().sample(*(Value.cast(signal) for signal in signals))
                 seen.append(values[0] if len(values) == 1 else tuple(values))
         self.process(sample)
         return seen
@@ -149,6 +150,18 @@ class Bench:
             await ctx.tick().repeat(after)
         self.simulator.add_testbench(conduct)
         self.simulator.run()
+
+
+async def cycles(ctx, count):
+    """Wait; unlike `ctx.tick().repeat` it may be left unfinished at the end of a run."""
+    for _ in range(count):
+        await ctx.tick()
+
+
+async def until(ctx, condition):
+    """Wait for the end of the first cycle in which `condition` is true; likewise."""
+    while not (await ctx.tick().sample(condition))[-1]:
+        pass
 
 
 def values(got):

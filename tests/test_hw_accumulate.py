@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from amaranth.lib import data
 from slot_model import SlotModel, bank, multiply, slot
-from stream_bench import Bench, each_stall, unpack
+from stream_bench import Bench, cycles, each_stall, unpack
 
 from vta.hw.accumulate import Accumulate
 from vta.hw.alu import Operation
@@ -65,7 +65,7 @@ def run(slots, stalls="none", seed=0, tiles=16):
         for shift in (0, 8, 8, 8):
             for index in range(tiles if shift else 0):
                 await enter(ctx, slot(Operation.SHR, index, x=index, imm=shift))
-            await ctx.tick().repeat(LATENCY + 1)
+            await cycles(ctx, LATENCY + 1)
             for _ in range(LATENCY + 1):
                 next(clock)
             now = []

@@ -3,7 +3,7 @@
 import itertools
 from collections import deque
 
-from stream_bench import Bench, at_full_rate, each_stall, values
+from stream_bench import Bench, at_full_rate, cycles, each_stall, values
 
 from vta.hw.isa import CONTROL, INSN_BITS, decode
 from vta.hw.issue import Issue
@@ -65,9 +65,9 @@ def test_waiting_is_named():
     seen = b.watch(dut.wait_prev, dut.wait_next, dut.o.valid, dut.empty)
 
     async def supply(ctx):
-        await ctx.tick().repeat(20)
+        await cycles(ctx, 20)
         ctx.set(dut.available_prev, 1)
-        await ctx.tick().repeat(20)
+        await cycles(ctx, 20)
         ctx.set(dut.available_next, 1)
     b.process(supply)
     b.run(after=60)
@@ -83,7 +83,7 @@ def test_clear_restarts_the_numbers():
     got = b.receive(dut.o, 30)
 
     async def clear(ctx):
-        await ctx.tick().repeat(10)
+        await cycles(ctx, 10)
         ctx.set(dut.clear, 1)
         await ctx.tick()
         ctx.set(dut.clear, 0)

@@ -1,7 +1,7 @@
 """hw/nest.py: exactly the three nested loops, one step a cycle."""
 
 import pytest
-from stream_bench import Bench, at_full_rate, each_stall, values
+from stream_bench import Bench, at_full_rate, cycles, each_stall, values
 
 from vta.hw.config import PRESETS
 from vta.hw.nest import OPERANDS, Nest, operand_bits
@@ -73,7 +73,7 @@ def test_the_longest_loop(loop):
 
     async def run(ctx):
         ctx.set(dut.step.ready, 1)
-        await ctx.tick().repeat(trips)                 # one cycle for the instruction, then all but the last
+        await cycles(ctx, trips)                 # one cycle for the instruction, then all but the last
         payload = dut.step.payload
         seen.append((ctx.get(dut.step.valid), ctx.get(payload.last), ctx.get(payload.offset.dst)))
         await ctx.tick()

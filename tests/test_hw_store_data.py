@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from stream_bench import Bench, at_full_rate, each_stall, values
+from stream_bench import Bench, at_full_rate, each_stall, until, values
 
 from vta.hw.config import PRESETS
 from vta.hw.store_data import StoreData
@@ -102,7 +102,7 @@ def test_indices_beyond_the_buffer_wrap_and_are_reported():
         """`number` goes with the STORE that is being taken."""
         for number in numbers:
             ctx.set(b.dut.number, number)
-            await ctx.tick().until(b.dut.rows.valid & b.dut.rows.ready)
+            await until(ctx, b.dut.rows.valid & b.dut.rows.ready)
     b.process(count)
     got = b.receive(b.dut.beats, len(expected))
     reported = b.watch(b.dut.beyond, b.dut.beyond_number)
