@@ -39,33 +39,41 @@ class AluLane(wiring.Component):
         m = Module()
         x, y = self.x, self.y
 
-        # one funnel shifter for both directions: 32 bits out of x with its sign above, or with zeros below
-        left = y[31]
-        funnel, amount = Signal(64), Signal(6)
+        # one adder: x + y, and x - y (its sign) for MIN and MAX; the bit below is the carry in
+        subtract, less = self.operation[1:] == 0, Signal()
+        other, total = Signal(32), Signal(34)
         m.d.comb += [
-            funnel.eq(Mux(left, Cat(Const(0, 32), x), Cat(x, x[31].replicate(32)))),
-            amount.eq(Cat(y[:5], left & (y[:5] == 0))),
+            other.eq(y ^ subtract.replicate(32)),
+            total.eq(Cat(Const(1, 1), x, x[31]).as_unsigned() + Cat(subtract, other, other[31])),
+            less.eq(total[33]),
         ]
 
+        # one funnel shifter for both directions: 32 bits out of x with its sign above, or with zeros below
+        left, shifted = Signal(), Signal(63)
+        m.d.comb += [left.eq(y[31] & (y[:5] != 0)),
+                     shifted.eq(Mux(left, Cat(Const(0, 32), x[:31]), Cat(x, x[31].replicate(31))))]
+        for bit in reversed(range(5)):
+            keep = Signal(31 + (1 << bit), name=f"shifted_{bit}")
+            m.d.comb += keep.eq(Mux(y[bit], shifted >> (1 << bit), shifted))
+            shifted = keep
+
         # MUL: low x low, then the two crossed products shifted by 16
-        product, total = Signal(unsigned(32)), Signal(32)
+        product, partial, whole = Signal(unsigned(32)), Signal(32), Signal(32)
         factor_x = Mux(self.phase == 1, x[16:], x[:16])
         factor_y = Mux(self.phase == 2, y[16:], y[:16])
         with m.If(self.en & (self.operation == Operation.MUL)):
-            m.d.sync += [product.eq(factor_x * factor_y),
-                         total.eq(Mux(self.phase == 1, product, total + (product << 16)))]
+            m.d.sync += [product.eq(factor_x * factor_y), partial.eq(Mux(self.phase == 1, product, whole))]
+        m.d.comb += whole.eq(Cat(partial[:16], partial[16:] + product[:16]))
 
         with m.Switch(self.operation):
-            with m.Case(Operation.MIN):
-                m.d.comb += self.result.eq(Mux(x < y, x, y))
-            with m.Case(Operation.MAX):
-                m.d.comb += self.result.eq(Mux(x < y, y, x))
+            with m.Case(Operation.MIN, Operation.MAX):
+                m.d.comb += self.result.eq(Mux(less == self.operation[0], y, x))
             with m.Case(Operation.ADD):
-                m.d.comb += self.result.eq(x + y)
+                m.d.comb += self.result.eq(total[1:])
             with m.Case(Operation.SHR):
-                m.d.comb += self.result.eq((funnel >> amount)[:32])
+                m.d.comb += self.result.eq(shifted)
             with m.Case(Operation.MUL):
-                m.d.comb += self.result.eq(total + (product << 16))
+                m.d.comb += self.result.eq(whole)
             with m.Case(Operation.MOVE):
                 m.d.comb += self.result.eq(y)
         return m
