@@ -20,7 +20,8 @@ class Reader(wiring.Component):
     whatever order the memory chooses across IDs; a request that has not been taken may be withdrawn. Client k
     uses ID k modulo `config.read_ids`; clients that share an ID are told apart by the order of their
     requests, which AXI keeps within one ID. Latency: one cycle from a request to ARVALID, none from R to
-    `beats`. Throughput: a request and a beat each cycle. A client that does not take its beat holds up the others: clients request only what they can take soon.
+    `beats`. Throughput: a request and a beat each cycle. A client that does not take its beat holds up the
+    others: clients request only what they can take soon.
     At most `config.read_outstanding` bursts are under way; `halt` stops new ones.
     """
 
