@@ -23,7 +23,8 @@ from vta.hw.sequence import Kind, Sequence, turn_layout
 from vta.hw.states import count_states
 
 TURNS_AHEAD = 16      # instructions taken apart and not yet through the sequence
-BUFFER_BEATS = 128    # read data of LOAD UOP and of LOAD ACC that may wait for their turn
+UOP_BUFFER = 64       # beats of LOAD UOP that may wait for their turn: LUT RAM
+ACC_BUFFER = 512      # ... of LOAD ACC: what one RAMB36 holds on a 64-bit bus
 
 
 class Compute(wiring.Component):
@@ -56,9 +57,9 @@ class Compute(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.issue = issue = Issue(config.compute_queue_depth)
-        m.submodules.uop_loader = uop_loader = Loader(config, "UOP", buffer=BUFFER_BEATS)
+        m.submodules.uop_loader = uop_loader = Loader(config, "UOP", buffer=UOP_BUFFER)
         m.submodules.acc_loader = acc_loader = Loader(
-            config, "ACC", "ACC_8BIT", assembled=("ACC", "ACC_8BIT"), buffer=BUFFER_BEATS)
+            config, "ACC", "ACC_8BIT", assembled=("ACC", "ACC_8BIT"), buffer=ACC_BUFFER)
         m.submodules.acc_tiles = acc_tiles = AccTiles(config)
         m.submodules.index = index = IndexGenerator(config)
         m.submodules.turns = turns = SyncFIFO(width=turn_layout().size, depth=TURNS_AHEAD)

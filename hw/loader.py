@@ -15,6 +15,7 @@ from vta.hw.reader import beat_layout
 from vta.hw.receiver import Receiver, chunk_layout, descriptor_layout
 from vta.hw.request import Requester
 
+LUT_BUFFER = 64      # buffers of up to so many beats are LUT RAM
 LOADS_AHEAD = 8      # LOADs whose requests may be out before the first one's data has been written
 
 
@@ -81,7 +82,8 @@ class Loader(wiring.Component):
         beats = wiring.flipped(self.beats)
         arrived = self.beats.valid & self.beats.ready
         if self.buffer:
-            m.submodules.buffer = buffer = SyncFIFOBuffered(width=beat_layout(config).size, depth=self.buffer)
+            kind = SyncFIFO if self.buffer <= LUT_BUFFER else SyncFIFOBuffered       # LUT RAM or block RAM
+            m.submodules.buffer = buffer = kind(width=beat_layout(config).size, depth=self.buffer)
             m.d.comb += [buffer.w_data.eq(self.beats.payload), buffer.w_en.eq(self.beats.valid),
                          self.beats.ready.eq(buffer.w_rdy),
                          receiver.beats.payload.eq(buffer.r_data), receiver.beats.valid.eq(buffer.r_rdy),
