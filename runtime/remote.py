@@ -13,7 +13,7 @@ from vta.hw.config import Config
 from vta.hw.isa import Unit
 from vta.hw.registers import ErrorCause
 from vta.runtime import device as errors
-from vta.runtime.device import Device, RunResult, check_tokens
+from vta.runtime.device import Device, DeviceError, RunResult, check_tokens
 from vta.runtime.memory import Memory
 from vta.runtime.wire import NONCE_BYTES, PROTOCOL, RemoteError, Wire, WireError, changes, proof
 
@@ -48,7 +48,8 @@ class RemoteDevice(Device):
             self.remote_name = ready["device"]
         except (WireError, KeyError, TypeError, ValueError, OSError) as error:
             self._wire.close()
-            raise RemoteError(f"{self.url} is not a vta server of this version: {error}") from None
+            raise RemoteError(f"{self.url}: {error}: no vta server of this version, or one with too many "
+                              "clients") from None
         except BaseException:
             self._wire.close()
             raise
@@ -104,6 +105,16 @@ class RemoteDevice(Device):
         self._ask("reset")
 
     def _run(self, insn_address, insn_count, watchdog, progress):
+        try:
+            return self._exchange(insn_address, insn_count, watchdog, progress)
+        except DeviceError:
+            raise
+        except BaseException:                    # Ctrl-C, or out of `progress`: answers are still on their way
+            self._hang_up()
+            raise
+
+    def _exchange(self, insn_address, insn_count, watchdog, progress):
+        """Send what changed, run, take what changed there; up to the answer that ends the run."""
         for address, data in changes(self.memory, self._known):
             self._ask("write", address=address, data=data)
         self._tell("run", address=int(insn_address), count=int(insn_count), watchdog=watchdog,
@@ -128,10 +139,13 @@ class RemoteDevice(Device):
         unit = None if error["unit"] is None else Unit(error["unit"])
         raise KINDS[error["kind"]](error["message"], ErrorCause(error["cause"]), unit, error["insn"], result)
 
-    def close(self):
+    def _hang_up(self):
         if self._wire is not None:
             self._wire.close()
             self._wire = None
+
+    def close(self):
+        self._hang_up()
         self._known.close()
         super().close()
 

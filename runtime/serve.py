@@ -183,6 +183,9 @@ class Session:
                     operation(message)
                 except (ValueError, DeviceError) as error:
                     self._wire.send("refused", message=str(error))
+                except RuntimeError as error:            # the simulator behind the device died
+                    self._wire.send("refused", message=f"the device failed: {error}")
+                    raise WireError(f"the device failed: {error}") from None
         finally:
             self._known.close()
 

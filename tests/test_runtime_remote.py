@@ -354,6 +354,48 @@ def test_connection_lost_in_the_middle_of_a_run(served, monkeypatch):
         assert (target.view(np.int8) == expected).all()
 
 
+def test_interrupted_client_hangs_up(served, monkeypatch):
+    def interrupt(cycles):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FunctionalDevice, "_run", lambda self, address, count, watchdog, progress: progress(1))
+    with connect(served) as device:
+        with pytest.raises(KeyboardInterrupt):
+            device.run(4096, 1, progress=interrupt)
+        with pytest.raises(RemoteError, match="the device is closed"):       # no answer is taken for another
+            _ = device.tokens
+    monkeypatch.undo()
+    with connect(served, wait=DEADLINE) as device:
+        assert device.tokens["l2g"] == 0
+
+
+def test_device_that_dies_is_opened_anew(served, monkeypatch):
+    def die(self, *arguments):
+        raise RuntimeError("the simulator ended")
+
+    monkeypatch.setattr(FunctionalDevice, "_run", die)
+    with connect(served) as device, pytest.raises(RemoteError, match="the device failed: the simulator ended"):
+        device.run(4096, 1)
+    monkeypatch.undo()
+    with connect(served, wait=DEADLINE) as device:
+        insns, expected, target = shift_program(device, 1)
+        device.run_insns(insns)
+        assert (target.view(np.int8) == expected).all()
+
+
+def test_something_else_listens_there():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def answer():
+            peer, _ = listener.accept()
+            peer.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+            peer.close()
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(RemoteError, match="no vta server of this version"):
+            open_device(f"tcp://127.0.0.1:{listener.getsockname()[1]}", "tiny")
+        thread.join()
+
+
 def test_idle_client_loses_the_device():
     server = Server(lambda: FunctionalDevice("tiny", 1 << 20), TOKEN, idle=0.2)
     threading.Thread(target=server.serve_forever).start()
