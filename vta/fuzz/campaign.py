@@ -74,8 +74,8 @@ class Campaign:
             self._pair = self._open()
         differences, cycles = self._pair.run(case, dump=dump, seed=case.seed)
         self.cycles += cycles
-        if differences:            # from here on the two would differ in what they keep: start afresh
-            self.close()
+        if differences and not self._pair.recover():
+            self.close()           # the next one opens a new pair
         return tuple(differences)
 
     def _failure(self, since, differences):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vta.fuzz.case import DRAM_BYTES, DUMP, STREAM
-from vta.fuzz.dump import RESULTS, Dump
+from vta.fuzz.dump import RESULTS, Dump, blank
 from vta.hw.registers import ErrorCause
 from vta.runtime.device import DeviceError
 
@@ -27,7 +27,7 @@ class Ran:
 class Pair:
     """A functional device and another one that is to do the same; both have DRAM_BYTES of DRAM.
 
-    After a difference the two hold different things, or worse: open a new pair then.
+    After a difference the two hold different things: `recover`, or open a new pair.
     """
 
     def __init__(self, reference, device):
@@ -50,8 +50,22 @@ class Pair:
             if differences:
                 return [f"launch {number}: {words}" for words in differences], cycles
         if dump:
-            return self._dump(seed), cycles
+            return self.dump(seed), cycles
         return [], cycles
+
+    def recover(self):
+        """Bring both to one state, all zeros, if that can be done; returns whether it was."""
+        insns = blank(self.device.config)
+        self._set_memory(QUIET)
+        for device in self._both():
+            device.memory.bytes[:] = 0
+            try:
+                device.reset()
+            except DeviceError:
+                return False
+            if self._launch(device, insns, STREAM).broken:
+                return False
+        return not self.dump(0)
 
     def _both(self):
         return self.reference, self.device
@@ -106,7 +120,7 @@ class Pair:
         at = int(where[0])
         return [f"DRAM at 0x{at:x}: expected 0x{want[at]:02x}, got 0x{got[at]:02x} ({where.size} bytes differ)"]
 
-    def _dump(self, seed):
+    def dump(self, seed):
         """Bring the scratchpads out and compare them; what is in the queues is lost."""
         dump = Dump(self.device.config, seed)
         self._set_memory(QUIET)

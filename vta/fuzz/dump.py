@@ -21,7 +21,10 @@ ODD_TILE, WORDS = DUMP, DUMP + 0x2000
 
 
 class Dump:
-    """`insns` (n, 2) uint64; `image` is to be written to DRAM at DUMP beforehand. It starts without tokens."""
+    """`insns` (n, 2) uint64; `image` is to be written to DRAM at DUMP beforehand. It starts without tokens.
+
+    `spent`, by memory, are the entries that it does not show.
+    """
 
     def __init__(self, config, seed):
         self.config, self._rng = config, random.Random(seed)
@@ -29,7 +32,7 @@ class Dump:
         self._order = Sequencer(config, self._rng, dict.fromkeys(Queue, 0), lambda unit: token_nop(self._rng, unit), 0)
         self._areas = 0
         self._words = []
-        self._entry = {name: self._rng.randrange(depth) for name, depth in self._depth.items()}
+        self.spent = {name: self._rng.randrange(depth) for name, depth in self._depth.items()}
         odd = np.random.default_rng(seed).integers(0, 256, WORDS - DUMP, np.uint8) | 1
         self._accumulators()
         self._inputs()
@@ -52,15 +55,15 @@ class Dump:
             self._store()
 
     def _inputs(self):
-        self._load("WGT", self._entry["WGT"])
-        self._load_uop(wgt=self._entry["WGT"])
+        self._load("WGT", self.spent["WGT"])
+        self._load_uop(wgt=self.spent["WGT"])
         self._reset()
         self._nest(Opcode.GEMM, *self._fold("INP", "src"))
         self._store()
 
     def _weights(self):
-        self._load("INP", self._entry["INP"])
-        self._load_uop(src=self._entry["INP"])
+        self._load("INP", self.spent["INP"])
+        self._load_uop(src=self.spent["INP"])
         self._reset()
         self._nest(Opcode.GEMM, *self._fold("WGT", "wgt"))
         self._store()
@@ -101,7 +104,7 @@ class Dump:
         """One micro-op to its entry."""
         self._words.append(encode(self._formats.uop, indices))
         self._order.add(Unit.COMPUTE, {
-            "opcode": int(Opcode.LOAD), "mem_type": int(MemType.UOP), "sram_base": self._entry["UOP"],
+            "opcode": int(Opcode.LOAD), "mem_type": int(MemType.UOP), "sram_base": self.spent["UOP"],
             "dram_base": WORDS // 4 + len(self._words) - 1, "y_size": 1, "x_size": 1})
 
     def _nest(self, opcode, loop, factors=None, *, uop=None, dst=(0, 0), src=(0, 0), **fields):
@@ -109,8 +112,28 @@ class Dump:
         factors = {"dst": dst, "src": src} if factors is None else factors
         for name, (outer, inner) in factors.items():
             fields |= {f"{name}_factor_out": outer, f"{name}_factor_in": inner}
-        bgn, end = uop or (self._entry["UOP"], self._entry["UOP"] + 1)
+        bgn, end = uop or (self.spent["UOP"], self.spent["UOP"] + 1)
         fields |= {"opcode": int(opcode), "uop_bgn": bgn, "uop_end": end, "iter_out": loop[0], "iter_in": loop[1]}
         touches = [("ACC", self._depth["ACC"], slice(None), True)]
         touches += [(name, self._depth[name], slice(None), False) for name in ("INP", "WGT")]
         self._order.add(Unit.COMPUTE, fields, touches)
+
+
+def blank(config):
+    """A program, (n, 2) uint64, that fills all scratchpads with zeros; DRAM must be zero at DUMP."""
+    rng = random.Random(0)
+    order = Sequencer(config, rng, dict.fromkeys(Queue, 0), lambda unit: token_nop(rng, unit), 0)
+    for name, unit in (("INP", Unit.LOAD), ("WGT", Unit.LOAD), ("UOP", Unit.COMPUTE), ("ACC", Unit.COMPUTE)):
+        first, depth = 0, config.depth[name]
+        while first < depth:          # one tile from DRAM, and as much padding around it as there can be
+            width = min(depth - first, 31)
+            height = min((depth - first) // width, 31)
+            fields = {"opcode": int(Opcode.LOAD), "mem_type": int(MemType[name]), "sram_base": first,
+                      "dram_base": DUMP // config.tile_bytes[name], "x_size": 1, "y_size": 1}
+            for axis, size in (("x", width), ("y", height)):
+                fields |= {f"{axis}_pad_0": (size - 1) // 2, f"{axis}_pad_1": size // 2}
+            order.add(unit, fields)
+            first += width * height
+    order.finish()
+    formats = layouts(config)
+    return np.array([to_words(encode(formats.of(fields["opcode"]), fields)) for fields, _ in order.insns], np.uint64)

@@ -64,6 +64,35 @@ def _flags(word, config):
             if queue is not None and fields[flag]]
 
 
+def _users(case, queue, verb):
+    """(launch, position, flag) of each instruction that gives ("push") or takes ("pop") a token of `queue`; for
+    tokens that are there before the first launch (None, None, None)."""
+    before = [(None,) * 3] * (case.tokens.get(queue.name.lower(), 0) if verb == "push" else 0)
+    return before + [(number, n, flag) for number, launch in enumerate(case.launches)
+                     for n, words in enumerate(launch.insns.tolist())
+                     for flag, used in _flags(from_words(words), case.config)
+                     if used == queue and flag.startswith(verb)]
+
+
+def _without(case, queue, first, last):
+    """The case without the tokens `first` to `last` of a queue."""
+    streams, layout = [launch.insns.copy() for launch in case.launches], layouts(case.config).memory
+    tokens, name = dict(case.tokens), queue.name.lower()
+    for verb in ("push", "pop"):
+        for number, n, flag in _users(case, queue, verb)[first:last]:
+            if number is None:
+                tokens = {key: count - (key == name) for key, count in tokens.items() if count > (key == name)}
+            else:
+                streams[number][n, 0] &= ~np.uint64(1 << layout[flag].offset)
+    launches = tuple(replace(launch, insns=insns) for launch, insns in zip(case.launches, streams, strict=True))
+    return replace(case, tokens=tokens, launches=launches)
+
+
+def _is_idle(word, config):
+    fields = decode(layouts(config).memory, word)
+    return fields["opcode"] <= Opcode.STORE and not any(fields[name] for name in ("x_size", *TOKEN_FLAGS))
+
+
 class Shrinker:
     """`fails(case)` says whether a case shows the difference; at most `seconds` are spent. `say` hears of progress."""
 
@@ -73,8 +102,8 @@ class Shrinker:
 
     def shrink(self, case):
         """The smallest case found that still fails."""
-        for step in (self._launches, self._neutral, self._pairs, self._idle, self._behaviour, self._numbers,
-                     self._neutral, self._pairs, self._idle):
+        for step in (self._launches, self._neutral, self._idle, self._pairs, self._idle, self._behaviour,
+                     self._numbers, self._neutral, self._pairs, self._idle, self._launches):
             case = step(case)
             self._say(f"{sum(len(launch.insns) for launch in case.launches)} instructions left")
         return case
@@ -123,41 +152,37 @@ class Shrinker:
         return self._each(case, change)
 
     def _pairs(self, case):
-        """Without the n-th token of a queue: neither given nor taken."""
-        for number in range(len(case.launches)):
-            for queue in Queue:
-                turn = 0
-                while (smaller := self._without(case, number, queue, turn)) is not None:
-                    kept = self._try(case, smaller)
-                    turn += kept is case
-                    case = kept
+        """Without tokens: the n-th one of a queue is neither given nor taken."""
+        for queue in Queue:
+            case = self._leave_out(case, lambda case, queue=queue: len(_users(case, queue, "push")),
+                                   lambda case, first, last, queue=queue: _without(case, queue, first, last))
         return case
-
-    def _without(self, case, number, queue, turn):
-        insns = case.launches[number].insns.copy()
-        for verb in ("push", "pop"):
-            users = [(n, flag) for n, words in enumerate(insns.tolist())
-                     for flag, used in _flags(from_words(words), case.config)
-                     if used == queue and flag.startswith(verb)]
-            if turn >= len(users):
-                return None
-            n, flag = users[turn]
-            insns[n, 0] &= ~np.uint64(1 << layouts(case.config).memory[flag].offset)
-        return case.with_launch(number, insns=insns)
 
     def _idle(self, case):
         """Without the instructions that do nothing."""
         for number, launch in enumerate(case.launches):
-            n = 0
-            while n < len(case.launches[number].insns):
-                insns = case.launches[number].insns
-                fields = decode(layouts(case.config).memory, from_words(insns[n].tolist()))
-                idle = fields["opcode"] <= Opcode.STORE and not fields["x_size"]
-                smaller = case.with_launch(number, insns=np.delete(insns, n, 0))
-                kept = self._try(case, smaller) if idle and not any(fields[flag] for flag in TOKEN_FLAGS) else case
-                n += kept is case
-                case = kept
+            def idle(case, number=number):
+                return [n for n, words in enumerate(case.launches[number].insns.tolist())
+                        if _is_idle(from_words(words), case.config)]
+
+            def without(case, first, last, number=number, idle=idle):
+                insns = np.delete(case.launches[number].insns, idle(case)[first:last], 0)
+                return case.with_launch(number, insns=insns)
+
+            case = self._leave_out(case, lambda case, idle=idle: len(idle(case)), without)
             case = self._try(case, case.with_launch(number, address=launch.address & ~0xFFF))
+        return case
+
+    def _leave_out(self, case, count, without):
+        """Try `without(case, first, last)` on ranges of the `count(case)` things there are: large, then small ones."""
+        size = max(count(case), 1)
+        while size:
+            first = 0
+            while first < count(case):
+                kept = self._try(case, without(case, first, first + size))
+                first += size if kept is case else 0
+                case = kept
+            size //= 2
         return case
 
     def _behaviour(self, case):

@@ -1,0 +1,56 @@
+"""Planted bugs: random programs find each of them, or else they would not find the real ones."""
+
+import pytest
+from mutation import mutated_verilog
+
+from vta.fuzz.campaign import Campaign
+from vta.fuzz.compare import open_pair
+from vta.hw.config import PRESETS
+
+pytestmark = [pytest.mark.slow, pytest.mark.rtl]
+PROGRAMS = 300
+TINY = PRESETS["tiny"]
+MUTANTS = {
+    "no forwarding from the step before": (
+        "accumulate", "ahead = writing_valid & writing.write & (writing.dst == index) & read",
+        "ahead = writing_valid & writing.write & (writing.dst == index) & read & (index != index)"),
+    "forwarding from the wrong distance": (
+        "accumulate", "Mux(late_write & (late_dst == index), late_result.as_value(), value)",
+        "Mux(late_write & (late_dst == index), result.as_value(), value)"),
+    "a token given while one is taken is lost": (
+        "tokens", "self.count + self.push - self.pop", "self.count + (self.push & ~self.pop) - self.pop"),
+    "one padding tile too many": (
+        "receiver", "final.eq(new.x_pad_1 + new.y_pad_1 * width)", "final.eq(new.x_pad_1 + new.y_pad_1 * width + 1)"),
+    "bursts that cross 4 KiB": (
+        "request", "in_block.eq(block - beat[:block.bit_length() - 1])", "in_block.eq(block)"),
+    "reset leaves the output buffer": (
+        "accumulate", "out_write.en.eq(writing_valid & writing.write)",
+        "out_write.en.eq(writing_valid & writing.write & (writing.operation != Operation.ZERO))"),
+    "ACC_8BIT without its sign": (
+        "acc_tiles", "chunk.data[8 * (lane % narrow):][:8].as_signed()", "chunk.data[8 * (lane % narrow):][:8]"),
+    "a src tile kept though it was written": (
+        "sequence", "m.d.sync += kept.eq(0)", "m.d.sync += kept.eq(kept)"),
+    "micro-ops overwritten before they are read": (
+        "index", "(missing == 1) & nest.step.valid & apart", "(missing == 1) & nest.step.valid"),
+    "WLAST a beat early": (
+        "writer", "last.eq(sent == lens.r_data)", "last.eq(sent + 1 >= lens.r_data)"),
+    "a STORE's token before its response": (
+        "store", "answered.eq((owed != 0) | writer.response | ~end.burst)", "answered.eq(1)"),
+    "a left shift by 32 that is none": (
+        "alu", "amount.eq(Cat(y[:5], left & (y[:5] == 0)))", "amount.eq(y[:5])"),
+    "instructions behind FINISH are executed": (
+        "fetch", "m.d.sync += [left.eq(0), wanted.eq(0), dropping.eq(1)]", "m.d.sync += []"),
+    "rows joined that do not touch": (
+        "request", "region.x_bytes == region.stride", "region.x_bytes <= region.stride"),
+    "an index out of range that nobody reports": (
+        "index", "step.beyond.eq(uop_beyond |", "step.beyond.eq("),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_random_programs_find(name, monkeypatch):
+    verilog = mutated_verilog(TINY, monkeypatch, *MUTANTS[name])
+    with Campaign(TINY, pair=lambda: open_pair(TINY, verilog=verilog), shrink_seconds=0) as campaign:
+        failure = campaign.run(PROGRAMS)
+    assert failure is not None, f"{PROGRAMS} programs passed"
+    assert failure.differences
