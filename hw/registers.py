@@ -89,7 +89,7 @@ def register_map(config):
             Field("busy", 0, 1, "A run is under way."),
             Field("done", 1, 1, "The last run has ended (the finish bit)."),
             Field("error", 2, 1, "ERROR holds a cause."),
-            Field("drained", 3, 1, "No AXI transfer is outstanding."),
+            Field("drained", 3, 1, "No transfer is outstanding, no unit executes."),
             Field("cycles_wrapped", 4, 1, "The last run took 2^32 cycles or more."))),
         Register("error", 0x58, "ro", "The first error since it was last cleared.", (
             Field("cause", 0, 4, "ErrorCause."), Field("unit", 4, 2, "Unit that met it (Unit)."),
@@ -103,7 +103,7 @@ def register_map(config):
         Register("watchdog", 0x68, "rw", "Cycles without progress after which a run is ended; 0: never."),
         Register("reset", 0x6C, "wo", "Soft reset.", (
             Field("reset", 0, 1, "Write 1: tokens, queues, errors and control go to their state after power-up; "
-                  "memories and pointers stay. Wait for `drained`, or for the bit `busy` to clear, first."),)),
+                  "memories and pointers stay. A run is ended; it is over when `drained` is 1."),)),
     ]
     regs += [Register(f"tokens_{queue.name.lower()}", 0x70 + 4 * queue, "rwh",
                       f"Tokens in the {queue.name} queue; writing sets them (only between runs).")
