@@ -24,7 +24,7 @@ def _raw(generator, unit, what, **fields):
     layout = generator.formats.memory
     flags = encode(layout, dict.fromkeys(("pop_prev", "pop_next", "push_prev", "push_next"), 1))
     keep = encode(layout, {name: (1 << layout[name].width) - 1 for name in fields}) | flags
-    generator._note(f"hostile: {what}")
+    generator.note(f"hostile: {what}")
     generator.faulty += 1
     word = generator.rng.getrandbits(INSN_BITS) & ~keep | encode(layout, fields)
     generator.order.add(unit, {"word": word})
@@ -49,27 +49,27 @@ def unknown_store(generator):
 
 @hostile
 def unknown_operation(generator):
-    generator._note("hostile: unknown ALU operation")
+    generator.note("hostile: unknown ALU operation")
     generator.faulty += 1
     generator.alu(operation=generator.rng.choice((5, 6, 7)))
 
 
 @hostile
 def load_wraps(generator):
-    generator._note("hostile: LOAD beyond its memory")
+    generator.note("hostile: LOAD beyond its memory")
     generator.load(beyond=True)
 
 
 @hostile
 def store_wraps(generator):
-    generator._note("hostile: STORE beyond its memory")
+    generator.note("hostile: STORE beyond its memory")
     generator.store(beyond=True)
 
 
 @hostile
 def uop_load_wraps(generator):
     depth = generator.config.depth["UOP"]
-    generator._note("hostile: LOAD UOP beyond its memory")
+    generator.note("hostile: LOAD UOP beyond its memory")
     generator.load_uops(at=depth - 1, count=3)
 
 
@@ -77,7 +77,7 @@ def uop_load_wraps(generator):
 def uop_range_wraps(generator):
     """A kernel whose micro-ops go on at the beginning of the memory."""
     depth, rng = generator.config.depth["UOP"], generator.rng
-    generator._note("hostile: micro-op range beyond its memory")
+    generator.note("hostile: micro-op range beyond its memory")
     generator.load_uops(at=0, count=4)
     generator.load_uops(at=depth - 4, count=4)
     nest = (depth - rng.randint(1, 4), depth + rng.randint(1, 4), rng.randint(1, 3), rng.randint(1, 3))
@@ -86,20 +86,20 @@ def uop_range_wraps(generator):
 
 @hostile
 def gemm_wraps(generator):
-    generator._note("hostile: GEMM index beyond its memory")
+    generator.note("hostile: GEMM index beyond its memory")
     generator.gemm(beyond=True)
 
 
 @hostile
 def alu_wraps(generator):
-    generator._note("hostile: ALU index beyond its memory")
+    generator.note("hostile: ALU index beyond its memory")
     generator.alu(beyond=True)
 
 
 @hostile
 def flags_without_queue(generator):
     """Token flags that mean no queue of the unit."""
-    generator._note("hostile: token flag without a queue")
+    generator.note("hostile: token flag without a queue")
     if generator.rng.random() < 0.5:
         generator.store(pop_next=1, push_next=1)
     else:
@@ -109,7 +109,7 @@ def flags_without_queue(generator):
 
 @hostile
 def store_with_padding(generator):
-    generator._note("hostile: STORE with padding")
+    generator.note("hostile: STORE with padding")
     generator.store(x_pad_0=3, y_pad_0=1, x_pad_1=15, y_pad_1=2)
 
 
@@ -117,7 +117,7 @@ def store_with_padding(generator):
 def token_that_never_comes(generator):
     """Everything is done, then compute waits for ever."""
     order = generator.order
-    generator._note("hostile: stuck for want of a token")
+    generator.note("hostile: stuck for want of a token")
     order.settle()
     while order.queues[Queue.L2G]:
         order.pop(Queue.L2G)
@@ -130,7 +130,7 @@ def token_that_never_comes(generator):
 @stuck
 def no_finish(generator):
     """Everything is done, and that is all."""
-    generator._note("hostile: no FINISH")
+    generator.note("hostile: no FINISH")
     generator.order.settle()
     generator.order.nop(Unit.COMPUTE)
 
