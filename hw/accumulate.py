@@ -81,41 +81,45 @@ class Accumulate(wiring.Component):
             with m.If(slot.operation == Operation.MOVE):
                 m.d.sync += loaded.eq(self.tile)
 
-        # cycle 1: what the banks gave, or what has been written since
-        def fresh(index):
-            value = Mux(bank_of(index), banks[1].as_value(), banks[0].as_value())
-            value = Mux(late_write & (late_dst == index), late_result.as_value(), value)
-            return Mux(writing_valid & writing.write & (writing.dst == index), result.as_value(), value)
+        # the slot that writes is the newest source of a tile, also for the slot just behind it
+        def writes(index):
+            return writing_valid & writing.write & (writing.dst == index)
 
-        x_q, y_q, x, y = (Signal(tile, name=name) for name in ("x_q", "y_q", "x", "y"))
+        def choose(select, values):
+            """One of four, in one table of six inputs a bit."""
+            low, high = (Mux(select[0], values[2 * n + 1], values[2 * n]) for n in range(2))
+            return Mux(select[1], high, low)
+
+        # cycle 1: what the banks gave, or what has been written since; an operand in wait takes what is written to it
+        x_q, y_q, x = (Signal(32 * self.config.lanes, name=name) for name in ("x_q", "y_q", "x"))
+        sources = [banks[0].as_value(), banks[1].as_value(), late_result.as_value(), result.as_value()]
+        ahead_x, ahead_src = operating.read_x & writes(operating.x), operating.read_src & writes(operating.src)
+        moves = reading_valid & (reading.operation == Operation.MOVE)
         m.d.sync += operating_valid.eq(reading_valid)
         with m.If(reading_valid):
             m.d.sync += operating.eq(reading)
-        with m.If(reading_valid & reading.read_x):
-            m.d.sync += x_q.eq(fresh(reading.x))
-        with m.Elif(operating_valid & operating.read_x):
-            m.d.sync += x_q.eq(x)
-        with m.If(reading_valid & (reading.operation == Operation.MOVE)):
-            m.d.sync += y_q.eq(loaded)
-        with m.Elif(reading_valid & reading.read_src):
-            m.d.sync += y_q.eq(fresh(reading.src))
-        with m.Elif(operating_valid & operating.read_src):
-            m.d.sync += y_q.eq(y)
+        for name, kept, read, index, ahead, moved in (
+                ("x", x_q, reading.read_x, reading.x, ahead_x, 0),
+                ("src", y_q, reading.read_src, reading.src, ahead_src, moves)):
+            read, select = reading_valid & read, Signal(2, name=f"select_{name}")
+            late = late_write & (late_dst == index)
+            newest = writes(index) | ~read
+            m.d.comb += select.eq(Cat(Mux(late, 0, bank_of(index)) | newest, late | newest))
+            with m.If(moved | read | (operating_valid & ahead)):
+                m.d.sync += kept.eq(Mux(moved, loaded.as_value(), choose(select, sources)))
 
         # cycle 2: the operation, on the result of the slot just ahead where that wrote the operand
-        def newest(read, index, value):
-            ahead = writing_valid & writing.write & (writing.dst == index) & read
-            return Mux(ahead, result.as_value(), value.as_value())
-
-        m.d.comb += [x.eq(newest(operating.read_x, operating.x, x_q)),
-                     y.eq(newest(operating.read_src, operating.src, y_q))]
+        m.d.comb += x.eq(Mux(ahead_x, result.as_value(), x_q))
+        select_y = Signal(2)
+        m.d.comb += select_y.eq(Mux(operating.is_gemm, 3, Mux(operating.use_imm, 2, ahead_src)))
         next_result = Signal(tile)
         for n in range(self.config.lanes):
+            waiting = y_q.word_select(n, 32).as_signed()
             m.submodules[f"lane_{n}"] = lane = AluLane()
             m.d.comb += [
                 lane.en.eq(operating_valid), lane.operation.eq(operating.operation),
-                lane.phase.eq(operating.phase), lane.x.eq(x[n]),
-                lane.y.eq(Mux(operating.is_gemm, self.dot[n], Mux(operating.use_imm, operating.imm, y[n]))),
+                lane.phase.eq(operating.phase), lane.x.eq(x.word_select(n, 32)),
+                lane.y.eq(choose(select_y, [waiting, result[n], operating.imm, self.dot[n]])),
                 next_result[n].eq(lane.result),
             ]
         m.d.sync += [writing_valid.eq(operating_valid), late_write.eq(writing_valid & writing.write)]
