@@ -161,6 +161,11 @@ s[res_conv].reorder(ic_out, b_inn, oc_inn, y_inn, ic_inn, dy, dx, x_inn, b_tns, 
 #
 #     load    | 0 | 1 | 0 | 1 | 0 | 1 |
 #     compute     | 0 | 1 | 0 | 1 | 0 | 1 |
+#
+# The same program over time, on one thread and on two. On one, the tensor core waits for each load; on two it
+# never waits again once the first data is there:
+#
+# ![load, compute and store over time](../pictures/virtual-threads.svg)
 
 # VTA only supports 2 virtual threads
 v_threads = 2

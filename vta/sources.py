@@ -39,11 +39,14 @@ class Source:
 
 
 def open_source(path, config=None):
-    """The Source at `path`: a vector (.npz), a program, a folder of raw binaries, or assembly text, which is
-    read for `config` (a Config). SourceError, or the reader's own error, where it is none of them."""
+    """The Source at `path`: a vector (.npz), a program, a folder of raw binaries, a Python file whose function
+    `build(config)` returns a program, or assembly text; the last two are read for `config` (a Config).
+    SourceError, or the reader's own error, where it is none of them."""
     path = Path(path)
     if path.is_dir():
         return _from_program(import_raw(path))
+    if path.suffix == ".py":
+        return _from_program(open_program(path, config))
     if path.suffix == SUFFIX or _holds_program(path):
         return _from_program(Program.load(path))
     if path.suffix == ".npz" or zipfile.is_zipfile(path):

@@ -14,6 +14,7 @@ import numpy as np
 
 from vta.compiler.timing import predict
 from vta.hw.config import Config
+from vta.roofline import Point, peak, roofline
 from vta.runtime.device import open_device
 from vta.runtime.progress import Progress
 from vta.runtime.replay import replay
@@ -36,6 +37,7 @@ def add_arguments(parser):
     parser.add_argument("--only", default="*", metavar="PATTERN", help="rows whose name matches, e.g. 'resnet18_C*'")
     parser.add_argument("--vectors", type=Path, metavar="FOLDER", help="measure the vector files in FOLDER too")
     parser.add_argument("--write", type=Path, metavar="FILE", help="replace the table in this Markdown file")
+    parser.add_argument("--roofline", type=Path, metavar="FILE", help="draw the roofline into this SVG file")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Row:
     seconds: float
     loss: tuple | None
     predicted: int
+    read_bytes: int
+    write_bytes: int
 
     @property
     def efficiency(self):
@@ -72,6 +76,9 @@ def run(args):
     print(text)
     if args.write:
         _replace(args.write, text)
+    if args.roofline:
+        points = [Point(row.name, row.gemm * peak(config), row.read_bytes, row.write_bytes, row.cycles) for row in rows]
+        args.roofline.write_text(roofline(points, config, args.latency).svg())
     return 0
 
 
@@ -85,14 +92,15 @@ def _measurements(args, config):
             yield name, measure
 
 
-def _row(device, name, latency, insns, result, tokens=None):
+def _row(device, name, latency, insns, result, uops, tokens=None):
     config = device.config
     least = bound(insns, config, latency=latency, bus_bytes=config.bus_bytes, tokens_before=tokens).cycles
     worst = advice(result)
     counts = result.counters
     return Row(name, len(insns), counts["gemm_steps"], counts["alu_steps"], least, result.cycles, result.seconds,
                worst[:2] if worst else None,
-               predict(insns, config, latency, tokens_before=tokens).cycles)
+               predict(insns, config, latency, tokens_before=tokens, uops=uops).cycles,
+               counts["read_beats"] * config.bus_bytes, counts["write_beats"] * config.bus_bytes)
 
 
 def _by_hand(device, name, latency):
@@ -100,7 +108,7 @@ def _by_hand(device, name, latency):
     program = module.build(device.config)
     with Progress(name, sys.stderr, None) as progress:
         result = module.main(device, progress=progress)
-    return _row(device, name, latency, program.code.insns, result)
+    return _row(device, name, latency, program.code.insns, result, _image(program.code))
 
 
 def _layer(device, name, latency):
@@ -110,7 +118,7 @@ def _layer(device, name, latency):
         packed, result = operator.run(device, *arguments, progress=progress)
     if not np.array_equal(operator.output(packed), operator.reference(*arguments)):
         raise ValueError(f"{name}: the result on the RTL differs from numpy")
-    return _row(device, name, latency, operator.program.code.insns, result)
+    return _row(device, name, latency, operator.program.code.insns, result, _image(operator.program.code))
 
 
 def _vector(path, device, name, latency):
@@ -119,7 +127,13 @@ def _vector(path, device, name, latency):
         outcome = replay(vector, device, progress=progress)
     if not outcome.equal:
         raise ValueError(f"{path}: {outcome.differences[0]}")
-    return _row(device, name, latency, vector.insns, outcome.result, vector.tokens_before)
+    words = device.memory.bytes.view("<u4")      # vectors leave their micro-ops where they were
+    return _row(device, name, latency, vector.insns, outcome.result,
+                lambda at, count: words[at:at + count], vector.tokens_before)
+
+
+def _image(code):
+    return lambda at, count: code.uops[at:at + count]
 
 
 def table(rows, config, latency):

@@ -1,0 +1,40 @@
+"""Draw what load, compute and store do over time: a picture (SVG), and the same in numbers.
+
+The cycles come from the compiler's timing model, which needs no run (docs/performance.md has its error).
+Several files are drawn one below the other on one scale. Reads what `vta check` reads.
+"""
+
+from pathlib import Path
+
+NAME = "timeline"
+HELP = "draw what the units do over time, as SVG"
+EPILOG = "example: vta timeline examples/conv2d_by_hand.py --to 60000 --out conv.svg"
+
+
+def add_arguments(parser):
+    parser.add_argument("files", nargs="+", metavar="FILE",
+                        help="vector, program, raw folder, Python file with build(config), or assembly text")
+    parser.add_argument("--out", type=Path, default=Path("timeline.svg"), metavar="FILE.svg",
+                        help="the picture (default: %(default)s)")
+    parser.add_argument("--from", type=int, default=0, dest="first", metavar="CYCLE", help="the first cycle drawn")
+    parser.add_argument("--to", type=int, dest="last", metavar="CYCLE", help="the last (default: the end)")
+    parser.add_argument("--latency", type=int, default=16, help="memory latency in cycles (default: %(default)s)")
+    parser.add_argument("--config", metavar="NAME|FILE", default="default",
+                        help="configuration for Python files and assembly text (default: %(default)s)")
+
+
+def run(args):
+    from vta.hw.config import Config
+    from vta.sources import open_source
+    from vta.timeline import Lane, summary, timeline
+
+    config, lanes = Config.load(args.config), []
+    for path in args.files:
+        source = open_source(path, config)
+        lanes.append(Lane(Path(path).stem, source.insns, source.config, source.facts.get("tokens_before")))
+    picture = timeline(lanes, args.first, args.last, args.latency)
+    for lane in lanes:
+        print("\n".join(summary(lane, args.latency)))
+    args.out.write_text(picture.svg())
+    print(args.out)
+    return 0
