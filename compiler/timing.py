@@ -3,15 +3,29 @@
 `predict` goes through the instructions once, in program order. Each unit works in order; an instruction
 starts when it is fetched, its tokens are there and its unit is free; a token carries the time at which it is
 given. Loads of inputs and weights, loads for compute, and stores each have their turn of beats on a port;
-what compute loads, and the stream itself, is taken out of the bulk loads' beats. The constants are cycles
-measured on the RTL; everything else follows from the configuration.
+what compute loads, and the stream itself, is taken out of the bulk loads' beats. Accumulator tiles may arrive
+ahead of their turn; when it comes they take a cycle for each beat, or each tile of padding. The constants are
+cycles measured on the RTL; everything else follows from the configuration.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from vta.hw.isa import TOKEN_FLAGS, UNIT_QUEUES, AluOp, MemType, Opcode, Queue, Unit, extract, layouts, unit_of
+from vta.hw.isa import (
+    TOKEN_FLAGS,
+    UNIT_QUEUES,
+    AluOp,
+    MemType,
+    Opcode,
+    Queue,
+    Unit,
+    decode,
+    extract,
+    from_words,
+    layouts,
+    unit_of,
+)
 
 CONSTANTS = {
     "latency": 16,        # read address to first beat, last write beat to response: the memory's
@@ -22,6 +36,7 @@ CONSTANTS = {
     "gemm": 0,            # a GEMM besides its steps
     "alu": 0,             # an ALU instruction besides its steps
     "mul": 4,             # a step of MUL
+    "clash": 1,           # a step of two tensors in one accumulator bank, besides
     "token": 1,           # from the last step of a kernel to its token
     "load_uop": 2,        # from the last beat of a LOAD in compute to the next kernel's first step
     "fetch_share": 0.2,   # of the beats of the stream that a LOAD in compute waits for
@@ -57,11 +72,15 @@ class Span:
     waited: Queue | None
 
 
-def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None, spans=None):
-    """The Prediction for a stream, (n, 2) uint64; tokens_before: {"s2g": 1, ...}, tokens there at the
-    start. `spans`: a list that receives a Span for each instruction, in program order."""
+def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None, spans=None, uops=None):
+    """The Prediction for a stream, (n, 2) uint64.
+
+    tokens_before: {"s2g": 1, ...}, tokens there at the start. spans: a list that receives a Span for each
+    instruction, in program order. uops: a function (dram_base, count) to that many micro-op words; without it
+    ALU steps of two tensors are taken to lie in different banks.
+    """
     c = constants | ({} if latency is None else {"latency": latency})
-    rows = _rows(insns, config, c["mul"])
+    rows = _rows(insns, config, c, uops)
     tokens = [[0] * (tokens_before or {}).get(queue.name.lower(), 0) for queue in Queue]
     taken = [0] * len(Queue)
     depth = {LOAD: config.load_queue_depth, COMPUTE: config.compute_queue_depth + c["turns"],
@@ -71,7 +90,7 @@ def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None
     busy = {unit.name.lower(): 0 for unit in depth}
     per_insn = 16 / config.bus_bytes
     fetched, seen = c["latency"] + c["fetch"], {LOAD: 0, COMPUTE: 0}
-    for n, (unit, opcode, work, pops, pushes) in enumerate(rows):
+    for n, (unit, opcode, work, slots, pops, pushes) in enumerate(rows):
         mine = issued[unit]
         fetched = max(fetched + 1, c["latency"] + c["fetch"] + (n + 1) * per_insn)
         if len(mine) >= depth[unit]:
@@ -95,7 +114,7 @@ def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None
                     begin += min(port[LOAD] - begin, config.read_ahead_beats / 2)
                     port[LOAD] += work
                 port[COMPUTE] = begin + work
-                done[COMPUTE] = max(done[COMPUTE], port[COMPUTE] + c["load_uop"])
+                done[COMPUTE] = max(done[COMPUTE] + slots, port[COMPUTE] + c["load_uop"])
             elif work:
                 done[COMPUTE] = max(done[COMPUTE], start) + work + c["gemm" if opcode == Opcode.GEMM else "alu"]
             else:
@@ -133,17 +152,23 @@ def traffic(insns, config):
     return {"read_bytes": int(moved[False] * config.bus_bytes), "write_bytes": int(moved[True] * config.bus_bytes)}
 
 
-def _rows(insns, config, mul):
-    """[(unit, opcode, beats or cycles of steps, queues popped, queues pushed)] of all instructions."""
+def _rows(insns, config, constants, uops):
+    """[(unit, opcode, beats or cycles of steps, cycles of accumulator tiles, queues popped, queues pushed)] of all."""
     known = layouts(config)
-    get = {name: extract(insns, known.memory[name]) for name in
-           ("opcode", "mem_type", "x_size", "y_size", *TOKEN_FLAGS)}
+    get = {name: extract(insns, field) for name, field in known.memory if name != "dram_base"}
     nest = {name: extract(insns, known.gemm[name]) for name in ("uop_bgn", "uop_end", "iter_out", "iter_in")}
     steps = np.maximum(nest["uop_end"] - nest["uop_bgn"], 0) * nest["iter_out"] * nest["iter_in"]
-    steps[(get["opcode"] == Opcode.ALU) & (extract(insns, known.alu["alu_opcode"]) == AluOp.MUL)] *= mul
+    alu = get["opcode"] == Opcode.ALU
+    steps[alu & (extract(insns, known.alu["alu_opcode"]) == AluOp.MUL)] *= constants["mul"]
+    if uops is not None:
+        steps += constants["clash"] * clashes(insns, config, uops)
     sizes = np.array([config.tile_bytes[kind.name] for kind in MemType] + [0, 0])
-    beats = get["x_size"] * get["y_size"] * sizes[get["mem_type"]] / config.bus_bytes
-    runs = (get["opcode"] == Opcode.GEMM) | (get["opcode"] == Opcode.ALU)
+    moves = get["x_size"] * get["y_size"]
+    beats = moves * sizes[get["mem_type"]] / config.bus_bytes
+    to_acc = (get["mem_type"] == MemType.ACC) | (get["mem_type"] == MemType.ACC_8BIT)
+    tiles = ((get["x_size"] + get["x_pad_0"] + get["x_pad_1"]) * (get["y_size"] + get["y_pad_0"] + get["y_pad_1"])
+             * (to_acc & (moves != 0)))
+    runs = alu | (get["opcode"] == Opcode.GEMM)
     work = np.where(runs, steps, np.where(get["opcode"] <= Opcode.STORE, beats, 0)).tolist()
     flags = [get[flag].astype(bool).tolist() for flag in TOKEN_FLAGS]
     rows = []
@@ -151,5 +176,45 @@ def _rows(insns, config, mul):
         unit = unit_of(opcode, memory)
         ends = [queue for queue, flag in zip(UNIT_QUEUES[unit], flags, strict=True) if flag[n] and queue is not None]
         pops = ends[:sum(bool(flag[n]) for flag in flags[:2])]
-        rows.append((unit, opcode, work[n], pops, ends[len(pops):]))
+        slots = max(tiles[n], work[n]) if opcode == Opcode.LOAD and tiles[n] else 0
+        rows.append((unit, opcode, work[n], slots, pops, ends[len(pops):]))
     return rows
+
+
+def clashes(insns, config, uops):
+    """For each instruction, its ALU steps whose src and dst lie in one accumulator bank (n,) int64.
+
+    The bank of a tile is the parity of its index's bits; a src used twice running, and not written between, is
+    read once (see the accumulator's docstring in the hardware)."""
+    known = layouts(config)
+    memory = np.zeros(2 * config.depth["UOP"], np.uint32)        # what lies beyond is never right, but indexed
+    found, seen, version = np.zeros(len(insns), np.int64), {}, 0
+    opcodes, kinds = extract(insns, known.memory["opcode"]), extract(insns, known.memory["mem_type"])
+    tensor = (opcodes == Opcode.ALU) & (extract(insns, known.alu["use_imm"]) == 0)
+    loads = (opcodes == Opcode.LOAD) & (kinds == MemType.UOP) & (extract(insns, known.memory["x_size"]) != 0)
+    for n in np.flatnonzero(tensor | loads):
+        word = from_words(insns[n])
+        if loads[n]:
+            load = decode(known.memory, word)
+            words = uops(load["dram_base"], load["x_size"])
+            at = load["sram_base"] % config.depth["UOP"]
+            memory[at:at + len(words)] = words
+            version += 1
+            continue
+        key = word >> 7, version
+        if key not in seen:
+            seen[key] = _clashes(decode(known.alu, word), known.uop, memory, config.depth["ACC"])
+        found[n] = seen[key]
+    return found
+
+
+def _clashes(alu, layout, memory, depth):
+    """The clashing steps of one ALU instruction."""
+    words = memory[alu["uop_bgn"]:alu["uop_end"]]
+    outer, inner = np.arange(alu["iter_out"])[:, None, None], np.arange(alu["iter_in"])[None, :, None]
+    dst, src = ((extract(words, layout[name])[None, None] + outer * alu[f"{name}_factor_out"]
+                 + inner * alu[f"{name}_factor_in"]).ravel() % depth for name in ("dst", "src"))
+    parity = np.bitwise_count(dst ^ src) & 1
+    kept = np.zeros(len(src), bool)
+    kept[1:] = (src[1:] == src[:-1]) & (dst[:-1] != src[1:])
+    return int(np.count_nonzero((parity == 0) & (dst != src) & ~kept))
