@@ -52,7 +52,7 @@ def test_bars_have_their_kinds(lane):
     assert seen[Unit.LOAD] == ["load", "load"]
     assert seen[Unit.COMPUTE] == ["uop", "reset", "wait", "gemm", "alu", "wait"]   # for the store
     assert seen[Unit.STORE] == ["wait", "store"]
-    store, alu = found[-1], next(bar for bar in found if bar.kind == "alu")
+    store, alu = (next(bar for bar in found if bar.kind == kind) for kind in ("store", "alu"))
     assert store.begin > alu.end and store.end - store.begin == 64 * 16 / CONFIG.bus_bytes
 
 
