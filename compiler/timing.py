@@ -144,9 +144,9 @@ def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None
 
 def traffic(insns, config):
     """{"read_bytes", "write_bytes"} of a stream, the stream itself included."""
-    rows = _rows(insns, config, 1)
+    rows = _rows(insns, config, CONSTANTS, None)
     moved = {True: 0, False: 16 * len(rows) / config.bus_bytes}
-    for unit, opcode, work, _, _ in rows:
+    for unit, opcode, work, *_ in rows:
         if opcode <= Opcode.STORE:
             moved[unit is STORE] += work
     return {"read_bytes": int(moved[False] * config.bus_bytes), "write_bytes": int(moved[True] * config.bus_bytes)}

@@ -4,17 +4,19 @@ int8 operands are widened on their way into the accumulator. Two shares of it ta
 goes on while the next piece is loaded and computed.
 """
 
+import math
+
 import numpy as np
 
-from vta.compiler.ops.operator import Operator, Post, need
-from vta.compiler.ops.window import MAX_LOOP, cut
+from vta.compiler.ops.operator import Operator, Post, cycles, need
+from vta.compiler.ops.window import Slots, cut
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
-from vta.compiler.timing import predict
 from vta.hw.config import Config
 from vta.hw.isa import AluOp, MemType
 from vta.runtime.layout import pack_activations, unpack_activations
 
+SLOTS = 4          # shares of the accumulator that take turns, at most
 MEMORY = {"int8": MemType.ACC_8BIT, "int32": MemType.ACC}
 
 
@@ -50,24 +52,28 @@ def _elementwise(name, shape, operands, post, config, dtype, operations=None):
     operations = post.operations() if operations is None else operations
     tiles = (-(-shape[0] // config.batch), -(-shape[1] // config.block), *shape[2:])
     packed = (*tiles, config.batch, config.block)
-    total = int(np.prod(tiles))
-    p = Pipeline(config)
     names = ("a", "b")[:operands]
-    sources = [p.buffer(each, packed, dtype, "input", "NCHWnc") for each in names]
-    out = p.buffer("out", packed, "int8", "output", "NCHWnc")
-    share = config.depth["ACC"] // 2
-    piece = min(share // operands, MAX_LOOP)
-    for number, (first, count) in enumerate(cut(total, piece)):
-        base = number % 2 * share
-        for operand, source in enumerate(sources):
-            p.load(MEMORY[dtype], base + operand * piece, source, first, count)
-        if operands == 2:
-            p.alu(AluOp.ADD, [(count, 1, 1)], [(base, base + piece)])
-        for opcode, imm in operations or [(AluOp.SHR, 0)]:
-            p.alu(opcode, [(count, 1)], [(base,)], imm)
-        p.store(base, out, first, count)
 
-    code = p.code()
+    def emit(piece):
+        p = Pipeline(config)
+        sources = [p.buffer(each, packed, dtype, "input", "NCHWnc") for each in names]
+        out = p.buffer("out", packed, "int8", "output", "NCHWnc")
+        slots = Slots(min(SLOTS, config.depth["ACC"] // (operands * piece)), operands * piece)
+        for number, (first, count) in enumerate(cut(math.prod(tiles), piece)):
+            base, _ = slots.hold(number)
+            for operand, source in enumerate(sources):
+                p.load(MEMORY[dtype], base + operand * piece, source, first, count)
+            if operands == 2:
+                p.alu(AluOp.ADD, [(count, 1, 1)], [(base, base + piece)])
+            for opcode, imm in operations or [(AluOp.SHR, 0)]:
+                p.alu(opcode, [(count, 1)], [(base,)], imm)
+            p.store(base, out, first, count)
+        return p.code()
+
+    # small pieces let loads and computation overlap, large ones take fewer instructions
+    largest = config.depth["ACC"] // 2 // operands
+    codes = [(piece, emit(piece)) for piece in (largest >> n for n in range(5)) if piece]
+    piece, code = min(codes, key=lambda each: cycles(each[1]))
 
     def reference(*arrays):
         return post.reference(sum(array.astype(np.int32) for array in arrays))
@@ -76,4 +82,4 @@ def _elementwise(name, shape, operands, post, config, dtype, operations=None):
               for each in names}
     return Operator(name, Program.from_code(code, name), inputs,
                     lambda packed: unpack_activations(packed, config, shape[1], shape[0]), reference,
-                    {"tilings": piece, "predicted": predict(code.insns, config).cycles, "post": post})
+                    {"tilings": piece, "predicted": cycles(code), "post": post})

@@ -4,11 +4,10 @@ common."""
 import numpy as np
 
 from vta.compiler.ops.emitter import Emitter
-from vta.compiler.ops.operator import Operator
+from vta.compiler.ops.operator import Operator, cycles
 from vta.compiler.ops.search import choose
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
-from vta.compiler.timing import predict
 from vta.runtime.layout import pack_bias
 
 
@@ -52,6 +51,6 @@ def window_operator(name, config, windows, post, tiles, inputs, output, referenc
              for window in windows]
     code = emit(parts)
     about = {"windows": [window for window, _ in parts], "tilings": [chosen for _, chosen in parts], "post": post,
-             "predicted": predict(code.insns, config).cycles,
+             "predicted": cycles(code),
              "floor": sum(w.steps + (1 + post.adds + len(post.operations())) * w.outputs for w in windows)}
     return Operator(name, Program.from_code(code, name, constants), inputs, output, reference, about)

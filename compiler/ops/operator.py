@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vta.compiler.program import Program
+from vta.compiler.timing import predict
 from vta.hw.isa import IMM_BITS, AluOp
 
 IMM_MAX = (1 << IMM_BITS - 1) - 1
@@ -60,6 +61,11 @@ class Operator:
         """(packed result, the device's RunResult)."""
         outputs, result = self.program.run(device, **self.pack(*arrays), **options)
         return outputs["out"], result
+
+
+def cycles(code):
+    """How many cycles the timing model gives a `Code`."""
+    return predict(code.insns, code.config, uops=lambda first, count: code.uops[first:first + count]).cycles
 
 
 def need(ok, message):

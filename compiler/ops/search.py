@@ -8,10 +8,10 @@ constants are those of `compiler.timing`.
 import itertools
 import math
 
-from vta.compiler.ops.operator import need
+from vta.compiler.ops.operator import cycles, need
 from vta.compiler.ops.tilings import kept
 from vta.compiler.ops.window import Plan, Tiling, ramp, split_loops
-from vta.compiler.timing import CONSTANTS, predict
+from vta.compiler.timing import CONSTANTS
 
 MAX_UOPS = 4          # a kernel fills at most this share (1/n) of the micro-op memory
 INSTRUCTION = 4       # cycles that one more instruction costs, about
@@ -127,4 +127,4 @@ def choose(window, post, config, emit, tiling=None):
     tiling = tiling or kept(window, post, config)
     if tiling is not None:
         return tiling
-    return min(diverse(window, post, config, JUDGED), key=lambda each: predict(emit(each).insns, config).cycles)
+    return min(diverse(window, post, config, JUDGED), key=lambda each: cycles(emit(each)))
