@@ -135,6 +135,23 @@ def interrupt_and_its_bits(device, driver):
     return "done and error"
 
 
+def reset_ends_a_run(device, driver):
+    """A soft reset in the middle of a long run ends it, whatever is under way; the next run is right."""
+    program = _Program(device)
+    for words in (program.endless, program.many_loads):
+        with _stream(device, words) as stream:
+            driver.launch(stream.address, len(words), 0)
+            busy = driver.fields("status")["busy"]
+            driver.reset()
+        if words is program.endless:             # the other may be over before a slow host asks
+            _expect("busy during the run", busy, 1)
+        _expect("busy after reset", driver.fields("status")["busy"], 0)
+        _expect("irq_status after reset", driver.fields("irq_status"), {"done": 0, "error": 0})
+        device.run_insns(program.good)
+    _good_again(device, program)
+    return "amid ALU steps, amid loads"
+
+
 def full_token_queue(device, driver):
     """A full dependency queue stalls its producer and says so; no token is lost."""
     depth = device.config.token_depth
@@ -216,10 +233,11 @@ def deadlock(device):
     return str(error)
 
 
-REGISTER_CHECKS = (identification, every_register_and_field, interrupt_and_its_bits, full_token_queue)
+REGISTER_CHECKS = (identification, every_register_and_field, interrupt_and_its_bits, reset_ends_a_run,
+                   full_token_queue)
 CHECKS = (identification, every_register_and_field, launches_in_a_row, reset_clears_tokens, unknown_opcode,
           index_out_of_range, read_from_nowhere, write_to_nowhere, deadlock, interrupt_and_its_bits,
-          full_token_queue)
+          reset_ends_a_run, full_token_queue)
 
 
 def _raises(kind, device, words):
@@ -271,6 +289,8 @@ class _Program:
             load_uop, load_acc, halve,
             self._transfer(Opcode.STORE, MemType.OUT, nowhere, pop_prev=1, push_prev=1))
         self.deadlock = self._words(self._halve(pop_prev=1, iter_in=0))
+        self.endless = self._words(load_uop, load_acc, self._halve(iter_out=10_000, iter_in=10_000))
+        self.many_loads = self._words(*[load_acc] * 200, halve, store, *[load_acc] * 200)
         self.push_l2g = self._words({"opcode": Opcode.LOAD, "mem_type": MemType.INP, "push_next": 1},
                                     self._halve(pop_next=1, iter_in=0))
 

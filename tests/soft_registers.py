@@ -10,7 +10,10 @@ from vta.sim.functional import Simulator
 
 
 class SoftRegisters:
-    """`read` and `write` by offset, as the RTL's control port; runs happen at launch, at once."""
+    """`read` and `write` by offset, as the RTL's control port.
+
+    Runs happen at launch, at once; those without a watchdog do not end before a reset.
+    """
 
     def __init__(self, config, memory):
         self.memory, self.simulator = memory, Simulator(config)
@@ -30,10 +33,13 @@ class SoftRegisters:
         name = self.names.get(offset)
         if name in TOKENS:
             self.simulator.tokens[TOKENS[name]] = value
+        elif name == "control" and value & 1 and self.words["watchdog"] == 0:
+            self.words["status"] = 8 | 1
         elif name == "control" and value & 1 and not self.hang:
             self._run()
         elif name == "reset":
             self.simulator.tokens[:] = [0] * len(Queue)
+            self.words["status"] = 8
         elif name == "irq_status":
             self.words[name] &= ~value
             if value & 2:

@@ -90,6 +90,14 @@ class ResetKeepsTokens(SoftRegisters):
             super().write(offset, value)
 
 
+class ResetGoesOnRunning(SoftRegisters):
+    def write(self, offset, value):
+        status = self.words["status"]
+        super().write(offset, value)
+        if self.names.get(offset) == "reset":
+            self.words["status"] = status
+
+
 class StaleFinish(SoftRegisters):
     def _run(self):
         super()._run()
@@ -117,6 +125,7 @@ class WrongCause(SoftRegisters):
     (StuckBit, "every register and field"), (WritableIdentity, "every register and field"),
     (WritesTwo, "every register and field"),
     (ErrorStays, "interrupt and its bits"), (ResetKeepsTokens, "reset clears tokens"),
+    (ResetGoesOnRunning, "reset ends a run"),
     (StaleFinish, "interrupt and its bits"), (LosesToken, "launches in a row"),
     (WrongCause, "unknown opcode"), (WrongCause, "read from nowhere"), (WrongCause, "deadlock")])
 def test_planted_fault_is_noticed(registers, check):
