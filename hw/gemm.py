@@ -18,14 +18,15 @@ def balanced_sum(terms):
 
 
 def dual_product(x, w0, w1):
-    """x * w0 and x * w1 (all signed 8 bits) in the one product of a DSP48E1: (w1 * 2^16 + w0) * x."""
-    return ((w1 << 16) + w0) * x
+    """x * w0 and x * w1 (all signed 8 bits) in one DSP48E1: ((w1 * 2^16) + w0) * x + 2^15, a 32-bit word.
+
+    Rounding by 2^15 returns what the low product, where negative, borrows from the high one."""
+    return ((w1 << 16) + w0) * x + (1 << 15)
 
 
 def split_product(product):
-    """The two factors' products in a `dual_product`, the high one as (value, carry to add): the low one,
-    when negative, has borrowed 1 from it."""
-    return product[:16].as_signed(), (product[16:32].as_signed(), product[15])
+    """The two factors' products in a `dual_product`: (x * w0, x * w1)."""
+    return (product[:16] ^ (1 << 15)).as_signed(), product[16:32].as_signed()
 
 
 class Gemm(wiring.Component):
@@ -62,22 +63,14 @@ class Gemm(wiring.Component):
                     for k, product in enumerate(products):
                         m.d.sync += product.eq(dual_product(
                             element(inp, b, k), element(wgt, j, k), element(wgt, j + 1, k)))
-                low, high, carries = [], [], []
-                for product in products:
-                    w0, (w1, carry) = split_product(product)
-                    low.append(w0)
-                    high.append(w1)
-                    carries.append(carry)
+                low, high = zip(*map(split_product, products), strict=True)
                 group = max(block // 4, 1)
-                for lane, terms, extra in ((j, low, None), (j + 1, high, carries)):
+                for lane, terms in ((j, low), (j + 1, high)):
                     partials = [Signal(signed(self.dot_bits), name=f"partial_{b}_{lane}_{g}")
                                 for g in range(block // group)]
                     with m.If(valid[2]):
-                        for g, partial in enumerate(partials):
-                            total = balanced_sum(terms[g * group:][:group])
-                            if extra:
-                                total = total + balanced_sum(extra[g * group:][:group])
-                            m.d.sync += partial.eq(total)
+                        m.d.sync += [partial.eq(balanced_sum(terms[g * group:][:group]))
+                                     for g, partial in enumerate(partials)]
                     with m.If(valid[3]):
                         m.d.sync += self.dot[b * block + lane].eq(balanced_sum(partials))
         return m
