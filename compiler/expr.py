@@ -90,6 +90,8 @@ class Lin(_Arith):
     def value(self, env):
         """The integer it is when the variables have the values of `env`."""
         total = self.const
+        if not self.terms:
+            return total
         for atom, n in self.terms.items():
             total += n * (env[atom] if isinstance(atom, Var) else max(form.value(env) for form in atom.forms))
         return total

@@ -178,11 +178,16 @@ class Stream:
         self._check_open()
         self._kernel = kernel = Kernel(site, self.layouts)
         try:
-            yield
+            yield kernel
         finally:
             self._kernel = None
         if not kernel.words:
             raise StreamError(f"kernel {site!r} has no micro-ops")
+        self.uop_again(kernel)
+
+    def uop_again(self, kernel):
+        """Emit a kernel that `uop_kernel` gave: the same as recording it once more."""
+        self._check_open()
         kernel.instruction(0)               # refuses what no instruction can say before anything is emitted
         begin, offset, due = self._cache.place(kernel)
         if due:

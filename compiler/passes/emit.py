@@ -7,7 +7,7 @@ Out: the finished Code. Loops run here, in Python; every linear form has become 
 
 from contextlib import ExitStack
 
-from vta.compiler.ir import Dma, For, Push, Scope, Seq, Token
+from vta.compiler.ir import Dma, For, Push, Scope, Seq, Token, walk
 from vta.compiler.passes.rewrite import memory_of
 from vta.compiler.stream import Stream
 from vta.hw.isa import MemType, Unit
@@ -50,13 +50,35 @@ class _Emitter:
         elif isinstance(node, Push):
             self.push(node)
         elif isinstance(node, Scope) and node.kind == "uop":
-            site = self.sites.setdefault(id(node), f"{node.value} {len(self.sites)}")
-            with self.stream.uop_kernel(site), ExitStack() as loops:
-                for loop in node.loops:
-                    loops.enter_context(self.stream.uop_loop(*loop))
-                self.visit(node.body)
+            self.kernel(node)
         else:
             self.visit(node.body)
+
+    def kernel(self, scope):
+        """Record the kernel of a uop scope, or repeat it where the variables it depends on are as they were."""
+        if id(scope) not in self.sites:
+            self.sites[id(scope)] = f"{scope.value} {len(self.sites)}", self._outer(scope), {}
+        site, variables, recorded = self.sites[id(scope)]
+        values = tuple(self.env[var] for var in variables)
+        if values in recorded:
+            self.stream.uop_again(recorded[values])
+            return
+        with self.stream.uop_kernel(site) as recorded[values], ExitStack() as loops:
+            for loop in scope.loops:
+                loops.enter_context(self.stream.uop_loop(*loop))
+            self.visit(scope.body)
+
+    def _outer(self, scope):
+        """The loop variables outside of the scope that its micro-ops depend on."""
+        own, used = set(), set()
+        for node in walk(scope):
+            if isinstance(node, For):
+                own.add(node.var)
+            elif isinstance(node, Push):
+                for pointer in (node.dst, node.src, node.wgt):
+                    if pointer:
+                        used |= pointer.index.variables | ({self.thread} if pointer.buffer.threads > 1 else set())
+        return sorted(used - own, key=lambda var: var.name)
 
     def address(self, pointer):
         """The tile on chip: the buffer's place, the thread's share, the index."""
