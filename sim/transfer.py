@@ -57,7 +57,7 @@ class Pieces:
         self.last = self.width * extent("y")
         depth = by_type(columns.config.depth)[columns.mem_type[positions]]
         self.first = np.where(load, np.maximum(self.last - depth, 0), 0)
-        self.over = moves & (memory["sram_base"][positions] + self.last > depth)
+        self.over = moves & (self.last > 0) & (memory["sram_base"][positions] + self.last > depth)
         if (self.last - self.first > MAX_TILES).any():
             self._cut()
 

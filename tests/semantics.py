@@ -243,6 +243,14 @@ def load_without_rows_pads_only(p):
 
 
 @case
+def empty_transfer_is_nowhere(p):
+    """Without a tile to move, an index beyond the memory is no error."""
+    p.fill(ACC, [7])
+    p.fill(ACC, [1], sram=65535, x=1, y=0)
+    return [(p.store(1), [7]), (p.store(1, sram=65535, y=0, room=1), [0x55])]
+
+
+@case
 def weights_can_be_padded(p):
     """Decision D9."""
     p.uops((0, 0, 0))

@@ -95,9 +95,8 @@ class Generator(Kernels):
         whole = {name: (0, self.config.depth[name]) for name in self.windows}
         parts = [{name: (start + t * (size // threads), size // threads) for name, (start, size) in whole.items()}
                  for t in range(threads)]
-        for queue, unit in ((Queue.G2L, Unit.COMPUTE), (Queue.S2G, Unit.STORE)):
+        for queue in (Queue.G2L, Queue.S2G):
             for _ in range(threads - len(order.queues[queue])):
-                order.know(unit, Unit.COMPUTE, order.clock[Unit.COMPUTE][Unit.COMPUTE])
                 order.push(queue)
         for _ in range(rng.choice((1, 2, 4))):
             for self.windows in parts:
