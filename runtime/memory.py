@@ -152,6 +152,12 @@ class Memory:
             data = np.frombuffer(data, np.uint8)
         self.view(address, data.size)[:] = data
 
+    def flush(self):
+        """What the host wrote is in DRAM now. Devices do it before a run; here host and DRAM are one."""
+
+    def invalidate(self):
+        """The host sees what the accelerator wrote. Devices do it after a run."""
+
     def extents(self):
         """Ranges (address, nbytes), ascending, outside of which every byte is zero."""
         if self._file is None:

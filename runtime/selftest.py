@@ -261,6 +261,7 @@ def _good_again(device, program):
 def _stream(device, words):
     stream = device.memory.alloc(words.nbytes, 4096)
     stream.view(np.uint64)[:] = words.reshape(-1)
+    device.memory.flush()
     return stream
 
 
