@@ -59,6 +59,32 @@ def test_two_programs_in_turn(device):
     assert device.memory.alloc(1).address == free + 64, "the programs' memory is free again"
 
 
+def check_many(device, count):
+    with Jobs(device) as jobs:
+        program = jobs.load(shift(2))
+        futures = [program.submit(data=data(n)) for n in range(count)]
+        for n, future in enumerate(futures):
+            assert (future.result(DEADLINE)[0]["res"] == (data(n) >> 2).astype(np.int8)).all()
+
+
+def test_on_a_remote_device():
+    pytest.importorskip("msgpack")
+    from vta.runtime.serve import Server
+    server = Server(lambda: FunctionalDevice("tiny", 1 << 20), None)
+    threading.Thread(target=server.serve_forever).start()
+    try:
+        with open_device(server.url, "tiny") as device:
+            check_many(device, 50)
+    finally:
+        server.close()
+
+
+@pytest.mark.rtl
+def test_on_the_rtl():
+    with open_device("tsim", "tiny", memory_size=1 << 20) as device:
+        check_many(device, 10)
+
+
 def test_inputs_are_written_while_another_run_is_under_way(device, monkeypatch):
     running, go_on = threading.Event(), threading.Event()
     plain = FunctionalDevice._run
