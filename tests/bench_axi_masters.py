@@ -15,7 +15,7 @@ SIZE = 1 << 16
 STALLS = {
     "none": lambda seed: itertools.repeat(False),
     "cyclic": lambda seed: itertools.cycle((False, True, True, False, True)),
-    "random": lambda seed: iter(lambda rng=random.Random(seed): rng.random() < 0.5, None),
+    "random": lambda seed: map((0.5).__gt__, iter(random.Random(seed).random, None)),
 }
 
 

@@ -122,7 +122,7 @@ def random_slots(random, count, tiles):
 @each_stall
 @pytest.mark.parametrize("tiles", [2, 4, 16])
 def test_all_kinds_mixed(tiles, stalls):
-    run(fill() + random_slots(Random(tiles), 400, tiles), stalls, seed=tiles)
+    run(fill() + random_slots(Random(tiles), 250, tiles), stalls, seed=tiles)
 
 
 KINDS = {

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from mover import Mover
 
-from vta.hw.axi import CONSTANTS, ID_BITS, bus_log, burst_layout, lite_signature, read_signature, write_signature
+from vta.hw.axi import CONSTANTS, ID_BITS, burst_layout, bus_log, lite_signature, read_signature, write_signature
 from vta.hw.config import PRESETS
 from vta.hw.verilog import to_verilog
 from vta.sim.build import build
