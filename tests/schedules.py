@@ -3,10 +3,28 @@ it)."""
 
 from types import SimpleNamespace
 
+import pytest
+
 import vta
 from vta import te, topi
+from vta.compiler.expr import CompileError
+from vta.compiler.ir import walk
+from vta.compiler.lowering import lower_program
+from vta.hw.config import PRESETS
 
 env = vta.get_env()
+DEFAULT = PRESETS["default"]
+
+
+def nodes(program, kind):
+    """All nodes of a kind, in program order."""
+    return [node for node in walk(program.body) if isinstance(node, kind)]
+
+
+def refuse(schedule, args, message, config=DEFAULT):
+    """Lowering must refuse with this message."""
+    with pytest.raises(CompileError, match=message):
+        lower_program(schedule, args, config)
 
 
 def vector_add(tiles=4):

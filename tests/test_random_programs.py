@@ -5,9 +5,11 @@ import pytest
 import random_programs
 
 from vta.compiler.checker import CheckError
+from vta.hw.config import PRESETS
 from vta.runtime.device import open_device
 
 QUICK, ALL = 25, 500
+CONFIG = PRESETS["default"]
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +50,22 @@ def test_some(kind, devices):
 @pytest.mark.parametrize("kind", ["operator", "expression"])
 def test_many(kind, devices):
     assert run(kind, range(QUICK, QUICK + ALL), devices) > ALL // 3
+
+
+@pytest.mark.rtl
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["operator", "expression"])
+def test_on_the_rtl(kind):
+    """25 that are built, of one configuration: its simulator is compiled once."""
+    right, seed = 0, 10_000
+    with open_device("tsim", CONFIG) as device:
+        while right < 25:
+            seed += 1
+            try:
+                what, case = getattr(random_programs, kind)(seed)
+            except ValueError:
+                continue
+            if case.config == CONFIG:
+                result, reference = case.run(device)
+                assert np.array_equal(result, reference), f"{kind} {seed} is wrong on the RTL: {what}"
+                right += 1

@@ -14,6 +14,7 @@ _PUBLIC = {
     "Jobs": "vta.runtime.jobs:Jobs",
     "te": "vta.compiler.te:",
     "topi": "vta.compiler.topi:",
+    "ops": "vta.compiler.ops:",
     "get_env": "vta.compiler.environment:get_env",
     "lower": "vta.compiler.lowering:lower",
     "build": "vta.compiler.build:build",

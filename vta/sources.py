@@ -10,6 +10,7 @@ import numpy as np
 from vta.compiler.assembler import AssemblyError, assemble
 from vta.compiler.build import Module
 from vta.compiler.checker import check
+from vta.compiler.ops.operator import Operator
 from vta.compiler.program import HEAD, SUFFIX, Program
 from vta.compiler.raw import import_raw
 from vta.hw.config import Config
@@ -64,7 +65,7 @@ def open_source(path, config=None):
 
 def open_program(path, config=None):
     """The Program at `path`: a program file, a folder of raw binaries, or a Python file whose function
-    `build(config)` returns one, or what `vta.build` returned."""
+    `build(config)` returns one, or what `vta.build` returned, or an operator."""
     path = Path(path)
     if path.is_dir():
         return import_raw(path)
@@ -84,7 +85,7 @@ def open_program(path, config=None):
         raise SourceError(f"{path}: {type(error).__name__}: {error}") from error
     if not callable(build):
         raise SourceError(f"{path} has no function build(config) that returns a program")
-    if isinstance(program, Module):
+    if isinstance(program, (Module, Operator)):
         program = program.program
     if not isinstance(program, Program):
         raise SourceError(f"{path}: build returned a {type(program).__name__}, not a program")

@@ -1,0 +1,28 @@
+"""Pass inplace: results take over the memory of dead operands."""
+
+from schedules import env, refuse, vector_add
+
+from vta import te
+from vta.compiler.lowering import lower_loops
+from vta.compiler.passes import inplace
+
+
+def test_inplace_shares_the_dead_operand():
+    s, args, _ = vector_add()
+    program = inplace.run(lower_loops(s, args))
+    assert [buffer.name for buffer in program.buffers] == ["A_buf", "B_buf"]
+
+
+def test_inplace_leaves_what_is_read_twice():
+    shape = (1, 2, env.BATCH, env.BLOCK_OUT)
+    A = te.placeholder(shape, name="A", dtype="int32")
+    A_buf = te.compute(shape, lambda *i: A(*i), "A_buf")
+    B = te.compute(shape, lambda *i: A_buf(*i) >> 1, "B")
+    C = te.compute(shape, lambda *i: B(*i) + A_buf(*i), "C")
+    D = te.compute(shape, lambda *i: C(*i).astype("int8"), "D")
+    s = te.create_schedule(D)
+    for stage, pragma in ((A_buf, env.dma_copy), (B, env.alu), (C, env.alu)):
+        s[stage].set_scope(env.acc_scope)
+        s[stage].pragma(stage.op.axis[0], pragma)
+    s[D].pragma(D.op.axis[0], env.dma_copy)
+    refuse(s, [A, D], "alu of stage B: its first operand must be .* read only here")
