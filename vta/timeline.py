@@ -30,12 +30,13 @@ class TimelineError(ValueError):
 
 @dataclass(frozen=True)
 class Lane:
-    """One panel: a stream, (n, 2) uint64, under a name. tokens_before: {"s2g": 1, ...}."""
+    """One panel: a stream, (n, 2) uint64, under a name. tokens_before, uops: as `predict` takes them."""
 
     name: str
     insns: np.ndarray
     config: Config
     tokens_before: dict | None = None
+    uops: object = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def bars(lane, latency=16):
     """(cycles of the run, [Bar, ...]) of a lane, in order for each unit. TimingError for a stream that
     has no prediction."""
     spans, found = [], []
-    cycles = predict(lane.insns, lane.config, latency, tokens_before=lane.tokens_before, spans=spans).cycles
+    cycles = predict(lane.insns, lane.config, latency, tokens_before=lane.tokens_before, spans=spans,
+                     uops=lane.uops).cycles
     kinds, last = _kinds(lane.insns, lane.config), dict.fromkeys((Unit.LOAD, Unit.COMPUTE, Unit.STORE), 0)
     for span in spans:
         if span.waited is not None and span.begin > last[span.unit]:

@@ -31,10 +31,23 @@ def run(args):
     config, lanes = Config.load(args.config), []
     for path in args.files:
         source = open_source(path, config)
-        lanes.append(Lane(Path(path).stem, source.insns, source.config, source.facts.get("tokens_before")))
+        lanes.append(Lane(Path(path).stem, source.insns, source.config, source.facts.get("tokens_before"),
+                          _uops(source)))
     picture = timeline(lanes, args.first, args.last, args.latency)
     for lane in lanes:
         print("\n".join(summary(lane, args.latency)))
     args.out.write_text(picture.svg())
     print(args.out)
     return 0
+
+
+def _uops(source):
+    """The function from (dram_base, count) to micro-op words; those that the source does not have are 0."""
+    import numpy as np
+
+    from vta.hw.isa import UOP_BYTES
+
+    def words(at, count):
+        data = source.memory(at * UOP_BYTES, count * UOP_BYTES)
+        return np.zeros(count, "<u4") if data is None else np.ascontiguousarray(data).view("<u4")
+    return words
