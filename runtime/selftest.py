@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from vta.hw.config import PRESETS
-from vta.hw.isa import AluOp, MemType, Opcode, Unit, encode, layouts, to_words
+from vta.hw.isa import Unit
 from vta.hw.registers import ErrorCause, identity
 from vta.runtime.device import BusError, DeadlockError, DeviceError, InstructionError, TokenError
 from vta.runtime.driver import Driver
+from vta.runtime.selftest_program import SelftestProgram
 
 LAUNCHES = 100
-NOWHERE = 0xF000_0000            # a bus address without memory, on every board and in simulation
 PATTERNS = (0, 0xFFFF_FFFF, 0xAAAA_AAAA, 0x5555_5555)
 WATCHDOG = 2000
 
@@ -116,7 +116,7 @@ def _unchanged_by(driver, register, value):
 
 def interrupt_and_its_bits(device, driver):
     """The line goes up at the end of a run, each bit stays until 1 is written to it, `error` clears ERROR."""
-    program = _Program(device)
+    program = SelftestProgram(device)
     for words, bits, cause in ((program.good, {"done": 1, "error": 0}, ErrorCause.NONE),
                                (program.unknown_opcode, {"done": 1, "error": 1}, ErrorCause.OPCODE)):
         with _stream(device, words) as stream:
@@ -137,7 +137,7 @@ def interrupt_and_its_bits(device, driver):
 
 def reset_ends_a_run(device, driver):
     """A soft reset in the middle of a long run ends it, whatever is under way; the next run is right."""
-    program = _Program(device)
+    program = SelftestProgram(device)
     for words in (program.endless, program.many_loads):
         with _stream(device, words) as stream:
             driver.launch(stream.address, len(words), 0)
@@ -156,7 +156,7 @@ def full_token_queue(device, driver):
     """A full dependency queue stalls its producer and says so; no token is lost."""
     depth = device.config.token_depth
     device.set_tokens(l2g=depth)
-    program = _Program(device)
+    program = SelftestProgram(device)
     error = _raises(TokenError, device, program.push_l2g)
     program.free()
     _expect("tokens in l2g", device.tokens["l2g"], depth)
@@ -167,7 +167,7 @@ def full_token_queue(device, driver):
 
 def launches_in_a_row(device):
     """Runs one after another, each taking the token that the one before left, results right every time."""
-    program = _Program(device)
+    program = SelftestProgram(device)
     device.set_tokens(s2g=1)
     for n in range(LAUNCHES):
         values = np.arange(device.config.lanes, dtype=np.int32) * 3 + n
@@ -192,7 +192,7 @@ def reset_clears_tokens(device):
 
 
 def unknown_opcode(device):
-    program = _Program(device)
+    program = SelftestProgram(device)
     error = _raises(InstructionError, device, program.unknown_opcode)
     _expect("cause", error.cause, ErrorCause.OPCODE)
     _expect("unit and instruction", (error.unit, error.insn), (Unit.COMPUTE, 2))
@@ -201,7 +201,7 @@ def unknown_opcode(device):
 
 
 def index_out_of_range(device):
-    program = _Program(device)
+    program = SelftestProgram(device)
     error = _raises(InstructionError, device, program.index)
     _expect("cause", error.cause, ErrorCause.INDEX)
     _good_again(device, program)
@@ -209,7 +209,7 @@ def index_out_of_range(device):
 
 
 def read_from_nowhere(device):
-    program = _Program(device)
+    program = SelftestProgram(device)
     error = _raises(BusError, device, program.read_nowhere)
     _expect("cause", error.cause, ErrorCause.AXI_READ)
     _good_again(device, program)
@@ -217,7 +217,7 @@ def read_from_nowhere(device):
 
 
 def write_to_nowhere(device):
-    program = _Program(device)
+    program = SelftestProgram(device)
     error = _raises(BusError, device, program.write_nowhere)
     _expect("cause", error.cause, ErrorCause.AXI_WRITE)
     _good_again(device, program)
@@ -226,7 +226,7 @@ def write_to_nowhere(device):
 
 def deadlock(device):
     """A token that never comes: the watchdog ends the run; after a reset the device works again."""
-    program = _Program(device)
+    program = SelftestProgram(device)
     error = _raises(DeadlockError, device, program.deadlock)
     device.reset()
     _good_again(device, program)
@@ -263,52 +263,3 @@ def _stream(device, words):
     stream.view(np.uint64)[:] = words.reshape(-1)
     device.memory.flush()
     return stream
-
-
-class _Program:
-    """Streams around one idea: load an accumulator tile from `source`, halve it, store it to `target`."""
-
-    def __init__(self, device):
-        self._config, self._formats = device.config, layouts(device.config)
-        tiles = device.config.tile_bytes
-        self.source = device.memory.alloc(tiles["ACC"], 4096)
-        self.target = device.memory.alloc(tiles["OUT"], 4096)
-        self._uop = device.memory.alloc(64, 4096)
-        self._uop.array[:] = 0
-        nowhere = (NOWHERE - getattr(device, "bus_base", 0)) % (1 << 32)
-        load_uop = self._transfer(Opcode.LOAD, MemType.UOP, self._uop.address)
-        load_acc = self._transfer(Opcode.LOAD, MemType.ACC, self.source.address)
-        halve = self._halve(push_next=1)
-        store = self._transfer(Opcode.STORE, MemType.OUT, self.target.address, pop_prev=1, push_prev=1)
-        self.good = self._words(load_uop, load_acc, halve, store)
-        self.token_chain = self._words(load_uop, load_acc, self._halve(pop_next=1, push_next=1), store)
-        self.unknown_opcode = self._words(load_uop, load_acc, {"opcode": 6}, halve, store)
-        last = (1 << device.config.acc_depth_log) - 1
-        self.index = self._words(load_uop, load_acc, self._halve(dst_factor_in=last, iter_in=3))
-        self.read_nowhere = self._words(self._transfer(Opcode.LOAD, MemType.ACC, nowhere))
-        self.write_nowhere = self._words(
-            load_uop, load_acc, halve,
-            self._transfer(Opcode.STORE, MemType.OUT, nowhere, pop_prev=1, push_prev=1))
-        self.deadlock = self._words(self._halve(pop_prev=1, iter_in=0))
-        self.endless = self._words(load_uop, load_acc, self._halve(iter_out=10_000, iter_in=10_000))
-        self.many_loads = self._words(*[load_acc] * 200, halve, store, *[load_acc] * 200)
-        self.push_l2g = self._words({"opcode": Opcode.LOAD, "mem_type": MemType.INP, "push_next": 1},
-                                    self._halve(pop_next=1, iter_in=0))
-
-    def free(self):
-        for buffer in (self.source, self.target, self._uop):
-            buffer.free()
-
-    def _transfer(self, opcode, mem, address, **flags):
-        return {"opcode": opcode, "mem_type": mem, "x_size": 1, "y_size": 1, "x_stride": 1,
-                "dram_base": address // self._config.tile_bytes[mem.name], **flags}
-
-    def _halve(self, **fields):
-        return {"opcode": Opcode.ALU, "alu_opcode": AluOp.SHR, "use_imm": 1, "imm": 1, "uop_end": 1,
-                "iter_out": 1, "iter_in": 1, **fields}
-
-    def _words(self, *instructions):
-        """The stream of these instructions and FINISH, (n, 2) uint64."""
-        words = [encode(self._formats.of(fields["opcode"]), fields)
-                 for fields in (*instructions, {"opcode": Opcode.FINISH})]
-        return np.array([to_words(word) for word in words], np.uint64)
