@@ -8,7 +8,7 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
-from vta.hw.boards import NAME, VLNV
+from vta.hw.boards import NAME, VERSION, VLNV
 from vta.hw.registers import ADDRESS_BITS, identity, register_map
 
 SPIRIT = "http://www.spiritconsortium.org/XMLSchema/SPIRIT/1685-2009"
@@ -91,7 +91,7 @@ def component_xml(config, verilog, verilog_file="vta.v"):
     _model(root, ports)
     _file_sets(root, verilog_file)
     _element("description", root, "Versatile Tensor Accelerator: an instruction-driven int8 matrix unit")
-    _parameters(root, {"Component_Name": NAME}, "PARAM_VALUE")
+    _parameters(root, {"Component_Name": f"{NAME}_v{VERSION.replace('.', '_')}"}, "PARAM_VALUE")
     _xilinx_extensions(root, config)
     return _text(root)
 
@@ -118,7 +118,7 @@ def _parameters(parent, values, prefix):
     for name, value in values.items():
         parameter = _element("parameter", parameters)
         _element("name", parameter, name)
-        _element("value", parameter, value, id=f"{prefix}.{name.upper()}")
+        _element("value", parameter, value, id=f"{prefix}.{name}")
 
 
 def _bus(buses, name, library, kind, mode, reference=None):

@@ -10,6 +10,7 @@ import hmac
 import secrets
 import socket
 import threading
+import time
 from dataclasses import asdict
 
 import vta
@@ -64,6 +65,7 @@ class Server:
             except OSError:
                 if self._stopping:
                     return
+                time.sleep(0.1)                  # out of file descriptors, for instance: some may come back
                 continue
             if not self._room.acquire(blocking=False):
                 connection.close()
