@@ -55,7 +55,8 @@ lint: .venv/ready  ## check the style of the Python code
 VECTORS ?=
 .PHONY: bench
 bench: .venv/ready  ## measure cycles of real layers on the RTL, into docs/performance.md
-	@$(VTA) bench --config $(CONFIG) --write docs/performance.md $(if $(VECTORS),--vectors $(VECTORS))
+	@$(VTA) bench --config $(CONFIG) --write docs/performance.md --roofline docs/pictures/roofline.svg \
+		$(if $(VECTORS),--vectors $(VECTORS))
 
 .PHONY: verilog
 verilog: .venv/ready  ## write the accelerator as build/CONFIG/vta.v
