@@ -34,8 +34,7 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Ptr:
-    """A place in a buffer, in tiles. Once placed, `buffer` is still there for messages and DRAM
-    relocation."""
+    """A place in a buffer, in tiles. Once placed, `buffer` is still there for messages and DRAM relocation."""
 
     buffer: Buffer
     index: Lin
@@ -96,8 +95,7 @@ class Push:
 
 @dataclass(frozen=True)
 class Dma:
-    """A 2-D transfer between `dram` and `sram`; sizes, strides and pads in tiles (linear forms but
-    `stride`)."""
+    """A 2-D transfer between `dram` and `sram`; sizes, strides and pads in tiles (linear forms but `stride`)."""
 
     store: bool
     dram: Ptr
@@ -111,8 +109,7 @@ class Dma:
 
 @dataclass(frozen=True)
 class Token:
-    """push or pop of one dependency token between two modules; a pop belongs to `target`, a push to
-    `source`."""
+    """push or pop of one dependency token between two modules; a pop belongs to `target`, a push to `source`."""
 
     push: bool
     source: str
@@ -121,8 +118,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Program:
-    """Arguments in DRAM, the stages' own buffers, and the body. `threads`: the virtual-thread variable or
-    None."""
+    """Arguments in DRAM, the stages' own buffers, and the body. `threads`: the virtual-thread variable or None."""
 
     args: tuple
     buffers: tuple

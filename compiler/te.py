@@ -19,8 +19,7 @@ DTYPES = ("int8", "int32")
 
 
 class Tensor:
-    """A named array of static shape. `op.axis` and `op.reduce_axis` are its axes; `body` is a Val, None for
-    inputs."""
+    """A named array of static shape. `op.axis` and `op.reduce_axis` are its axes; `body` is a Val, None for inputs."""
 
     def __init__(self, shape, dtype, name, axis=(), body=None):
         if dtype not in DTYPES:
@@ -146,8 +145,7 @@ def stages_of(outputs):
 
 
 def create_schedule(outputs):
-    """The default schedule of the graph that ends in `outputs` (one tensor or a list): every stage by
-    itself."""
+    """The default schedule of the graph that ends in `outputs` (one tensor or a list): every stage by itself."""
     from vta.compiler.schedule import Schedule
     return Schedule(outputs if isinstance(outputs, (list, tuple)) else [outputs])
 

@@ -99,8 +99,7 @@ def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None
         for queue in pops:
             if taken[queue] >= len(tokens[queue]):
                 raise TimingError(f"instruction {n} pops a token of {Queue(queue).name} that nothing before "
-                                  f"it "
-                                  f"in program order pushes")
+                                  f"it in program order pushes")
             if tokens[queue][taken[queue]] > start:
                 start, waited = tokens[queue][taken[queue]], queue
             taken[queue] += 1

@@ -73,8 +73,7 @@ def _axis(phase, size, out, kernel, stride, pad):
     start = len(taps) - 1 - reach
     last = outputs - 1 - start          # the first input that the last output sees
     need(last < size and start < len(taps), f"outputs {phase}, {phase + stride}, ... are not all reached by "
-                                            f"an "
-                                            f"input: use less output_pad")
+                                            f"an input: use less output_pad")
     return taps[::-1], outputs, start
 
 

@@ -41,8 +41,7 @@ def shift(shape, amount, *, rounding=False, clip=(-128, 127), config="default", 
 
 
 def _elementwise(name, shape, operands, post, config, dtype, operations=None):
-    """The operator on (N, C, ...) tensors; `operations` are (opcode, immediate), by default those of
-    `post`."""
+    """The operator on (N, C, ...) tensors; `operations` are (opcode, immediate), by default those of `post`."""
     config = Config.load(config)
     need(len(shape) >= 2 and all(isinstance(size, int) and size >= 1 for size in shape),
          f"shape {shape} must be (N, C, ...), each at least 1")

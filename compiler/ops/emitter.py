@@ -83,8 +83,7 @@ class Emitter:
         need(
             height > y0 + y1 and width > x0 + x1 and max(y0, y1, x0, x1) <= MAX_PAD,
             f"outputs from ({y}, {x}): {y0} + {y1} of {height} rows and {x0} + {x1} of {width} columns of "
-            f"input "
-            f"are padding; some must not be, and a transfer adds at most {MAX_PAD} on a side",
+            f"input are padding; some must not be, and a transfer adds at most {MAX_PAD} on a side",
         )
         planes, area = ng * ni, in_h * in_w
         first = ((n * w.groups + group) * w.cin + ci) * area + (top + y0) * in_w + left + x0

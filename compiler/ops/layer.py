@@ -1,5 +1,4 @@
-"""From windows to an Operator: buffers, bias, tilings, program. What all operators that multiply have in
-common."""
+"""From windows to an Operator: buffers, bias, tilings, program. What all operators that multiply have in common."""
 
 import numpy as np
 

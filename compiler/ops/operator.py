@@ -48,8 +48,7 @@ class Operator:
         packed = {}
         for (name, (shape, pack)), array in zip(self.inputs.items(), arrays, strict=True):
             need(np.shape(array) == tuple(shape), f"{self.name}: {name} has shape {np.shape(array)}, "
-                                                  f"expected "
-                                                  f"{tuple(shape)}")
+                                                  f"expected {tuple(shape)}")
             packed[name] = pack(array)
         return packed
 

@@ -103,15 +103,13 @@ def ranked(window, post, config):
         if cycles < math.inf:
             found.append((cycles, tiling))
     need(found, f"no tiling of this operator fits the memories: one output pixel needs {window.taps} weight "
-                f"tiles "
-                f"(of {config.depth['WGT']}) and {window.taps} input tiles (of {config.depth['INP']})")
+                f"tiles (of {config.depth['WGT']}) and {window.taps} input tiles (of {config.depth['INP']})")
     found.sort(key=lambda pair: pair[0])
     return found
 
 
 def diverse(window, post, config, count):
-    """The best `count` tilings by estimate; of those alike in channels only the best, so that others come
-    in."""
+    """The best `count` tilings by estimate; of those alike in channels only the best, so that others come in."""
     seen, found = set(), []
     for _, tiling in ranked(window, post, config):
         kind = (tiling.outs, tiling.ins, tiling.groups)

@@ -61,8 +61,7 @@ def _operation(nest, config):
 
 
 def _match(store, what):
-    """(opcode, second operand: a load or an int) of the store's value; the first operand is its own
-    memory."""
+    """(opcode, second operand: a load or an int) of the store's value; the first operand is its own memory."""
     def own(value):
         return isinstance(value, Val) and value.op == "load" and value.args == (store.buffer, store.index)
 
@@ -71,8 +70,7 @@ def _match(store, what):
         return AluOp.SHR, 0                # the copy of itself
     if value.op in ("cast", "load", "pad"):
         raise CompileError(f"{what}: it copies {value.loads()[0].args[0].name}: the accumulator cannot copy, "
-                           f"only "
-                           f"change in place; does anything else read that stage, or at another index?")
+                           f"only change in place; does anything else read that stage, or at another index?")
     if value.op in ("shl", "sub") and value.args[1].op == "const":
         negated = Val("const", (-value.args[1].args[0],), value.dtype)
         value = Val({"shl": "shr", "sub": "add"}[value.op], (value.args[0], negated), value.dtype)
@@ -84,8 +82,7 @@ def _match(store, what):
         first, second = second, first
     if not own(first):
         raise CompileError(f"{what}: its first operand must be a stage in the accumulator, read only here "
-                           f"and at "
-                           f"the same index, because the result takes its place")
+                           f"and at the same index, because the result takes its place")
     if second.op == "const":
         return OPCODES[value.op], second.args[0]
     if second.op != "load" or memory_of(second.args[0]) != "ACC":

@@ -105,8 +105,7 @@ def _loops(stage, extents):
         step = factor or nparts
         if size[parent] % step:
             raise CompileError(f"stage {stage.name}: loop {parent} of {size[parent]} iterations cannot be "
-                               f"split "
-                               f"by {step}: choose a divisor")
+                               f"split by {step}: choose a divisor")
         parts = size[parent] // step
         size[outer], size[inner] = (parts, step) if factor else (step, parts)
     loops = {leaf: Var(leaf.name, size[leaf], leaf.kind) if size[leaf] > 1 else None for leaf in stage.leaves}

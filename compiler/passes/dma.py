@@ -48,8 +48,7 @@ def _transfer(nest, config):
     chip, far = (source, copy.buffer) if store else (copy.buffer, source)
     if memory_of(chip) is None or memory_of(far) is not None:
         raise CompileError(f"{what}: it copies from {source.scope} to {copy.buffer.scope}: a transfer is "
-                           f"between "
-                           f"DRAM (global) and a memory on chip")
+                           f"between DRAM (global) and a memory on chip")
     _check_types(what, store, chip, far, copy.value.op)
     lanes = config.tile_bytes["WGT" if memory_of(chip) == "WGT" else "INP"]
     forms = (index, copy.index) if store else (copy.index, index)
@@ -61,8 +60,7 @@ def _transfer(nest, config):
             for var in rest]
     if len(guards) != sum(dim.guard is not None for dim in dims):
         raise CompileError(f"{what}: a padded dimension is not covered by one loop of this transfer, so "
-                           f"whole "
-                           f"transfers could lie in the padding: move the pragma outward or widen the tile")
+                           f"whole transfers could lie in the padding: move the pragma outward or widen the tile")
     return _emit(what, copy.stage, store, Ptr(far, dram.drop(rest)), Ptr(chip, near.drop(rest)), dims, config)
 
 
@@ -110,8 +108,7 @@ def _emit(what, stage, store, far, chip, dims, config):
             size, dram = size - before - after, dram + before * dim.dram
             if max(before.range()[1], after.range()[1]) > MAX_PAD:
                 raise CompileError(f"{what}: {max(before.range()[1], after.range()[1])} tiles of padding: a "
-                                   f"transfer "
-                                   f"adds at most {MAX_PAD}")
+                                   f"transfer adds at most {MAX_PAD}")
         pads.append((before, after))
         sizes.append(size)
     if store and any(dim.guard for dim in dims):

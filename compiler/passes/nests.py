@@ -68,8 +68,7 @@ class _Builder:
         inside = self.thread is not None and self.thread in bounds.path
         if self.thread is not None and stage.scope != "global" and not inside:
             raise CompileError(f"stage {stage.name} is on chip but computed outside of the virtual threads' "
-                               f"loop "
-                               f"{self.thread}: attach it inside")
+                               f"loop {self.thread}: attach it inside")
         buffer = Buffer(stage.name, tuple(bounds.extents), stage.tensor.dtype, stage.scope,
                         self.thread.extent if inside else 1)
         self.attach[buffer] = tuple(bounds.path)

@@ -18,8 +18,7 @@ def run(program, config):
         for buffer in mine:
             if buffer.size % lanes:
                 raise CompileError(f"stage {buffer.name}: its {buffer.size} elements on chip are no whole "
-                                   f"tiles "
-                                   f"of {lanes}")
+                                   f"tiles of {lanes}")
             buffer.offset = share
             share += buffer.size // lanes
         threads = max((buffer.threads for buffer in mine), default=1)
@@ -27,8 +26,7 @@ def run(program, config):
             rows = ", ".join(f"{buffer.name} {buffer.size // lanes}" for buffer in mine)
             raise CompileError(f"memory {memory} holds {config.depth[memory]} tiles, the schedule needs "
                                f"{share * threads}: {rows}, for each of {threads} virtual threads; make the "
-                               f"tiles "
-                               f"of this program smaller")
+                               f"tiles of this program smaller")
         for buffer in mine:
             buffer.stride = share
     return program

@@ -41,8 +41,7 @@ def map_leaves(node, function):
 
 
 def divide(form, divisor, what):
-    """The linear form divided by an integer, which must go without remainder; `what` names it in the
-    error."""
+    """The linear form divided by an integer, which must go without remainder; `what` names it in the error."""
     for n in (*form.terms.values(), form.const):
         if n % divisor:
             raise CompileError(f"{what}: position {form} is not a multiple of a tile of {divisor} elements")
@@ -72,8 +71,7 @@ def strip_tile(variables, forms, lanes, what):
     for var in sorted(inner, key=lambda var: forms[0].coef(var)):
         if any(form.coef(var) != step for form in forms):
             raise CompileError(f"{what}: loop {var} steps by {[form.coef(var) for form in forms]} elements "
-                               f"where a "
-                               f"tile needs {step}")
+                               f"where a tile needs {step}")
         step *= var.extent
     if step != lanes:
         raise CompileError(f"{what}: the inner loops cover {step} elements of a tile of {lanes}")

@@ -25,8 +25,7 @@ def gemm_step(stage, buffer, index, value, inner):
     operands = {memory_of(load.args[0]): load for load in _product(value, what)}
     if set(operands) != {"INP", "WGT"}:
         raise CompileError(f"{what}: one operand must live in env.inp_scope and one in env.wgt_scope, they "
-                           f"are in "
-                           f"{', '.join(load.args[0].scope for load in _product(value, what))}")
+                           f"are in {', '.join(load.args[0].scope for load in _product(value, what))}")
     src, wgt = (Ptr(load.args[0], _tile(load.args[1], inner, (rows, block), what, load.args[0].name))
                 for load, rows in ((operands["INP"], batch), (operands["WGT"], block)))
     data, weights = operands["INP"].args[1], operands["WGT"].args[1]
