@@ -1,0 +1,80 @@
+"""hw/core.py: all units together, for every number of ports; memory may stall and answer in any order."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from memory_bench import ReadPort, WritePort
+from programs import Program
+from stream_bench import Bench
+
+from vta.hw.config import PRESETS
+from vta.hw.core import Core
+from vta.hw.counters import COUNTERS
+from vta.hw.isa import AluOp, MemType, Unit
+from vta.runtime.functional import FunctionalDevice
+
+TINY = PRESETS["tiny"]
+MEMORY = 1 << 18
+EVENTS = ("load_insns", "compute_insns", "store_insns", "inp_tiles", "wgt_tiles", "uop_words", "acc_tiles",
+          "out_tiles", "gemm_steps", "reset_steps", "alu_steps")
+
+
+def program(device, seed):
+    """Load, multiply, add, shift, store; three rounds, the last one with padding and rows apart."""
+    random, config, p = np.random.default_rng(seed), device.config, Program(device)
+
+    def tiles(count, mem):
+        return random.integers(-100, 100, (count, config.tile_bytes[mem.name] // (4 if mem == MemType.ACC else 1)))
+
+    for n in range(3):
+        p.uops((0, 0, 0), (4, 4, 1), sram=2 * n)
+        p.load(MemType.ACC, tiles(8, MemType.ACC))
+        p.load(MemType.INP, tiles(6, MemType.INP), y=3, pads=(1, 0, n, 1))
+        p.load(MemType.WGT, tiles(4, MemType.WGT), sram=n)
+        p.gemm(uop=(2 * n, 2 * n + 2), loop=(2, 4), dst=(0, 1), src=(1, 1), wgt=(1, 0), reset=n == 1)
+        p.alu(AluOp.ADD, uop=(2 * n, 2 * n + 1), loop=(1, 4), dst=(0, 1), src=(0, 2))
+        p.alu(AluOp.SHR, imm=n, uop=(2 * n, 2 * n + 2), loop=(1, 4), dst=(0, 1), src=(0, 1))
+        p.store(2, y=4, stride=3 + n)
+    return p
+
+
+@pytest.mark.parametrize("ports, stalls, reorder", [(1, "none", False), (1, "random", True), (2, "cyclic", True),
+                                                    (4, "random", True)])
+def test_programs(ports, stalls, reorder):
+    config = dataclasses.replace(TINY, axi_ports=ports)
+    device = FunctionalDevice(config, MEMORY)
+    p = program(device, seed=ports)
+    words = p.words()
+    stream = p.data(words, np.uint64)
+    image = bytearray(device.memory.bytes[:MEMORY].tobytes())
+    functional = p.run().counters
+
+    dut = Core(config)
+    b = Bench(dut, stalls, seed=ports)
+    for axi in dut.read:
+        ReadPort(b, config, axi, image, reorder=reorder)
+    WritePort(b, config, dut.write, image)
+    b.set(insn_ptr=stream.address, insn_count=len(words))
+    seen = b.watch(dut.running, dut.finish, dut.error_met, dut.settled & dut.bus_idle, *dut.add)
+
+    async def launch(ctx):
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        ctx.set(dut.running, 1)
+        while not (await ctx.tick().sample(dut.finish))[-1]:
+            pass
+        ctx.set(dut.running, 0)
+    b.process(launch)
+    b.run(until=lambda: any(row[1] for row in seen), after=100)
+
+    for buffer in p.buffers:
+        assert image[buffer.address:buffer.address + buffer.nbytes] == bytes(buffer.array)
+    assert sum(row[1] for row in seen) == 1 and not any(row[2] for row in seen) and seen[-1][3]
+    cycles = sum(row[0] for row in seen)
+    counts = {counter.name: sum(row[4 + n] for row in seen if row[0]) for n, counter in enumerate(COUNTERS)}
+    for unit in Unit:
+        assert sum(counts[c.name] for c in COUNTERS if c.unit is unit and c.kind == "state") == cycles
+    assert {name: counts[name] for name in EVENTS} == {name: functional[name] for name in EVENTS}
+    device.close()
