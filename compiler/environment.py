@@ -17,8 +17,7 @@ class Intrinsic:
 
 
 class Environment:
-    """Shapes of the tensor core, data types, memory scopes and pragmas of `config`, under the original's
-    names."""
+    """Shapes of the tensor core, data types, memory scopes and pragmas of `config`, under the original's names."""
 
     inp_scope, wgt_scope, acc_scope = SCOPES
     inp_dtype = wgt_dtype = out_dtype = "int8"
@@ -37,6 +36,5 @@ class Environment:
 
 
 def get_env(config="default"):
-    """The environment of a configuration: a Config, the name of a preset, or the path of a
-    `vta_config.json`."""
+    """The environment of a configuration: a Config, the name of a preset, or the path of a `vta_config.json`."""
     return Environment(config)

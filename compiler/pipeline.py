@@ -34,8 +34,7 @@ HAZARDS = {"INP": (Queue.L2G, Queue.G2L), "WGT": (Queue.L2G, Queue.G2L), "ACC": 
 
 @dataclass
 class _Task:
-    """One transfer or kernel: `emit` makes the stream's calls; `reads` and `writes` are (memory, first,
-    end)."""
+    """One transfer or kernel: `emit` makes the stream's calls; `reads` and `writes` are (memory, first, end)."""
 
     unit: Unit
     emit: object

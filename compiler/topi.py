@@ -7,8 +7,7 @@ from vta.compiler.te import compute
 
 
 def pad(data, pad_before, pad_after=None, name="pad"):
-    """`data` with `pad_before[n]` zeros before and `pad_after[n]` (by default as many) after in dimension
-    n."""
+    """`data` with `pad_before[n]` zeros before and `pad_after[n]` (by default as many) after in dimension n."""
     pad_after = pad_before if pad_after is None else pad_after
     for amounts in (pad_before, pad_after):
         if len(amounts) != len(data.shape) or any(amount < 0 for amount in amounts):
