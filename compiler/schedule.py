@@ -42,9 +42,9 @@ class Stage:
         self._need(parent, "split")
         if (factor is None) == (nparts is None):
             raise CompileError(f"split of {parent} in stage {self.name}: give either factor or nparts")
-        if (factor or nparts) < 1:
-            raise CompileError(f"split of {parent} in stage {self.name}: {factor or nparts} must be at least "
-                               f"1")
+        step = nparts if factor is None else factor
+        if not hasattr(step, "__index__") or step < 1:
+            raise CompileError(f"split of {parent} in stage {self.name}: {step} must be an integer of at least 1")
         outer, inner = (Var(f"{parent.name}_{end}", None, parent.kind) for end in ("outer", "inner"))
         self.splits.append((parent, outer, inner, factor, nparts))
         place = self.leaves.index(parent)

@@ -60,6 +60,8 @@ def test_schedule_errors_name_stage_and_loop():
         s[n.conv].reorder(n.ic, n.ic)
     with pytest.raises(CompileError, match="give either factor or nparts"):
         s[n.conv].split(n.ic)
+    with pytest.raises(CompileError, match="split of ic in stage conv: 0 must be an integer of at least 1"):
+        s[n.conv].split(n.ic, factor=0)
     with pytest.raises(CompileError, match="must be dma_copy or alu"):
         s[n.conv].pragma(n.ic, "unroll")
     with pytest.raises(CompileError, match="not computed in this schedule"):
