@@ -105,6 +105,34 @@ def test_hostile_messages_after_the_token(served, message):
     device.close()
 
 
+def random_value(rng, depth=0):
+    kinds = [lambda: rng.randrange(-2, 1 << rng.randrange(1, 64)), lambda: rng.random(), lambda: None,
+             lambda: rng.random() < 0.5, lambda: rng.randbytes(rng.randrange(40)), lambda: "x" * rng.randrange(40),
+             lambda: 4096 * rng.randrange(300), lambda: rng.randrange(5)]
+    if depth < 2:
+        kinds += [lambda: [random_value(rng, depth + 1) for _ in range(rng.randrange(4))],
+                  lambda: {rng.choice(["l2g", "s2g", "a"]): random_value(rng, depth + 1)}]
+    return rng.choice(kinds)()
+
+
+def test_random_messages_after_the_token(served):
+    """Whatever is asked, the server answers, with what was wanted or with a refusal in one line."""
+    rng, seen = random.Random(11), set()
+    device, link = logged_in(served)
+    for _ in range(600):
+        names = rng.sample(["address", "data", "count", "watchdog", "progress", "tokens"], rng.randrange(7))
+        op = rng.choice(["write", "run", "tokens", "set_tokens", "reset", "other"])
+        link.send(op, **{name: random_value(rng) for name in names})
+        answer = link.receive(timeout=DEADLINE)
+        while answer["op"] in ("progress", "data"):
+            answer = link.receive(timeout=DEADLINE)
+        assert answer["op"] in ("done", "tokens", "result", "refused")
+        assert len(str(answer.get("message", ""))) < 300
+        seen.add((op, answer["op"]))
+    assert {("write", "done"), ("set_tokens", "done"), ("run", "result"), ("other", "refused")} <= seen
+    device.close()
+
+
 @pytest.mark.parametrize("data", [b"\xff\xff\xff\xff", struct.pack(">I", LIMIT) + b"\x81",
                                   struct.pack(">I", 5) + b"\x81\xa2op\x01", b"\0\0\0\0"],
                          ids=["too long", "dropped in the middle", "op is a number", "empty"])
