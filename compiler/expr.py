@@ -7,6 +7,8 @@ needed.
 
 from dataclasses import dataclass
 
+DTYPES = {"int8": 1, "int32": 4}         # bytes of a number
+
 
 class CompileError(ValueError):
     """A program that cannot be compiled; the message names the stage, the loop, the numbers and the limit."""
@@ -168,7 +170,14 @@ class Val:
 
     @classmethod
     def of(cls, value, dtype):
-        return value if isinstance(value, Val) else cls("const", (int(value),), dtype)
+        """The value itself, or an integer, which must fit `dtype`, as a constant."""
+        if isinstance(value, Val):
+            return value
+        half = 1 << 8 * DTYPES[dtype] - 1
+        if isinstance(value, bool) or not hasattr(value, "__index__") or not -half <= value < half:
+            raise CompileError(f"{value!r} is no {dtype}: values are computed with tensors and integers from {-half} "
+                               f"to {half - 1}")
+        return cls("const", (value.__index__(),), dtype)
 
     def binary(self, op, other, swap=False):
         other = Val.of(other, self.dtype)

@@ -13,9 +13,7 @@ import inspect
 import itertools
 import math
 
-from vta.compiler.expr import CompileError, Lin, Val, Var
-
-DTYPES = ("int8", "int32")
+from vta.compiler.expr import DTYPES, CompileError, Lin, Val, Var
 
 
 class Tensor:
@@ -56,7 +54,8 @@ class Tensor:
 
 
 def _shape(shape, name):
-    shape = tuple(shape)
+    if not isinstance(shape, (tuple, list)):
+        raise CompileError(f"tensor {name}: shape {shape!r} must be a tuple of integers")
     for extent in shape:
         if isinstance(extent, bool) or not hasattr(extent, "__index__") or extent < 1:
             raise CompileError(f"tensor {name}: shape {shape} must consist of integers of at least 1")
@@ -89,10 +88,9 @@ def compute(shape, function, name="compute"):
 
 def reduce_axis(bounds, name="k"):
     """An axis to sum over: from `bounds[0]`, which must be 0, up to `bounds[1]` - 1."""
-    low, high = bounds
-    if low != 0 or high < 1:
+    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2 or bounds[0] != 0 or bounds[1] < 1:
         raise CompileError(f"reduce axis {name}: bounds {bounds} must be (0, n) with n of at least 1")
-    return Var(name, int(high), "reduce")
+    return Var(name, int(bounds[1]), "reduce")
 
 
 def sum(value, axis):
@@ -105,6 +103,8 @@ def sum(value, axis):
 
 
 def _of_two(op, a, b):
+    if not isinstance(a, Val) and not isinstance(b, Val):
+        raise CompileError(f"{op} of {a!r} and {b!r}: one of them must be a value of a tensor")
     return a.binary(op, b) if isinstance(a, Val) else b.binary(op, a)
 
 

@@ -38,6 +38,11 @@ def test_max_is_decided_where_the_ranges_decide_it():
     (lambda: te.placeholder((2,), dtype="int8")[0] + te.placeholder((2,), dtype="int32")[0], "cast one of "
                                                                                              "them"),
     (lambda: topi.nn.pad(te.placeholder((2, 2), name="A"), [1], name="p"), "must be 2 amounts"),
+    (lambda: te.placeholder(3, name="A"), "shape 3 must be a tuple of integers"),
+    (lambda: te.placeholder((2,))[0] + 1.5, "1.5 is no int8"),
+    (lambda: te.placeholder((2,))[0] + 300, "300 is no int8: .* from -128 to 127"),
+    (lambda: te.max(3, 4), "one of them must be a value of a tensor"),
+    (lambda: te.reduce_axis(5, name="k"), r"bounds 5 must be \(0, n\)"),
     (lambda: te.create_schedule(te.placeholder((2,))), "ends in tensors made by te.compute"),
 ])
 def test_refused(wrong, message):

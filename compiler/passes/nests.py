@@ -14,6 +14,7 @@ from vta.compiler.ir import Buffer, For, Program, Scope, Store, seq
 from vta.compiler.passes.bounds import infer
 from vta.compiler.passes.rewrite import substitute
 from vta.compiler.passes.tensorize import gemm_step
+from vta.compiler.te import Tensor
 
 
 def build(schedule, args, name="main"):
@@ -28,6 +29,9 @@ def build(schedule, args, name="main"):
 
 class _Builder:
     def __init__(self, schedule, args):
+        for tensor in args:
+            if not isinstance(tensor, Tensor):
+                raise CompileError(f"argument {tensor!r} of the program is no tensor")
         self.schedule, self.bounds = schedule, infer(schedule)
         self.thread = self._thread()
         self.buffers = {tensor: Buffer(tensor.name, tensor.shape, tensor.dtype) for tensor in args}
