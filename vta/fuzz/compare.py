@@ -6,6 +6,7 @@ import numpy as np
 
 from vta.fuzz.case import DRAM_BYTES, DUMP, STREAM
 from vta.fuzz.dump import RESULTS, Dump, blank
+from vta.hw.counters import STATES
 from vta.hw.registers import ErrorCause
 from vta.runtime.device import DeviceError
 
@@ -108,6 +109,11 @@ class Pair:
         for name, count in want.counters.items():
             if got.counters[name] != count and (ends or name != "fetch_insns"):
                 differences.append(f"counter {name}: expected {count}, got {got.counters[name]}")
+        for unit, states in STATES.items():
+            total = sum(got.counters.get(state.name, 0) for state in states)
+            if total != got.counters.get("cycles", 0):
+                differences.append(f"states of {unit.name.lower()} add up to {total} cycles, the run took "
+                                   f"{got.counters['cycles']}")
         if want.tokens != got.tokens:
             differences.append(f"tokens left: expected {want.tokens}, got {got.tokens}")
         return differences + self._compare_dram()
