@@ -45,7 +45,7 @@ test-all: .venv/ready  ## run all tests
 
 .PHONY: fuzz
 fuzz: .venv/ready  ## run N random programs (10000) on functional simulator and RTL, all configurations
-	@$(VTA) fuzz --config all --count $(N) --coverage $(if $(SEED),--seed $(SEED))
+	@$(VTA) fuzz --config all --count $(N) --jobs $$(nproc) --coverage $(if $(SEED),--seed $(SEED))
 
 .PHONY: lint
 lint: .venv/ready  ## check the style of the Python code

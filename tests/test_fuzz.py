@@ -172,9 +172,10 @@ def test_rtl_equals_functional_simulator_in_variants(name):
 
 @pytest.mark.rtl
 def test_command(capsys):
-    assert main(["fuzz", "--count", "3", "--seed", "7", "--coverage"]) == 0
-    out = capsys.readouterr().out
-    assert "tiny: 3 programs from seed 7 on" in out and "tiny: equal" in out and "cases" in out
+    assert main(["fuzz", "--count", "5", "--seed", "7", "--coverage", "--jobs", "2", "--config", "tiny", "tiny"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[:2] == ["tiny: 3 programs from seed 7 on", "tiny: 2 programs from seed 10 on"]
+    assert sum(line.startswith("tiny: equal") for line in out) == 2 and ["cases", "5"] in map(str.split, out)
 
 
 @pytest.mark.parametrize(("arguments", "words"), [

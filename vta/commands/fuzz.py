@@ -7,6 +7,7 @@ A program that fails is made small and written as assembly to the folder --out. 
 
 import secrets
 import sys
+from concurrent.futures import ProcessPoolExecutor
 
 NAME = "fuzz"
 HELP = "compare random programs on functional simulator and RTL"
@@ -22,6 +23,8 @@ def add_arguments(parser):
                         help=f"presets, files, {', '.join(VARIANTS)}, or all (default: tiny)")
     parser.add_argument("--out", default="build/fuzz", metavar="FOLDER",
                         help="where failing programs are written (default: %(default)s)")
+    parser.add_argument("--jobs", type=_number, default=1, metavar="J",
+                        help="configurations run at the same time (default: %(default)s)")
     parser.add_argument("--coverage", action="store_true", help="print what the programs contained")
 
 
@@ -35,31 +38,47 @@ _number.__name__ = "whole number"      # argparse shows it where the value is ba
 
 
 def run(args):
-    from vta.fuzz.campaign import Campaign
     from vta.fuzz.configs import fuzz_configs
     from vta.fuzz.coverage import Coverage
 
     configs = fuzz_configs(args.config)
     seed = secrets.randbelow(1 << 31) if args.seed is None else args.seed
-    coverage, failures = Coverage(), 0
+    tasks, left = [], args.count
     for number, config in enumerate(configs):
-        count = args.count // len(configs) + (number < args.count % len(configs))
-        if not count:
-            continue
-        print(f"{config.name}: {count} programs from seed {seed} on", flush=True)
-        with Campaign(config, first=seed, folder=args.out, say=_say) as campaign:
-            failure = campaign.run(count, lambda n, name=config.name, count=count: _progress(name, n, count))
-        coverage.merge(campaign.coverage)
+        count = -(-left // (len(configs) - number))
+        if count:
+            tasks.append((config, seed + args.count - left, count, args.out))
+            print(f"{config.name}: {count} programs from seed {tasks[-1][1]} on", flush=True)
+        left -= count
+    coverage, failures = Coverage(), 0
+    for (config, *_), (found, cycles, failure) in zip(tasks, _results(tasks, args.jobs), strict=True):
+        coverage.merge(found)
         if failure is None:
-            print(f"{config.name}: equal, {campaign.cycles:,} cycles simulated", flush=True)
+            print(f"{config.name}: equal, {cycles:,} cycles simulated", flush=True)
         else:
             failures += 1
             print(f"{config.name}: DIFFERENT, {failure}\n\n{failure.case.text()}", flush=True)
             print(f"vta: {config.name}: {failure}; written to {failure.path}", file=sys.stderr)
-        seed += count
     if args.coverage:
         print("\n".join(coverage.table()))
     return 1 if failures else 0
+
+
+def _results(tasks, jobs):
+    """What `_campaign` returns for each task, in order."""
+    if jobs < 2:
+        yield from (_campaign(*task) for task in tasks)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(_campaign, *zip(*tasks, strict=True))
+
+
+def _campaign(config, first, count, folder):
+    """Run `count` programs: (Coverage, cycles, Failure or None)."""
+    from vta.fuzz.campaign import Campaign
+    with Campaign(config, first=first, folder=folder, say=_say) as campaign:
+        failure = campaign.run(count, lambda n: _progress(config.name, n, count))
+    return campaign.coverage, campaign.cycles, failure
 
 
 def _progress(name, done, count):
