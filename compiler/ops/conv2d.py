@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from vta.compiler.ops.layer import window_operator
-from vta.compiler.ops.operator import Post, four, need, pair, picture
+from vta.compiler.ops.operator import Post, need, pair, picture, sizes, whole
 from vta.compiler.ops.window import Window
 from vta.hw.config import Config
 from vta.runtime.layout import pack_activations, pack_weights, unpack_activations
@@ -25,10 +25,10 @@ def conv2d(shape, outputs, kernel, *, stride=1, pad=0, groups=1, bias=False, shi
     Refuses padding as large as the kernel, and more than 15 of it.
     """
     config, post = Config.load(config), Post(bias, shift, rounding, clip)
-    n, c, h, w = four(shape)
+    n, c, h, w = sizes(shape)
     kernel, stride, pad = pair(kernel, "kernel"), pair(stride, "stride"), pair(pad, "pad")
     out_size = picture((h, w), kernel, stride, pad)
-    need(groups >= 1 and outputs >= 1 and c % groups == 0 and outputs % groups == 0,
+    need(c % whole(groups, "groups") == 0 and whole(outputs, "outputs") % groups == 0,
          f"{c} input and {outputs} output channels cannot be divided into {groups} groups")
     merge, count, cin, cout = _blocks(c // groups, outputs // groups, groups, config.block)
     batch = -(-n // config.batch)
@@ -60,7 +60,8 @@ def group_conv2d(shape, outputs, kernel, groups, **options):
 
 def depthwise_conv2d(shape, kernel, **options):
     """`conv2d` with as many groups as channels: each channel by itself. Weights are (C, 1, kh, kw)."""
-    return conv2d(shape, shape[1], kernel, groups=shape[1], name="depthwise_conv2d", **options)
+    channels = sizes(shape)[1]
+    return conv2d(shape, channels, kernel, groups=channels, name="depthwise_conv2d", **options)
 
 
 def _blocks(cin, cout, groups, block):

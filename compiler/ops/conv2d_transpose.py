@@ -8,7 +8,7 @@ apart.
 import numpy as np
 
 from vta.compiler.ops.layer import window_operator
-from vta.compiler.ops.operator import Post, four, need, pair
+from vta.compiler.ops.operator import Post, need, pair, sizes, whole
 from vta.compiler.ops.window import Window
 from vta.hw.config import Config
 from vta.runtime.layout import pack_activations, pack_weights, unpack_activations
@@ -22,17 +22,17 @@ def conv2d_transpose(shape, outputs, kernel, *, stride=1, pad=0, output_pad=0, b
     kernel and outputs that no input reaches.
     """
     config, post = Config.load(config), Post(bias, shift, rounding, clip)
-    n, c, h, w = four(shape)
+    n, c, h, w = sizes(shape)
     kernel, stride = pair(kernel, "kernel"), pair(stride, "stride")
     pad, extra = pair(pad, "pad"), pair(output_pad, "output_pad")
     out_size = tuple((size - 1) * s - 2 * p + k + e for size, s, p, k, e in
                      zip((h, w), stride, pad, kernel, extra, strict=True))
-    need(outputs >= 1 and min(stride) >= 1 and all(k >= s for k, s in zip(kernel, stride, strict=True)),
-         f"kernel {kernel} must be at least as large as stride {stride}, outputs = {outputs} at least 1")
+    need(min(stride) >= 1 and all(k >= s for k, s in zip(kernel, stride, strict=True)),
+         f"kernel {kernel} must be at least as large as stride {stride}, and that at least 1")
     need(all(p < k and e < s for p, k, e, s in zip(pad, kernel, extra, stride, strict=True)),
          f"pad {pad} must be less than the kernel {kernel}, output_pad {extra} less than the stride {stride}")
     need(min(out_size) >= 1, f"the result would be {out_size[0]} x {out_size[1]}")
-    batch, ins, outs = -(-n // config.batch), -(-c // config.block), -(-outputs // config.block)
+    batch, ins, outs = -(-n // config.batch), -(-c // config.block), -(-whole(outputs, "outputs") // config.block)
     windows, phases, offset = [], [], 0
     for origin in np.ndindex(*stride):
         axes = [_axis(*each) for each in zip(origin, (h, w), out_size, kernel, stride, pad, strict=True)]

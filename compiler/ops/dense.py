@@ -3,7 +3,7 @@
 import numpy as np
 
 from vta.compiler.ops.layer import window_operator
-from vta.compiler.ops.operator import Post, need
+from vta.compiler.ops.operator import Post, sizes, whole
 from vta.compiler.ops.window import Window
 from vta.hw.config import Config
 from vta.runtime.layout import pack_activations, pack_weights, unpack_activations
@@ -16,10 +16,8 @@ def dense(shape, outputs, *, bias=False, shift=0, rounding=False, clip=(-128, 12
     all of them.
     """
     config, post = Config.load(config), Post(bias, shift, rounding, clip)
-    need(len(shape) == 2 and min(shape) >= 1 and outputs >= 1, f"shape {shape} must be (N, C), each at least "
-                                                               f"1")
-    n, c = shape
-    rows, ins, outs = -(-n // config.batch), -(-c // config.block), -(-outputs // config.block)
+    n, c = sizes(shape, "N, C")
+    rows, ins, outs = -(-n // config.batch), -(-c // config.block), -(-whole(outputs, "outputs") // config.block)
     window = Window(1, 1, ins, outs, (1, rows), (1, rows), (1, 1))
 
     def pack_data(array):

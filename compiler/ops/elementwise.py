@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from vta.compiler.ops.operator import Operator, Post, cycles, need
+from vta.compiler.ops.operator import Operator, Post, cycles, need, sizes
 from vta.compiler.ops.window import Slots, cut
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
@@ -43,8 +43,7 @@ def shift(shape, amount, *, rounding=False, clip=(-128, 127), config="default", 
 def _elementwise(name, shape, operands, post, config, dtype, operations=None):
     """The operator on (N, C, ...) tensors; `operations` are (opcode, immediate), by default those of `post`."""
     config = Config.load(config)
-    need(len(shape) >= 2 and all(isinstance(size, int) and size >= 1 for size in shape),
-         f"shape {shape} must be (N, C, ...), each at least 1")
+    shape = sizes(shape, "N, C, ...")
     need(dtype in MEMORY, f"dtype {dtype!r} must be one of {', '.join(MEMORY)}")
     need(not post.adds, f"shift = {post.shift} with rounding: half of the last place, {post.half}, is no "
                         f"immediate")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vta.compiler.ops.operator import Operator, cycles, four, need, pair, picture
+from vta.compiler.ops.operator import Operator, cycles, need, pair, picture, sizes
 from vta.compiler.ops.window import MAX_LOOP, Slots, cut, split_loops, unroll
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
@@ -21,7 +21,7 @@ from vta.runtime.layout import pack_activations, unpack_activations
 def max_pool2d(shape, kernel, *, stride=None, pad=0, config="default"):
     """The largest of each window of (N, C, H, W) int8 data; stride is the kernel by default."""
     config = Config.load(config)
-    n, c, h, w = four(shape)
+    n, c, h, w = sizes(shape)
     kernel, pad = pair(kernel, "kernel"), pair(pad, "pad")
     stride = kernel if stride is None else pair(stride, "stride")
     out_size = picture((h, w), kernel, stride, pad, limit=max(pad))      # padding is left out, not loaded

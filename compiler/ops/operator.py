@@ -73,18 +73,28 @@ def need(ok, message):
         raise OperatorError(message)
 
 
+def whole(value, name, low=1, high=None):
+    """`value`, which must be an integer from `low` to `high`."""
+    limit = f"of at least {low}" if high is None else f"from {low} to {high}"
+    need(isinstance(value, int) and not isinstance(value, bool) and low <= value <= (value if high is None else high),
+         f"{name} = {value!r} must be an integer {limit}")
+    return value
+
+
 def pair(value, name):
     """(vertical, horizontal) of an int or a pair."""
-    values = (value, value) if isinstance(value, int) else tuple(value)
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     need(len(values) == 2 and all(isinstance(n, int) and n >= 0 for n in values),
          f"{name} = {value!r} must be an integer of at least 0, or a pair of them")
     return values
 
 
-def four(shape):
-    """The shape, which must be (N, C, H, W)."""
-    need(len(shape) == 4 and all(isinstance(size, int) and size >= 1 for size in shape),
-         f"shape {shape} must be (N, C, H, W), each at least 1")
+def sizes(shape, names="N, C, H, W"):
+    """The shape as a tuple; `names` of its dimensions, "..." for any more."""
+    many = len(names.removesuffix(", ...").split(", "))
+    right = isinstance(shape, (tuple, list)) and all(isinstance(size, int) and size >= 1 for size in shape)
+    need(right and (len(shape) == many or (len(shape) > many and names.endswith("..."))),
+         f"shape {shape} must be ({names}), each an integer of at least 1")
     return tuple(shape)
 
 
@@ -114,11 +124,12 @@ class Post:
 
     def __post_init__(self):
         need(1 <= self.scale <= IMM_MAX, f"scale = {self.scale} must be 1 to {IMM_MAX}")
-        need(isinstance(self.shift, int) and 0 <= self.shift <= 31, f"shift = {self.shift} must be 0 to 31")
+        whole(self.shift, "shift", 0, 31)
         if self.clip is not None:
-            low, high = self.clip
-            need(-128 <= low <= high <= 127, f"clip = {self.clip} must be (lowest, highest) within -128 to "
-                                             f"127")
+            right = isinstance(self.clip, (tuple, list)) and len(self.clip) == 2 \
+                and all(isinstance(value, int) for value in self.clip)
+            need(right and -128 <= self.clip[0] <= self.clip[1] <= 127,
+                 f"clip = {self.clip!r} must be (lowest, highest), integers within -128 to 127")
 
     @property
     def half(self):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vta.compiler.ops.layer import window_operator
-from vta.compiler.ops.operator import Post, four, pair, picture
+from vta.compiler.ops.operator import Post, pair, picture, sizes
 from vta.compiler.ops.window import Window
 from vta.hw.config import Config
 from vta.runtime.layout import pack_activations, unpack_activations
@@ -17,7 +17,7 @@ def avg_pool2d(shape, kernel, *, stride=None, pad=0, config="default", tiling=No
     Windows of 2^k numbers: (sum + 2^(k-1)) >> k. Others: (sum * m + 2^13) >> 14, m = round(2^14 / count).
     """
     config = Config.load(config)
-    n, c, h, w = four(shape)
+    n, c, h, w = sizes(shape)
     kernel, pad = pair(kernel, "kernel"), pair(pad, "pad")
     stride = kernel if stride is None else pair(stride, "stride")
     out_size, count = picture((h, w), kernel, stride, pad), kernel[0] * kernel[1]
@@ -42,4 +42,4 @@ def avg_pool2d(shape, kernel, *, stride=None, pad=0, config="default", tiling=No
 
 def global_avg_pool(shape, *, config="default"):
     """The average over each whole channel of (N, C, H, W) data: (N, C, 1, 1)."""
-    return avg_pool2d(shape, four(shape)[2:], stride=1, config=config, name="global_avg_pool")
+    return avg_pool2d(shape, sizes(shape)[2:], stride=1, config=config, name="global_avg_pool")

@@ -122,6 +122,7 @@ def diverse(window, post, config, count):
 def choose(window, post, config, emit, tiling=None):
     """The tiling with the fewest predicted cycles: the one given, else the one that a tilings file has, else
     the best of a search. `emit` makes the code of a tiling."""
+    need(tiling is None or isinstance(tiling, Tiling), f"tiling = {tiling!r} must be a Tiling")
     tiling = tiling or kept(window, post, config)
     if tiling is not None:
         return tiling
