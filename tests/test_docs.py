@@ -9,6 +9,7 @@ import pytest
 
 from vta import ops
 from vta.cli import main
+from vta.hw.config import Config
 from vta.runtime.device import open_device
 
 ROOT = Path(__file__).parents[1]
@@ -104,6 +105,15 @@ def test_commands_know_their_options(name, capsys):
         if (tool, words[0]) == ("vta", name):
             used = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
             assert used <= known, f"{page}: vta {name} has no {used - known}"
+
+
+def test_block_diagram_has_the_sizes_of_the_default_configuration():
+    words = re.findall(r">([^<]+)</text>", (DOCS / "pictures" / "block-diagram.svg").read_text())
+    config = Config()
+    for memory in ("INP", "WGT", "UOP", "ACC", "OUT"):
+        size = config.depth[memory] * config.tile_bytes[memory] // 1024
+        assert words[words.index(memory) + 1].startswith(f"{size} KiB")
+    assert f"{config.block} x {config.block} int8 MACs" in words and f"{config.lanes} lanes of int32" in words
 
 
 def test_make_targets_exist():

@@ -117,6 +117,6 @@ def test_virtual_threads_hide_the_loads():
     pictures = runpy.run_path(str(Path(__file__).resolve().parent.parent / "examples" / "pictures.py"))
     drawn = pictures["virtual_threads"]()
     assert pictures["PICTURE"].read_text() == drawn, "run examples/pictures.py: the picture is out of date"
-    one, two = (int(words.replace(",", "")) for words in re.findall(r"threads?: ([\d,]+) cycles</text>", drawn))
+    one, two = (int(words.replace(",", "")) for words in re.findall(r"threads?: ([\d,]+) cycles predicted</text>", drawn))
     assert two < 0.75 * one
     assert np.ptp([one, two]) > 150_000

@@ -104,7 +104,7 @@ def timeline(lanes, first=0, last=None, latency=16):
 
 def _panel(picture, top, name, cycles, found, window):
     first, last, scale = window
-    picture.text(LEFT, top + 20, f"{name}: {cycles:,} cycles", size=13, bold=True)
+    picture.text(LEFT, top + 20, f"{name}: {cycles:,} cycles predicted", size=13, bold=True)
     for row, unit in enumerate((Unit.LOAD, Unit.COMPUTE, Unit.STORE)):
         y = top + HEAD + row * (ROW + GAP)
         picture.text(LEFT - 10, y + 17, unit.name.lower(), "faint", anchor="end")

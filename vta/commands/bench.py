@@ -4,8 +4,10 @@ Cycles are exact: they are the same on every machine. Every result is compared w
 a folder of vectors is named, the streams in it whose bound is above 20,000 cycles are measured as well.
 """
 
+import contextlib
 import fnmatch
 import functools
+import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +108,7 @@ def _row(device, name, latency, insns, result, uops, tokens=None):
 def _by_hand(device, name, latency):
     module = example("conv2d_by_hand")
     program = module.build(device.config)
-    with Progress(name, sys.stderr, None) as progress:
+    with Progress(name, sys.stderr, None) as progress, contextlib.redirect_stdout(io.StringIO()):
         result = module.main(device, progress=progress)
     return _row(device, name, latency, program.code.insns, result, _image(program.code))
 
