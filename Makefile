@@ -47,6 +47,14 @@ test-all: .venv/ready  ## run all tests
 fuzz: .venv/ready  ## run N random programs (10000) on functional simulator and RTL, all configurations
 	@$(VTA) fuzz --config all --count $(N) --jobs $$(nproc) --coverage $(if $(SEED),--seed $(SEED))
 
+.PHONY: formal
+formal: .venv/ready  ## prove properties of the RTL, see docs/proofs.md
+	@$(VTA) prove
+
+.PHONY: area
+area: .venv/ready  ## measure the area of all presets with Yosys, into docs/area.md: an hour
+	@$(VTA) area --all --write docs/area.md
+
 .PHONY: lint
 lint: .venv/ready  ## check the style of the Python code
 	@.venv/bin/ruff check .

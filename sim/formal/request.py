@@ -66,12 +66,13 @@ class WholeRegion(Property):
         self.held(m, dut.region.valid, dut.region.ready, [new], Assume)
         taken, fire = dut.region.valid & dut.region.ready, dut.burst.valid & dut.burst.ready
         # the row expected now: its start, its bytes, how many rows follow, the beat at which it goes on
-        start, nbytes, stride = (Signal(self.config.axi_addr_width, name=name) for name in ("start", "nbytes", "stride"))
-        follow, beat, busy = Signal(8), Signal(self.config.axi_addr_width - bus), Signal()
+        bits = self.config.axi_addr_width
+        start, nbytes, stride = (Signal(bits, name=name) for name in ("start", "nbytes", "stride"))
+        follow, beat, busy = Signal(8), Signal(bits - bus), Signal()
         one = (new.x_bytes == new.stride) & (new.rows > 1)
-        end = (start + nbytes + (1 << bus) - 1)[bus:self.config.axi_addr_width]      # first beat behind the row
+        end = (start + nbytes + (1 << bus) - 1)[bus:bits]      # first beat behind the row
         after = beat + burst.len + 1
-        following = (start + stride)[:self.config.axi_addr_width]
+        following = (start + stride)[:bits]
         with m.If(fire):
             m.d.comb += [Assert(busy), Assert(burst.addr == beat << bus), Assert(after <= end),
                          Assert(dut.last == ((after == end) & (follow == 0)))]
@@ -81,4 +82,5 @@ class WholeRegion(Property):
         m.d.comb += Assert(~taken | ~busy | (fire & dut.last))
         with m.If(taken):
             m.d.sync += [busy.eq(1), start.eq(new.addr), beat.eq(new.addr[bus:]), stride.eq(new.stride),
-                         nbytes.eq(Mux(one, new.x_bytes[:8] * new.rows[:2], new.x_bytes)), follow.eq(Mux(one, 0, new.rows - 1))]
+                         nbytes.eq(Mux(one, new.x_bytes[:8] * new.rows[:2], new.x_bytes)),
+                         follow.eq(Mux(one, 0, new.rows - 1))]

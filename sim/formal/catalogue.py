@@ -1,0 +1,158 @@
+"""All that is proven of the RTL: each proof with the bugs that, planted, it finds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import ModuleType
+
+from amaranth.lib import fifo as amaranth_fifo
+
+from vta.hw import gemm, nest, reader, request, store_data, tokens, writer
+from vta.hw.config import PRESETS
+from vta.sim.formal.fifo import FirstInFirstOut
+from vta.sim.formal.mutant import mutant
+from vta.sim.formal.nest import ThreeLoops
+from vta.sim.formal.product import DualProduct
+from vta.sim.formal.prove import bounded, inductive
+from vta.sim.formal.reader import ReadMaster
+from vta.sim.formal.request import LegalBursts, WholeRegion
+from vta.sim.formal.store import SteadyBeats
+from vta.sim.formal.tokens import TokenConservation
+from vta.sim.formal.writer import WriteMaster
+
+TINY = PRESETS["tiny"]
+PAIR = replace(TINY, read_outstanding=2, write_outstanding=2)
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A planted bug: the text `old` of the unit's module becomes `new`."""
+
+    name: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """`make(unit)` gives the property of the unit in module `unit`; `prove` it over `steps` cycles.
+
+    `quick` ones are part of `make test`, with all their bugs; `bug_steps` suffice to meet each bug.
+    """
+
+    name: str
+    states: str
+    module: ModuleType
+    make: Callable
+    steps: int
+    bugs: tuple[Bug, ...]
+    prove: Callable = bounded
+    quick: bool = True
+    bug_steps: int = 6
+
+    @property
+    def reach(self):
+        """How far the proof reaches, in words."""
+        if self.prove is inductive:
+            return "every execution"
+        return f"{self.steps} cycles from reset" if self.steps > 1 else "all operands"
+
+    def run(self):
+        """The verdict on the unit as it is."""
+        return self.prove(self.make(self.module), self.steps)
+
+    def run_with(self, bug):
+        """The verdict on the unit with `bug` planted in it."""
+        return bounded(self.make(mutant(self.module, bug.old, bug.new)), self.bug_steps)
+
+
+TOKEN_BUGS = (
+    Bug("a pop is not counted", "self.push - self.pop", "self.push"),
+    Bug("a place too many", "taken != self.depth", "taken != self.depth + 1"),
+    Bug("a reserved place is not counted", "taken + self.reserve", "taken + self.push"),
+    Bug("the last token is not offered", "self.count != 0", "self.count > 1"),
+)
+WRITE_BUGS = (
+    Bug("W changes while it waits (apache/tvm-vta issue 41)", "self.beats.ready.eq(moved)",
+        "self.beats.ready.eq(axi.wvalid)"),
+    Bug("WLAST a beat early", "last.eq(sent == lens.r_data)", "last.eq(sent + 1 >= lens.r_data)"),
+    Bug("data ahead of its address", "axi.wvalid.eq(self.beats.valid & lens.r_rdy)", "axi.wvalid.eq(self.beats.valid)"),
+    Bug("AW withdrawn", "with m.If(axi.awready):", "with m.If(1):"),
+    Bug("AW overwritten while it waits", "(~axi.awvalid | axi.awready) & (under_way", "(under_way"),
+    Bug("a burst too many", "under_way != limit", "under_way != limit + 1"),
+    Bug("responses not counted", "under_way + accepted - self.response", "under_way + accepted"),
+)
+READ_BUGS = (
+    Bug("AR withdrawn", "with m.If(axi.arready):", "with m.If(1):"),
+    Bug("AR overwritten while it waits", "(~axi.arvalid | axi.arready) & (under_way", "(under_way"),
+    Bug("two requests at once", "earlier = earlier | request.valid", "earlier = request.valid"),
+    Bug("a burst too many", "under_way != limit", "under_way != limit + 1"),
+    Bug("bursts end at every beat", "axi.rvalid & axi.rready & axi.rlast)", "axi.rvalid & axi.rready)"),
+    Bug("beats to all clients of an ID", "& (order.r_data == k if order else 1)", ""),
+)
+BURST_BUGS = (
+    Bug("bursts ignore the boundary", "Mux(left < in_block, left, in_block)", "Mux(left < block, left, block)"),
+    Bug("a burst moves on while it waits", "fire.eq(self.burst.valid & self.burst.ready)", "fire.eq(self.burst.valid)"),
+    Bug("a row's last beat is forgotten", "((1 << bus) - 1)) >> bus", "0) >> bus"),
+)
+REGION_BUGS = (
+    BURST_BUGS[2],
+    Bug("the next row starts at its own end", "next_row.eq(row_addr + stride)", "next_row.eq(row_addr + x_bytes)"),
+    Bug("merged rows keep their number", "rows.eq(1), merge.eq(0)", "merge.eq(0)"),
+    Bug("last on every row", "self.last.eq(row_ends & (rows == 1))", "self.last.eq(row_ends)"),
+)
+NEST_BUGS = (
+    Bug("the inner trip count is not restored", "left_in.eq(now.iter_in), left_out", "left_out"),
+    Bug("the inner loop starts at 0", "inner[name].eq(onward)]", "inner[name].eq(0)]"),
+    Bug("one micro-op too many", "uop + 1 == now.uop_end", "uop == now.uop_end"),
+    Bug("the next instruction enters early", "~active | (fire & step.last)", "~active | step.last"),
+)
+FIFO_BUGS = {
+    "SyncFIFO": (Bug("a write into a full queue", "w_port.en.eq(self.w_en & self.w_rdy)", "w_port.en.eq(self.w_en)"),),
+    "SyncFIFOBuffered": (Bug("a read from an empty queue", "inner_r_rdy & (~self.r_rdy | self.r_en)",
+                             "inner_r_rdy & (~self.r_rdy | self.r_en) | self.r_en"),
+                         Bug("the output is overwritten", "inner_r_rdy & (~self.r_rdy | self.r_en)", "inner_r_rdy")),
+}
+PRODUCT_BUGS = (
+    Bug("the borrow is not returned", " * x + (1 << 15)", " * x"),
+    Bug("the products are too close", "(w1 << 16)", "(w1 << 15)"),
+)
+
+PROOFS = (
+    Proof("tokens", "a token queue of 8 loses and invents nothing", tokens,
+          lambda unit: TokenConservation(unit, 8), 2, TOKEN_BUGS, prove=inductive),
+    Proof("tokens_1024", "a token queue of 1024, as in the default configuration, likewise", tokens,
+          lambda unit: TokenConservation(unit, 1024), 2, TOKEN_BUGS[:1], prove=inductive, quick=False),
+    *(Proof(f"{kind}_{depth}", f"a {kind} of {depth} gives what was written, in order", amaranth_fifo,
+            lambda unit, kind=kind, depth=depth: FirstInFirstOut(unit, kind, depth, width=2), steps, FIFO_BUGS[kind],
+            quick=depth == 3, bug_steps=8)
+      for kind in FIFO_BUGS for depth, steps in ((3, 8), (4, 12))),
+    Proof("write_master", "AW and W are held, W follows its AW, WLAST is right, responses are counted", writer,
+          lambda unit: WriteMaster(PAIR, unit), 7, WRITE_BUGS, bug_steps=7),
+    Proof("write_master_long", "the same with four bursts under way", writer,
+          lambda unit: WriteMaster(TINY, unit), 11, WRITE_BUGS[:1], quick=False),
+    Proof("store_narrow", "store offers steady beats of tiles narrower than the bus", store_data,
+          lambda unit: SteadyBeats(TINY, unit), 9,
+          (Bug("a tile is lost while the beat waits", "tiles.r_rdy & (~tag.flush | self.beats.ready)", "tiles.r_rdy"),),
+          bug_steps=8),
+    Proof("store_wide", "store offers steady beats of tiles of two beats", store_data,
+          lambda unit: SteadyBeats(PRESETS["default"], unit), 8,
+          (Bug("the part moves on while it waits", "with m.If(self.beats.valid & self.beats.ready):",
+               "with m.If(self.beats.valid):"),), bug_steps=8),
+    Proof("read_master", "AR is held, requests are counted, each beat reaches the client that asked for it", reader,
+          lambda unit: ReadMaster(PAIR, unit), 6, READ_BUGS),
+    Proof("read_master_long", "the same, for longer", reader, lambda unit: ReadMaster(PAIR, unit), 10, READ_BUGS[-1:],
+          quick=False, bug_steps=8),
+    Proof("bursts", "bursts are held and legal, none crosses 4 KiB, for regions of any size", request,
+          lambda unit: LegalBursts(TINY, unit), 2, BURST_BUGS, prove=inductive),
+    Proof("bursts_default", "the same with the widths of the default configuration", request,
+          lambda unit: LegalBursts(PRESETS["default"], unit), 2, BURST_BUGS[:1], prove=inductive, quick=False),
+    Proof("region", "the bursts of a region are its rows, beat by beat", request,
+          lambda unit: WholeRegion(TINY, unit), 6, REGION_BUGS, quick=False),
+    Proof("nest", "the steps are those of three nested loops", nest, lambda unit: ThreeLoops(TINY, unit), 5, NEST_BUGS),
+    Proof("nest_long", "the same, over two instructions", nest, lambda unit: ThreeLoops(TINY, unit), 10, NEST_BUGS[-1:],
+          quick=False),
+    *(Proof(f"product_{x}", f"two products of {x} in one multiplier, for all weights", gemm,
+            lambda unit, x=x: DualProduct(unit, x), 1, PRODUCT_BUGS, bug_steps=1) for x in (-128, -77, 127)),
+    Proof("product", "two products in one multiplier, for all operands", gemm, DualProduct, 1, PRODUCT_BUGS,
+          quick=False, bug_steps=1),
+)

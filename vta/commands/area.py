@@ -1,0 +1,72 @@
+"""Measure how big accelerators are in a 7-series FPGA, with Yosys: cells, longest path, cycles of a convolution.
+
+The path is the sum of cell delays without wires: for comparing one design with another. Cycles are those of
+examples/conv2d_by_hand.py on the RTL, memory latency 16, where tiles are 1x16. With --write the table between the
+marks in FILE is replaced.
+"""
+
+import contextlib
+import dataclasses
+import sys
+from pathlib import Path
+
+NAME = "area"
+HELP = "count LUTs, DSPs and block RAMs of configurations"
+EPILOG = """examples:
+  vta area                                   the default configuration
+  vta area --all --write docs/area.md        the table of the documentation (an hour)
+"""
+BEGIN, END = "<!-- table: vta area -->", "<!-- end -->"
+COLUMNS = ("configuration", "LUT", "of these memory", "FF", "DSP48E1", "RAMB36", "RAMB18", "longest path, ns",
+           "cycles")
+
+
+def add_arguments(parser):
+    parser.add_argument("--config", action="append", metavar="NAME|FILE", help="preset or file; may be repeated")
+    parser.add_argument("--all", action="store_true", help="all presets, and tiles of 2x16")
+    parser.add_argument("--no-cycles", action="store_true", help="do not run the convolution")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="replace the table in this file")
+
+
+def run(args):
+    from vta.hw.config import PRESETS, Config
+    from vta.sim.area import measure
+    configs = [Config.load(name) for name in args.config or ([] if args.all else ["default"])]
+    if args.all:
+        configs += [*PRESETS.values(), dataclasses.replace(PRESETS["default"], log_batch=1, name="2x16")]
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|---" + "|--:" * (len(COLUMNS) - 1) + "|"]
+    code = 0
+    for config in configs:
+        area = measure(config, _say)
+        cycles = f"{_cycles(config):,}" if (config.batch, config.block) == (1, 16) and not args.no_cycles else ""
+        cells = (f"{count:,}" for count in (area.lut, area.lutram, area.ff, area.dsp, area.ramb36, area.ramb18))
+        lines.append("| " + " | ".join((config.name, *cells, f"{area.path_ns:.2f}", cycles)) + " |")
+        if config == PRESETS["default"]:
+            for words in area.excess():
+                print(f"vta: the default configuration does not fit: {words}", file=sys.stderr)
+                code = 1
+    table = "\n".join(lines)
+    print(table)
+    if args.write:
+        _replace(args.write, table)
+    return code
+
+
+def _cycles(config):
+    """Cycles of the convolution by hand on the RTL."""
+    from vta.runtime.device import open_device
+    from vta.suite import example
+    with open_device("tsim", config, say=_say) as device, contextlib.redirect_stdout(sys.stderr):
+        return example("conv2d_by_hand").main(device).cycles
+
+
+def _replace(path, table):
+    text = path.read_text()
+    if text.count(BEGIN) != 1 or END not in text.split(BEGIN)[1]:
+        raise ValueError(f"{path} has no place for the table: {BEGIN} ... {END}")
+    before, behind = text.split(BEGIN)
+    path.write_text(f"{before}{BEGIN}\n{table}\n{END}{behind.split(END, 1)[1]}")
+
+
+def _say(text):
+    print(text, file=sys.stderr, flush=True)
