@@ -2,7 +2,8 @@
 
 Races (two units touch one entry and no token orders them), deadlock, tokens left over, reads of what
 nothing wrote, on-chip and DRAM bounds, fields without meaning. Reads vectors (.npz), programs, folders of raw
-binaries and assembly text; a vector says which tokens to expect before and after it. Exit code 1 for faults.
+binaries, Python files with build(config), and assembly text; a vector says which tokens to expect before and
+after it. Exit code 1 for faults.
 """
 
 NAME = "check"
@@ -12,9 +13,9 @@ EPILOG = "example: vta check tut_conv_vt2.npz my_conv.vta"
 
 def add_arguments(parser):
     parser.add_argument("files", nargs="+", metavar="FILE",
-                        help="vector, program, raw folder or assembly text")
+                        help="vector, program, raw folder, Python file with build(config), or assembly text")
     parser.add_argument("--config", metavar="NAME|FILE", default="default",
-                        help="configuration for assembly text (default: %(default)s)")
+                        help="configuration for Python files and assembly text (default: %(default)s)")
 
 
 def run(args):

@@ -1,7 +1,7 @@
 """`vta disasm`: instructions as readable text, one line each (docs/assembly.md has the syntax).
 
-Reads vectors (.npz), programs, folders of raw binaries and assembly text. Without --numbers the output can be
-assembled again, bit for bit.
+Reads vectors (.npz), programs, folders of raw binaries, Python files with build(config), and assembly text.
+Without --numbers the output can be assembled again, bit for bit.
 """
 
 NAME = "disasm"
@@ -10,11 +10,12 @@ EPILOG = "example: vta disasm tut_conv_vt2.npz --uops --numbers"
 
 
 def add_arguments(parser):
-    parser.add_argument("file", metavar="FILE", help="vector, program, raw folder or assembly text")
+    parser.add_argument("file", metavar="FILE",
+                        help="vector, program, raw folder, Python file with build(config), or assembly text")
     parser.add_argument("--numbers", action="store_true", help="put the number of each instruction before it")
     parser.add_argument("--uops", action="store_true", help="show the micro-ops that each LOAD UOP loads")
     parser.add_argument("--config", metavar="NAME|FILE", default="default",
-                        help="configuration for assembly text (default: %(default)s)")
+                        help="configuration for Python files and assembly text (default: %(default)s)")
 
 
 def run(args):

@@ -28,6 +28,8 @@ def run(args):
     from vta.sources import open_source
     from vta.timeline import Lane, summary, timeline
 
+    if args.latency < 0:
+        raise ValueError(f"--latency {args.latency}: cycles cannot be less than 0")
     config, lanes = Config.load(args.config), []
     for path in args.files:
         source = open_source(path, config)
