@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from vta.svg import Picture
 
 WIDTH, HEIGHT = 960, 480
-LEFT, RIGHT, TOP, BOTTOM = 64, 600, 44, 430          # of the plot; the table stands right of it
+LEFT, RIGHT, TOP, AXIS = 64, 600, 44, 50             # of the plot; below it the axis, right of it the table
+HIGHEST = 560                                        # of the plot, however long the table
 TABLE, LINE = 632, 20
 PLACES = [(dx, dy) for distance in (15, 24, 34, 44, 56, 70) for dx, dy in
           ((0, distance), (distance, 0), (-distance, 0), (distance * 0.7, distance * 0.7),
@@ -59,10 +60,11 @@ def roofline(points, config, latency):
     if not drawn:
         raise ValueError("a roofline needs layers with GEMM steps: none was measured")
     lines = len(drawn) + (len(points) - len(drawn) + 1) // 2
-    picture = Picture(WIDTH, max(HEIGHT, TOP + LINE * (lines + 3)),
+    height = max(HEIGHT, TOP + LINE * (lines + 3))
+    picture = Picture(WIDTH, height,
                       f"Roofline of configuration {config.name}: {len(drawn)} layers, MACs a cycle against MACs per "
                       f"byte of DRAM traffic")
-    plot = _Axes(drawn, config)
+    plot = _Axes(drawn, config, min(height - AXIS, TOP + HIGHEST))
     picture.text(LEFT, 26, f"Roofline of configuration {config.name}, memory latency {latency} cycles", bold=True,
                  size=14)
     _grid(picture, plot)
@@ -75,7 +77,8 @@ def roofline(points, config, latency):
 class _Axes:
     """From numbers to pixels: powers of two, as many as the points and the roof's ridge need."""
 
-    def __init__(self, points, config):
+    def __init__(self, points, config, bottom):
+        self.bottom = bottom
         ridge = peak(config) / bandwidth(config)
         values = [*(point.intensity for point in points), ridge]
         self.low_x, self.high_x = _powers(min(values) / 1.2, max(*values, 4 * ridge) * 1.1)
@@ -86,7 +89,7 @@ class _Axes:
         return LEFT + share * (RIGHT - LEFT)
 
     def y(self, rate):
-        return BOTTOM - (math.log2(rate) - self.low_y) / (self.high_y - self.low_y) * (BOTTOM - TOP)
+        return self.bottom - (math.log2(rate) - self.low_y) / (self.high_y - self.low_y) * (self.bottom - TOP)
 
 
 def _powers(low, high):
@@ -96,15 +99,15 @@ def _powers(low, high):
 def _grid(picture, plot):
     for power in range(plot.low_x, plot.high_x + 1):
         x = plot.x(2.0 ** power)
-        picture.line([(x, TOP), (x, BOTTOM)], "grid")
-        picture.text(x, BOTTOM + 18, f"{2.0 ** power:g}", "faint", size=11, anchor="middle")
+        picture.line([(x, TOP), (x, plot.bottom)], "grid")
+        picture.text(x, plot.bottom + 18, f"{2.0 ** power:g}", "faint", size=11, anchor="middle")
     for power in range(plot.low_y, plot.high_y + 1):
         y = plot.y(2.0 ** power)
         picture.line([(LEFT, y), (RIGHT, y)], "grid")
         picture.text(LEFT - 8, y + 4, f"{2.0 ** power:g}", "faint", size=11, anchor="end")
     middle = (LEFT + RIGHT) / 2
-    picture.text(middle, BOTTOM + 38, "MACs per byte of DRAM traffic (busier direction)", "faint", anchor="middle")
-    picture.text(20, (TOP + BOTTOM) / 2, "MACs a cycle", "faint", anchor="middle", turned=True)
+    picture.text(middle, plot.bottom + 38, "MACs per byte of DRAM traffic (busier direction)", "faint", anchor="middle")
+    picture.text(20, (TOP + plot.bottom) / 2, "MACs a cycle", "faint", anchor="middle", turned=True)
 
 
 def _roof(picture, plot, config):
@@ -123,11 +126,11 @@ def _dots(picture, plot, points, config):
     taken = list(centres)
     for n, (point, (x, y)) in enumerate(zip(points, centres, strict=True), 1):
         place = next(((x + dx, y + dy) for dx, dy in PLACES
-                      if LEFT + 8 < x + dx < RIGHT - 8 and y + dy < BOTTOM - 8
+                      if LEFT + 8 < x + dx < RIGHT - 8 and y + dy < plot.bottom - 8
                       and all(math.hypot(x + dx - a, y + dy - b) > 14 for a, b in taken)), (x, y + 15))
         taken.append(place)
         if math.hypot(place[0] - x, place[1] - y) > 16:
-            picture.line([(x, y), place], "grid")
+            picture.line([(x, y), place], "faint", width=0.5)
         picture.text(place[0], place[1] + 4, str(n), size=11, anchor="middle")
         picture.dot(x, y, 4.5, "gemm", title=f"{point.name}: {point.intensity:.1f} MACs per byte, {point.rate:.1f} "
                                              f"MACs a cycle, {_share(point, config):.0%} of the roof")
