@@ -9,6 +9,7 @@ from vta.fuzz.dump import RESULTS, Dump, blank
 from vta.hw.counters import STATES
 from vta.hw.registers import ErrorCause
 from vta.runtime.device import DeviceError
+from vta.sim.simulation import SimulationError
 
 STUCK_CYCLES = 3_000         # without progress, after which a stream that gets stuck is given up
 QUIET = dict(latency=2, write_latency=2, outstanding=64, bandwidth=1.0, stall=0.0, seed=1, order="in_order", early=0.0)
@@ -62,7 +63,7 @@ class Pair:
             device.memory.bytes[:] = 0
             try:
                 device.reset()
-            except DeviceError:
+            except (DeviceError, SimulationError):
                 return False
             if self._launch(device, insns, STREAM).broken:
                 return False
@@ -92,6 +93,8 @@ class Pair:
             if problem.cause not in CAUSES_OF_RUN or result is None:
                 return Ran(None, {}, {}, str(problem))
             error = (problem.cause, problem.unit, problem.insn)
+        except SimulationError as problem:
+            return Ran(None, {}, {}, str(problem))
         counters = dict(result.counters)
         if result.cycles is not None:
             counters["cycles"] = result.cycles

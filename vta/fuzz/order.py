@@ -19,8 +19,8 @@ ENDS = {}
 for _unit, _queues in UNIT_QUEUES.items():
     for _flag, _queue in zip(TOKEN_FLAGS, _queues, strict=True):
         if _queue is not None:
-            ENDS.setdefault(_queue, {})[_flag[:3]] = (_unit, _flag)
-ENDS = {queue: (*ends["pus"], *ends["pop"]) for queue, ends in ENDS.items()}
+            ENDS.setdefault(_queue, {})[_flag.split("_")[0]] = (_unit, _flag)
+ENDS = {queue: (*ends["push"], *ends["pop"]) for queue, ends in ENDS.items()}
 BETWEEN = {(giver, taker): queue for queue, (giver, _, taker, _) in ENDS.items()}
 
 

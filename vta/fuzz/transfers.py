@@ -74,7 +74,7 @@ class Transfers:
         """A `dram_base` for the transfer somewhere in an area, and a touch of the DRAM grains it covers."""
         tile = self.config.tile_bytes[name]
         reach = (max(fields["y_size"], 1) - 1) * fields["x_stride"] + fields["x_size"]
-        while reach * tile > room:
+        if reach * tile > room:
             fields["x_stride"] = fields["x_size"]
             fields["y_size"] = min(fields["y_size"], 1)
             reach = fields["x_size"]
