@@ -58,16 +58,16 @@ class Pair:
     def recover(self):
         """Bring both to one state, all zeros, if that can be done; returns whether it was."""
         insns = blank(self.device.config)
-        self._set_memory(QUIET)
-        for device in self._both():
-            device.memory.bytes[:] = 0
-            try:
+        try:
+            self._set_memory(QUIET)
+            for device in self._both():
+                device.memory.bytes[:] = 0
                 device.reset()
-            except (DeviceError, SimulationError):
-                return False
-            if self._launch(device, insns, STREAM).broken:
-                return False
-        return not self.dump(0)
+                if self._launch(device, insns, STREAM).broken:
+                    return False
+            return not self.dump(0)
+        except (DeviceError, SimulationError):
+            return False
 
     def _both(self):
         return self.reference, self.device
