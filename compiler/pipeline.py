@@ -32,6 +32,10 @@ ENDS = {Queue.L2G: (Unit.LOAD, Unit.COMPUTE), Queue.G2L: (Unit.COMPUTE, Unit.LOA
 HAZARDS = {"INP": (Queue.L2G, Queue.G2L), "WGT": (Queue.L2G, Queue.G2L), "ACC": (Queue.G2S, Queue.S2G)}
 
 
+class PipelineError(ValueError):
+    """A pipeline that does not do what it is for; the message names what is missing."""
+
+
 @dataclass
 class _Task:
     """One transfer or kernel: `emit` makes the stream's calls; `reads` and `writes` are (memory, first, end)."""
@@ -49,6 +53,7 @@ class Pipeline:
 
     def __init__(self, config):
         self.config, self.stream, self.tasks = config, Stream(config), []
+        self.stored = {}          # output -> (offset, x_size, y_size, stride) of its stores
         self.buffer = self.stream.buffer
 
     def load(self, memory, base, buffer, offset, x_size, y_size=1, stride=None, pads=(0, 0, 0, 0)):
@@ -65,6 +70,7 @@ class Pipeline:
         self._add(Unit.STORE, lambda stream: stream.store_buffer_2d(
             base, MemType.OUT, buffer, offset, x_size, y_size, stride),
             reads=(("ACC", base, base + x_size * y_size),))
+        self.stored.setdefault(buffer.name, []).append((offset, x_size, y_size, stride))
 
     def gemm(self, site, loops, steps):
         """GEMM: at most two loops around micro-ops (dst, src, wgt)."""
@@ -104,8 +110,11 @@ class Pipeline:
         self.tasks.append(_Task(unit, emit, reads, writes))
 
     # the end
-    def code(self):
-        """The finished stream (`compiler.stream.Code`)."""
+    def code(self, partial=False):
+        """The finished stream (`compiler.stream.Code`). Every tile of every output must have been stored exactly once
+        (PipelineError), unless the program is only a part."""
+        if not partial:
+            self._check_outputs()
         self._plan_tokens()
         for task in self.tasks:
             for queue in task.pops:
@@ -115,6 +124,18 @@ class Pipeline:
                 self.stream.dep_push(*ENDS[queue])
         self.stream.sync()
         return self.stream.code()
+
+    def _check_outputs(self):
+        tile = self.config.tile_bytes["OUT"]
+        for buffer in self.stream.buffers:
+            if buffer.kind != "output":
+                continue
+            times = np.zeros(buffer.nbytes // tile, np.int64)
+            for offset, x_size, y_size, stride in self.stored.get(buffer.name, ()):
+                np.add.at(times, (offset + np.arange(y_size)[:, None] * stride + np.arange(x_size)).ravel(), 1)
+            for wrong in np.flatnonzero(times != 1)[:1]:
+                raise PipelineError(f"tile {wrong} of output {buffer.name!r} is stored {times[wrong]} times, "
+                                    f"{np.count_nonzero(times != 1)} of {len(times)} tiles are not stored once")
 
     def _plan_tokens(self):
         """Mark on each task the tokens that it takes and gives."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vta.compiler.pipeline import Pipeline
+from vta.compiler.pipeline import Pipeline, PipelineError
 from vta.compiler.program import Program
 from vta.compiler.stream import StreamError
 from vta.hw.config import PRESETS
@@ -65,6 +65,18 @@ def test_kernels_of_one_place_share_their_micro_ops():
         p.alu(opcode, [(8, 1)], [(0,)], imm)
     p.store(0, out, 0, 8)
     assert len(p.code().uops) == 2       # reset's and the ALU's
+
+
+def test_every_output_is_stored_once():
+    p = Pipeline(CONFIG)
+    out = p.buffer("out", (8, 1, 16), "int8", "output")
+    p.reset(0, 8)
+    p.store(0, out, 0, 4)
+    with pytest.raises(PipelineError, match="tile 4 of output 'out' is stored 0 times, 4 of 8 tiles"):
+        p.code()
+    p.store(0, out, 3, 5)
+    with pytest.raises(PipelineError, match="tile 3 of output 'out' is stored 2 times, 1 of 8 tiles"):
+        p.code()
 
 
 def test_refusals_come_from_the_stream():

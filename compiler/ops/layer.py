@@ -44,7 +44,7 @@ def window_operator(name, config, windows, post, tiles, inputs, output, referenc
                    p.buffer("out", (*tiles["out"], *lanes), "int8", "output", "NCHWnc"))
         for window, chosen in parts:
             Emitter(p, window, chosen, post, buffers).run()
-        return p.code()
+        return p.code(partial=len(parts) < len(windows))
 
     parts = [(window, choose(window, post, config, lambda t, w=window: emit([(w, t)]), tiling))
              for window in windows]
