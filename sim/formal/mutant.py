@@ -10,6 +10,6 @@ def mutant(module, old, new):
     if source.count(old) != 1:
         raise ValueError(f"{module.__name__} has {old!r} {source.count(old)} times: a planted bug needs one place")
     copy = types.ModuleType(module.__name__)
-    copy.__file__ = module.__file__
+    copy.__file__, copy.__package__, copy.__spec__ = module.__file__, module.__package__, module.__spec__
     exec(compile(source.replace(old, new), module.__file__, "exec"), copy.__dict__)
     return copy
