@@ -60,7 +60,7 @@ lint: .venv/ready  ## check the style of the Python code
 	@.venv/bin/ruff check .
 
 # folder of vector files to measure as well: make bench VECTORS=...
-VECTORS ?=
+VECTORS ?= $(VTA_VECTORS)
 .PHONY: bench
 bench: .venv/ready  ## measure cycles of real layers on the RTL, into docs/performance.md
 	@$(VTA) bench --config $(CONFIG) --write docs/performance.md --roofline docs/pictures/roofline.svg \

@@ -87,11 +87,25 @@ def run(args):
 def _measurements(args, config):
     """(name, function of device and name) of everything asked for."""
     found = [(BY_HAND, _by_hand), *((name, _layer) for name in LAYERS)]
-    for path in sorted(args.vectors.glob("*.npz")) if args.vectors else []:
-        found.append((path.stem, functools.partial(_vector, path)))
+    found += [(vector.name, functools.partial(_vector, vector)) for vector in _vectors(args, config)]
     for name, measure in found:
         if fnmatch.fnmatch(name, args.only):
             yield name, measure
+
+
+def _vectors(args, config):
+    """The vectors of the folder that this configuration runs and that take long enough to be worth a row."""
+    if args.vectors is None:
+        return
+    paths = sorted(args.vectors.glob("*.npz"))
+    if not paths:
+        raise ValueError(f"no vector files (*.npz) in {args.vectors}")
+    for path in paths:
+        vector = load_vector(path)
+        if vector.config.architecture == config.architecture and bound(
+                vector.insns, config, latency=args.latency, bus_bytes=config.bus_bytes,
+                tokens_before=vector.tokens_before).cycles > LARGE:
+            yield vector
 
 
 def _row(device, name, latency, insns, result, uops, tokens=None):
@@ -123,12 +137,11 @@ def _layer(device, name, latency):
     return _row(device, name, latency, operator.program.code.insns, result, _image(operator.program.code))
 
 
-def _vector(path, device, name, latency):
-    vector = load_vector(path)
-    with Progress(vector.name, sys.stderr, None) as progress:
+def _vector(vector, device, name, latency):
+    with Progress(name, sys.stderr, None) as progress:
         outcome = replay(vector, device, progress=progress)
     if not outcome.equal:
-        raise ValueError(f"{path}: {outcome.differences[0]}")
+        raise ValueError(f"{vector.path}: {outcome.differences[0]}")
     words = device.memory.bytes.view("<u4")      # vectors leave their micro-ops where they were
     return _row(device, name, latency, vector.insns, outcome.result,
                 lambda at, count: words[at:at + count], vector.tokens_before)
@@ -145,7 +158,10 @@ def table(rows, config, latency):
              "| layer | instructions | GEMM steps | ALU steps | bound | cycles | bound / cycles | model's error "
              "| MACs busy | largest loss |",
              "|---|--:|--:|--:|--:|--:|--:|--:|--:|---|"]
+    own = (BY_HAND, *LAYERS)
     groups = {"ResNet-18's ten convolutions": [row for row in rows if row.name in RESNET18_CONVOLUTIONS],
+              "layers of our compiler": [row for row in rows if row.name in own],
+              "streams of TVM's compiler": [row for row in rows if row.name not in own],
               "all": rows}
     for row in rows:
         loss = f"`{row.loss[0]}` {row.loss[1]:.1%}" if row.loss else ""
