@@ -87,3 +87,16 @@ def test_matmul_opt_leaks_no_token(monkeypatch, capsys):
     used = names["device"].stats()
     assert used == {key: stats[key] for key in used}
     assert stats["tokens_left"]["s2g"] == 1
+
+
+@pytest.mark.rtl
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODULES)
+def test_on_the_rtl(name, monkeypatch, capsys):
+    """The tutorials check their results against numpy themselves."""
+    monkeypatch.setattr("sys.argv", [name, "tsim"])
+    runpy.run_path(str(ROOT / "examples" / f"{name}.py"))
+    printed = capsys.readouterr().out
+    assert "Successful" in printed and "cycle_count" in printed
+    if name == "conv2d":
+        assert all(line in printed for line in STATISTICS.splitlines())
