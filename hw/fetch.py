@@ -84,7 +84,7 @@ class Fetch(wiring.Component):
             m.d.comb += [words.w_data.eq(self.beats.payload.data), words.w_en.eq(arrived)]
 
         # dispatch
-        left, lane, dropping = Signal(32), Signal(range(max(per_word, 2))), Signal()
+        left, lane = Signal(32), Signal(range(max(per_word, 2)))
         insn, head, moved = Signal(INSN_BITS), data.View(MEMORY, Signal(INSN_BITS, name="head")), Signal()
         queues = (self.load, self.compute, self.store)
         to_load, to_store = Signal(), Signal()
@@ -95,23 +95,22 @@ class Fetch(wiring.Component):
             to_load.eq((head.opcode == Opcode.LOAD)
                        & ((head.mem_type == MemType.INP) | (head.mem_type == MemType.WGT))),
             to_store.eq(head.opcode == Opcode.STORE),
-            moved.eq(words.r_rdy & (dropping | (left == 0) | (
+            # what is left in store behind the last instruction is dropped
+            moved.eq(words.r_rdy & ((left == 0) | (
                 Mux(to_load, self.load.ready, Mux(to_store, self.store.ready, self.compute.ready))))),
-            taken.eq(moved & ((lane == per_word - 1) | (left <= 1) | dropping)),
+            taken.eq(moved & ((lane == per_word - 1) | (left <= 1))),
             words.r_en.eq(taken),
             *(queue.payload.eq(insn) for queue in queues),
-            *(queue.valid.eq(words.r_rdy & ~dropping & (left != 0) & route)
+            *(queue.valid.eq(words.r_rdy & (left != 0) & route)
               for queue, route in zip(queues, (to_load, ~to_load & ~to_store, to_store), strict=True)),
             self.finished.eq((left == 0) & (wanted == 0) & (owed == 0)),
         ]
         dispatched = Signal()
-        m.d.comb += dispatched.eq(moved & ~dropping & (left != 0))
+        m.d.comb += dispatched.eq(moved & (left != 0))
         with m.If(dispatched):
             m.d.sync += [left.eq(left - 1), lane.eq(Mux(taken, 0, lane + 1))]
             with m.If(head.opcode == Opcode.FINISH):
-                m.d.sync += [left.eq(0), wanted.eq(0), dropping.eq(1)]
-        with m.If(self.finished):
-            m.d.sync += dropping.eq(0)
+                m.d.sync += [left.eq(0), wanted.eq(0)]
         with m.If(self.start):
             first = self.pointer[4:bus] if bus > 4 else 0
             m.d.sync += [

@@ -1,9 +1,11 @@
 """hw/nest.py: exactly the three nested loops, one step a cycle."""
 
 import pytest
-from stream_bench import Bench, at_full_rate, cycles, each_stall, values
+from amaranth.sim import Simulator
+from stream_bench import Bench, at_full_rate, each_stall, values
 
 from vta.hw.config import PRESETS
+from vta.hw.isa import LOOP_BITS
 from vta.hw.nest import OPERANDS, Nest, operand_bits
 
 CONFIG = PRESETS["tiny"]
@@ -64,21 +66,22 @@ def test_one_step_a_cycle_across_instructions():
 @pytest.mark.parametrize("loop", ["out", "in"])
 def test_the_longest_loop(loop):
     """16383 trips, and the offset after them, wrapped and marked."""
-    dut = Nest(CONFIG)
-    b = Bench(dut)
-    trips = 16383
-    b.send(dut.insn, [{"uop_bgn": 0, "uop_end": 1, "iter_out": 1, "iter_in": 1, f"iter_{loop}": trips,
-                       f"dst_factor_{loop}": 1}])
-    seen = []
+    dut, trips, depth = Nest(CONFIG), (1 << LOOP_BITS) - 1, CONFIG.depth["ACC"]
 
     async def run(ctx):
+        step = dut.step.payload
+        ctx.set(dut.insn.payload, {"uop_bgn": 0, "uop_end": 1, "iter_out": 1, "iter_in": 1, f"iter_{loop}": trips,
+                                   f"dst_factor_{loop}": 1})
+        ctx.set(dut.insn.valid, 1)
         ctx.set(dut.step.ready, 1)
-        await cycles(ctx, trips)                 # one cycle for the instruction, then all but the last
-        payload = dut.step.payload
-        seen.append((ctx.get(dut.step.valid), ctx.get(payload.last), ctx.get(payload.offset.dst)))
         await ctx.tick()
-        seen.append(ctx.get(dut.step.valid))
-    b.process(run)
-    b.run(until=lambda: len(seen) == 2)
-    depth = CONFIG.depth["ACC"]
-    assert seen == [(1, 1, (trips - 1) % depth | depth), 0]
+        ctx.set(dut.insn.valid, 0)
+        await ctx.tick().repeat(trips - 1)
+        assert (ctx.get(dut.step.valid), ctx.get(step.last)) == (1, 1)
+        assert ctx.get(step.offset.dst) == (trips - 1) % depth | depth
+        await ctx.tick()
+        assert not ctx.get(dut.step.valid)
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(run)
+    simulator.run()
