@@ -4,8 +4,7 @@ Everything is said in program order through `compiler.pipeline`: for each output
 of input channels loads and one GEMM, then the ALU and the store.
 
 - What is still in its slot is not loaded again, and loads of the next chunk run while the tensor core works.
-- The first GEMM is cut along the output channels, so that it starts when the first weights are there; the
-last
+- The first GEMM is cut along the output channels, so that it starts when the first weights are there; the last
   ALU work likewise, so that the last store is short.
 """
 
@@ -23,12 +22,9 @@ class Emitter:
         config = pipeline.config
         self.p, self.window, self.post = pipeline, window, post
         self.plan = plan = Plan(window, tiling, config, post.adds)
-        need(
-            plan.fits,
-            f"a tile of {tiling} needs {plan.in_size} of {config.depth['INP']} input tiles, "
-            f"{plan.wgt_size} of {config.depth['WGT']} weight tiles and {plan.acc_size} of "
-            f"{config.depth['ACC'] - plan.bias_size} accumulators",
-        )
+        need(plan.fits, f"a tile of {tiling} needs {plan.in_size} of {config.depth['INP']} input tiles, "
+                        f"{plan.wgt_size} of {config.depth['WGT']} weight tiles and {plan.acc_size} of "
+                        f"{config.depth['ACC'] - plan.bias_size} accumulators")
         self.data, self.weights, self.bias, self.out = buffers
         self.inputs = Slots(plan.in_slots, plan.in_size)
         self.weight_slots = Slots(plan.wgt_slots, plan.wgt_size)
@@ -37,10 +33,12 @@ class Emitter:
         self.biases = Slots(count, plan.bias_size // 2, config.depth["ACC"] - plan.bias_size)
 
     def run(self):
-        plan, tiles = self.plan, []
-        for outer in range(len(plan.channels) if plan.tiling.weights_stay else len(plan.places)):
-            for inner in range(len(plan.places) if plan.tiling.weights_stay else len(plan.channels)):
-                tiles.append((outer, inner) if plan.tiling.weights_stay else (inner, outer))
+        """Emit everything."""
+        channels, places = range(len(self.plan.channels)), range(len(self.plan.places))
+        if self.plan.tiling.weights_stay:
+            tiles = [(channel, place) for channel in channels for place in places]
+        else:
+            tiles = [(channel, place) for place in places for channel in channels]
         for number, (channel, place) in enumerate(tiles):
             self.tile(number, channel, place, number == 0, number == len(tiles) - 1)
 
@@ -76,40 +74,23 @@ class Emitter:
         if not missing:
             return base
         (height, width), (in_h, in_w) = plan.region(rows, cols), w.size
-        skip = w.stride[0] if plan.row_step == 1 else 1  # rows in DRAM between rows on chip
-        top, left = y * w.stride[0] - w.start[0], x * w.stride[1] - w.start[1]
-        y0, x0 = max(0, -top), max(0, -left)
-        y1, x1 = max(0, top + (height - 1) * skip + 1 - in_h), max(0, left + width - in_w)
-        need(
-            height > y0 + y1 and width > x0 + x1 and max(y0, y1, x0, x1) <= MAX_PAD,
-            f"outputs from ({y}, {x}): {y0} + {y1} of {height} rows and {x0} + {x1} of {width} columns of "
-            f"input are padding; some must not be, and a transfer adds at most {MAX_PAD} on a side",
-        )
-        planes, area = ng * ni, in_h * in_w
+        top, left, (x0, y0, x1, y1) = plan.edges(plan.places[place])
+        real_h, real_w = height - y0 - y1, width - x0 - x1
+        need(real_h > 0 and real_w > 0 and max(y0, y1, x0, x1) <= MAX_PAD,
+             f"outputs from ({y}, {x}): {y0} + {y1} of {height} rows and {x0} + {x1} of {width} columns of input "
+             f"are padding; some must not be, and a transfer adds at most {MAX_PAD} on a side")
+        planes, area, line = ng * ni, in_h * in_w, in_w * plan.skip
         first = ((n * w.groups + group) * w.cin + ci) * area + (top + y0) * in_w + left + x0
-        real_h, real_w, line = height - y0 - y1, width - x0 - x1, in_w * skip
-        if (
-            not (y0 or y1 or x0 or x1)
-            and skip == 1
-            and real_w == in_w
-            and real_h * in_w <= MAX_SIZE
-            and (planes == 1 or area <= MAX_SIZE)
-        ):
+        padded = bool(y0 or y1 or x0 or x1)
+        rows_join = plan.skip == 1 and real_w == in_w and real_h * in_w <= MAX_SIZE
+        if not padded and rows_join and (planes == 1 or area <= MAX_SIZE):
             self.p.load(MemType.INP, base, self.data, first, real_h * in_w, planes, area)
-        elif not (y0 or y1 or x0 or x1) and real_h * line == area and planes * real_h <= MAX_SIZE:
+        elif not padded and real_h * line == area and planes * real_h <= MAX_SIZE:      # planes join
             self.p.load(MemType.INP, base, self.data, first, real_w, planes * real_h, line)
         else:
             for plane in range(planes):
-                self.p.load(
-                    MemType.INP,
-                    base + plane * height * width,
-                    self.data,
-                    first + plane * area,
-                    real_w,
-                    real_h,
-                    line,
-                    (x0, y0, x1, y1),
-                )
+                self.p.load(MemType.INP, base + plane * height * width, self.data, first + plane * area,
+                            real_w, real_h, line, (x0, y0, x1, y1))
         return base
 
     def load_weights(self, base, group, ng, out, o, count, no, ci, ni):
@@ -157,12 +138,8 @@ class Emitter:
         plane = height * width
         first = (n * w.groups * w.cout + block) * plane
         first += (w.origin[0] + y * w.step[0]) * width + w.origin[1] + x * w.step[1]
-        if (
-            w.step == (1, 1)
-            and cols == width
-            and rows * cols <= MAX_SIZE
-            and (count == 1 or plane <= MAX_SIZE)
-        ):
+        rows_join = w.step == (1, 1) and cols == width and rows * cols <= MAX_SIZE
+        if rows_join and (count == 1 or plane <= MAX_SIZE):
             self.p.store(base, self.out, first, rows * cols, count, plane)
             return
         for o in range(count):

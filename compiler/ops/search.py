@@ -87,12 +87,9 @@ def estimate(plan, post):
 
 def _real(plan, place):
     """Input tiles of one plane that are loaded for a place."""
-    w = plan.window
-    _, y, rows, x, cols = place
-    (height, width), skip = plan.region(rows, cols), w.stride[0] if plan.row_step == 1 else 1
-    top, left = y * w.stride[0] - w.start[0], x * w.stride[1] - w.start[1]
-    real_h = height - max(0, -top) - max(0, top + (height - 1) * skip + 1 - w.size[0])
-    return real_h * (width - max(0, -left) - max(0, left + width - w.size[1]))
+    height, width = plan.region(place[2], place[4])
+    _, _, (left, top, right, bottom) = plan.edges(place)
+    return (height - top - bottom) * (width - left - right)
 
 
 def ranked(window, post, config):

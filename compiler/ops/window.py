@@ -110,7 +110,8 @@ class Plan:
     def __init__(self, window, tiling, config, bias):
         self.window, self.tiling, self.config = window, tiling, config
         w, t = window, tiling
-        self.row_step = 1 if w.kernel[0] == 1 else w.stride[0]  # rows on chip between output rows
+        # a kernel of one row needs only every stride-th row: `skip` rows in DRAM are one on chip
+        self.skip, self.row_step = (w.stride[0], 1) if w.kernel[0] == 1 else (1, w.stride[0])
         rows, cols = self.region(t.rows, t.cols)
         self.plane = rows * cols
         self.chunks = cut(w.cin, t.ins)
@@ -138,6 +139,15 @@ class Plan:
         """(rows, columns) of input on chip for that many outputs."""
         w = self.window
         return (rows - 1) * self.row_step + w.kernel[0], (cols - 1) * w.stride[1] + w.kernel[1]
+
+    def edges(self, place):
+        """(first input row, first column, (left, top, right, bottom) tiles of padding) of a place; the first row and
+        column may lie outside of the picture."""
+        w, (_, y, rows, x, cols) = self.window, place
+        height, width = self.region(rows, cols)
+        top, left = y * w.stride[0] - w.start[0], x * w.stride[1] - w.start[1]
+        below, right = top + (height - 1) * self.skip + 1 - w.size[0], left + width - w.size[1]
+        return top, left, (max(0, -left), max(0, -top), max(0, right), max(0, below))
 
     @property
     def fits(self):
