@@ -1,12 +1,16 @@
 """hw/core.py: all units together, for every number of ports; memory may stall and answer in any order."""
 
 import dataclasses
+from contextlib import closing
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module, ResetInserter
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 from memory_bench import ReadPort, WritePort
 from programs import Program
-from stream_bench import Bench
+from stream_bench import Bench, cycles, until
 
 from vta.hw.config import PRESETS
 from vta.hw.core import Core
@@ -74,42 +78,82 @@ def test_a_full_token_queue_blocks_nobody_else(ports):
     assert errors
 
 
-def run(write, ports, stalls, reorder):
+@pytest.mark.parametrize("after", [30, 90, 150, 220])
+def test_soft_reset_in_the_middle(after):
+    """Bursts under way end as AXI wants; then the program runs as if nothing had been."""
+    assert not run(program, 1, "random", reorder=True, reset_after=after)
+
+
+class Resettable(wiring.Component):
+    """A core behind the soft reset of the top module."""
+
+    reset: In(1)
+
+    def __init__(self, config):
+        super().__init__()
+        self.core = Core(config)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.core = ResetInserter(self.reset)(self.core)
+        return m
+
+
+def run(write, ports, stalls, reorder, reset_after=None):
     """Run what `write` writes, here and on the functional simulator; returns in how many cycles errors are met."""
     config = dataclasses.replace(TINY, axi_ports=ports)
-    device = FunctionalDevice(config, MEMORY)
-    p = write(device, seed=ports)
-    words = p.words()
-    stream = p.data(words, np.uint64)
-    image = bytearray(device.memory.bytes[:MEMORY].tobytes())
-    functional = p.run().counters
+    with closing(FunctionalDevice(config, MEMORY)) as device:
+        p = write(device, seed=ports)
+        words = p.words()
+        stream = p.data(words, np.uint64)
+        image = bytearray(device.memory.bytes[:MEMORY].tobytes())
+        functional = p.run().counters
+        seen = simulate(config, image, stream.address, len(words), stalls, reorder, reset_after)
+        for buffer in p.buffers:
+            assert image[buffer.address:buffer.address + buffer.nbytes] == bytes(buffer.array)
+    length = sum(row[0] for row in seen)
+    counts = {counter.name: sum(row[4 + n] for row in seen if row[0]) for n, counter in enumerate(COUNTERS)}
+    for unit in Unit:
+        assert sum(counts[c.name] for c in COUNTERS if c.unit is unit and c.kind == "state") == length
+    assert {name: counts[name] for name in EVENTS} == {name: functional[name] for name in EVENTS}
+    return sum(row[2] for row in seen)
 
-    dut = Core(config)
-    b = Bench(dut, stalls, seed=ports)
+
+def simulate(config, image, address, count, stalls, reorder, reset_after):
+    """The core on `image`; returns (running, finish, error, settled, *counter steps) of each cycle of the run."""
+    top = Resettable(config)
+    b, dut = Bench(top, stalls, seed=config.axi_ports), top.core
     for axi in dut.read:
         ReadPort(b, config, axi, image, reorder=reorder)
     WritePort(b, config, dut.write, image)
-    b.set(insn_ptr=stream.address, insn_count=len(words))
     seen = b.watch(dut.running, dut.finish, dut.error_met, dut.settled & dut.bus_idle, *dut.add)
 
     async def launch(ctx):
+        ctx.set(dut.insn_ptr, address)
+        ctx.set(dut.insn_count, count)
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)
         ctx.set(dut.running, 1)
-        while not (await ctx.tick().sample(dut.finish))[-1]:
-            pass
-        ctx.set(dut.running, 0)
-    b.process(launch)
-    b.run(until=lambda: any(row[1] for row in seen), limit=8000, after=100)
 
-    for buffer in p.buffers:
-        assert image[buffer.address:buffer.address + buffer.nbytes] == bytes(buffer.array)
+    async def host(ctx):
+        await launch(ctx)
+        if reset_after:
+            await cycles(ctx, reset_after)
+            ctx.set(dut.halt, 1)
+            await until(ctx, dut.bus_idle)
+            ctx.set(top.reset, 1)
+            ctx.set(dut.running, 0)
+            await ctx.tick()
+            ctx.set(top.reset, 0)
+            ctx.set(dut.halt, 0)
+            assert not any(row[1] for row in seen), "ended before the reset"
+            await cycles(ctx, 5)
+            seen.clear()
+            await launch(ctx)
+        await until(ctx, dut.finish)
+        ctx.set(dut.running, 0)
+    b.process(host)
+    b.run(until=lambda: any(row[1] for row in seen), limit=8000, after=100)
     assert sum(row[1] for row in seen) == 1 and seen[-1][3]
-    cycles = sum(row[0] for row in seen)
-    counts = {counter.name: sum(row[4 + n] for row in seen if row[0]) for n, counter in enumerate(COUNTERS)}
-    for unit in Unit:
-        assert sum(counts[c.name] for c in COUNTERS if c.unit is unit and c.kind == "state") == cycles
-    assert {name: counts[name] for name in EVENTS} == {name: functional[name] for name in EVENTS}
-    device.close()
-    return sum(row[2] for row in seen)
+    return seen
