@@ -37,7 +37,7 @@ MUTANTS = {
     "a left shift by 32 that leaves nothing": (
         "alu", "left.eq(y[31] & (y[:5] != 0))", "left.eq(y[31])"),
     "instructions behind FINISH are executed": (
-        "fetch", "m.d.sync += [left.eq(0), wanted.eq(0), dropping.eq(1)]", "m.d.sync += []"),
+        "fetch", "m.d.sync += [left.eq(0), wanted.eq(0)]", "m.d.sync += wanted.eq(0)"),
     "rows joined that do not touch": (
         "request", "region.x_bytes == region.stride", "region.x_bytes <= region.stride"),
     "an index out of range that nobody reports": (
