@@ -4,7 +4,7 @@ import numpy as np
 
 from vta.compiler.ops.emitter import Emitter
 from vta.compiler.ops.operator import Operator, cycles
-from vta.compiler.ops.search import choose
+from vta.compiler.ops.search import choose, floor
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
 from vta.runtime.layout import pack_bias
@@ -51,5 +51,5 @@ def window_operator(name, config, windows, post, tiles, inputs, output, referenc
     code = emit(parts)
     about = {"windows": [window for window, _ in parts], "tilings": [chosen for _, chosen in parts], "post": post,
              "predicted": cycles(code),
-             "floor": sum(w.steps + (1 + post.adds + len(post.operations())) * w.outputs for w in windows)}
+             "floor": sum(floor(window, post) for window in windows)}
     return Operator(name, Program.from_code(code, name, constants), inputs, output, reference, about)

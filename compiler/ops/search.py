@@ -16,6 +16,7 @@ from vta.compiler.timing import CONSTANTS
 MAX_UOPS = 4          # a kernel fills at most this share (1/n) of the micro-op memory
 INSTRUCTION = 4       # cycles that one more instruction costs, about
 KERNEL = 40           # cycles that one more kernel costs, besides the beats of its micro-ops, about
+GOOD = 1.001          # a tiling this close to the floor ends the search
 JUDGED = 16           # candidates that are compiled and timed
 
 
@@ -123,4 +124,15 @@ def choose(window, post, config, emit, tiling=None):
     tiling = tiling or kept(window, post, config)
     if tiling is not None:
         return tiling
-    return min(diverse(window, post, config, JUDGED), key=lambda each: cycles(emit(each)))
+    best = (math.inf, None)
+    for each in diverse(window, post, config, JUDGED):
+        best = min(best, (cycles(emit(each)), each), key=lambda found: found[0])
+        if best[0] <= GOOD * floor(window, post):
+            break
+    return best[1]
+
+
+def floor(window, post):
+    """The cycles that any tiling takes: GEMM steps, and a pass over the outputs for the reset and each ALU
+    operation."""
+    return window.steps + (1 + post.adds + len(post.operations())) * window.outputs
