@@ -91,7 +91,8 @@ class Pieces:
         sram = (memory["sram_base"][at] + k) % by_type(config.depth)[mem]
         tile = by_type(config.tile_bytes)[mem]
         address = (memory["dram_base"][at] + row * memory["x_stride"][at] + column) * tile
-        dram = (address % (1 << config.axi_addr_width) - base) // tile
+        wrap = 1 << min(config.axi_addr_width, 62)      # no address comes near 2^62, and int64 ends at 2^63
+        dram = (address % wrap - base) // tile
         bad = ~zero & ((dram < 0) | (dram >= size // tile))
         dram[zero | bad] = 0
         return at, sram, dram, zero, bad

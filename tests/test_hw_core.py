@@ -68,20 +68,26 @@ def many_tokens(device, seed):
 @pytest.mark.parametrize("ports, stalls, reorder", [(1, "none", False), (1, "random", True), (2, "cyclic", True),
                                                     (4, "random", True)])
 def test_programs(ports, stalls, reorder):
-    errors = run(program, ports, stalls, reorder)
-    assert not errors
+    assert not run(program, {"axi_ports": ports}, stalls, reorder)
+
+
+@pytest.mark.parametrize("changes", [
+    {"axi_data_width": 256}, {"axi_data_width": 512, "axi_addr_width": 64}, {"read_ids": 1, "max_burst": 16},
+    {"log_batch": 1, "axi_data_width": 128}], ids=str)
+def test_configurations(changes):
+    """Tiles of a quarter to an eighth of a beat, addresses of 64 bits, one ID for all clients, batches."""
+    assert not run(program, changes, "random", reorder=True)
 
 
 @pytest.mark.parametrize("ports", [1, 2])
 def test_a_full_token_queue_blocks_nobody_else(ports):
-    errors = run(many_tokens, ports, "random", reorder=False)
-    assert errors
+    assert run(many_tokens, {"axi_ports": ports}, "random", reorder=False)
 
 
 @pytest.mark.parametrize("after", [30, 90, 150, 220])
 def test_soft_reset_in_the_middle(after):
     """Bursts under way end as AXI wants; then the program runs as if nothing had been."""
-    assert not run(program, 1, "random", reorder=True, reset_after=after)
+    assert not run(program, {}, "random", reorder=True, reset_after=after)
 
 
 class Resettable(wiring.Component):
@@ -99,11 +105,13 @@ class Resettable(wiring.Component):
         return m
 
 
-def run(write, ports, stalls, reorder, reset_after=None):
-    """Run what `write` writes, here and on the functional simulator; returns in how many cycles errors are met."""
-    config = dataclasses.replace(TINY, axi_ports=ports)
+def run(write, changes, stalls, reorder, reset_after=None):
+    """Run what `write` writes, here and on the functional simulator, on the tiny configuration with `changes`.
+
+    Returns in how many cycles errors are met."""
+    config = dataclasses.replace(TINY, **changes)
     with closing(FunctionalDevice(config, MEMORY)) as device:
-        p = write(device, seed=ports)
+        p = write(device, seed=config.axi_ports)
         words = p.words()
         stream = p.data(words, np.uint64)
         image = bytearray(device.memory.bytes[:MEMORY].tobytes())
