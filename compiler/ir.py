@@ -118,7 +118,8 @@ class Token:
 
 @dataclass(frozen=True)
 class Program:
-    """Arguments in DRAM, the stages' own buffers, and the body. `threads`: the virtual-thread variable or None."""
+    """Arguments in DRAM, the stages' own buffers, and the body. `meta`: "thread", the virtual-thread variable or
+    None; "attach", own buffer -> the loop variables around the place where it is computed."""
 
     args: tuple
     buffers: tuple
