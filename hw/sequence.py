@@ -89,7 +89,8 @@ class Sequence(wiring.Component):
                 m.d.comb += [
                     want.eq(here & self.tile.valid & self.line_empty), ends.eq(tile.last),
                     slot.write.eq(tile.write), slot.dst.eq(tile.index),
-                    slot.operation.eq(Mux(tile.pad, Operation.ZERO, Operation.MOVE)),
+                    # a LOAD without tiles is no MOVE, which would overwrite the src register
+                    slot.operation.eq(Mux(tile.write & ~tile.pad, Operation.MOVE, Operation.ZERO)),
                     self.tile.ready.eq(self.valid), self.did_tile.eq(self.valid & tile.write),
                     self.wait_tile.eq(here & ~self.tile.valid),
                 ]

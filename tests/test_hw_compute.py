@@ -208,6 +208,19 @@ def test_a_product_that_waits_for_room():
     assert ErrorCause.TOKEN in {cause for cause, _ in run.errors}
 
 
+def test_a_load_without_tiles_leaves_the_kept_src():
+    """LOAD ACC of no row, or of padding alone, between two steps that read the same src."""
+    run = Run()
+    run.fields.append({"opcode": Opcode.LOAD} | load("ACC", 24, dram=3))
+    run.fields.append(CLEAR)
+    for between in (load("ACC", 1, y=0), load("ACC", 1, sram=20, y=0, pads=(1, 0, 0, 0))):
+        for dst in (1, 2):
+            run.emit(Opcode.ALU, uop_bgn=0, uop_end=1, iter_out=1, iter_in=2, dst_factor_in=dst, alu_opcode=AluOp.ADD)
+            run.fields.append({"opcode": Opcode.LOAD} | between)
+    run.emit(Opcode.ALU, uop_bgn=0, uop_end=1, iter_out=2, iter_in=1, dst_factor_out=4, alu_opcode=AluOp.ADD)
+    run.run()
+
+
 def test_finish_comes_last():
     """FINISH leaves when everything before it has been written; its other bits are not looked at."""
     run = Run()
