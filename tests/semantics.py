@@ -251,6 +251,17 @@ def empty_transfer_is_nowhere(p):
 
 
 @case
+def empty_load_changes_no_operand(p):
+    """A LOAD ACC without tiles between two steps with one src."""
+    p.uops((1, 0), (2, 0))
+    p.fill(ACC, [10, 1, 2])
+    p.alu(AluOp.ADD)
+    p.fill(ACC, [1], sram=3, x=1, y=0)
+    p.alu(AluOp.ADD, uop=(1, 2))
+    return [(p.store(3), [10, 11, 12])]
+
+
+@case
 def weights_can_be_padded(p):
     """Decision D9."""
     p.uops((0, 0, 0))
