@@ -69,24 +69,26 @@ class Campaign:
     def __exit__(self, *_):
         self.close()
 
-    def _run(self, case, dump=True):
+    def _run(self, case, dump=True, *, anew=False):
+        """The differences that a case shows; with `anew`, from the state in which a pair starts."""
+        if self._pair is not None and anew and not self._pair.recover():
+            self.close()
         if self._pair is None:
             self._pair = self._open()
+            self._pair.recover()           # what fails here fails in the first case as well
         differences, cycles = self._pair.run(case, dump=dump, seed=case.seed)
         self.cycles += cycles
-        if differences and not self._pair.recover():
-            self.close()           # the next one opens a new pair
         return tuple(differences)
 
     def _failure(self, since, differences):
         """Find which of the cases since the last dump is to blame, alone if possible, and shrink it."""
         for case in since:
-            alone = self._run(case)
+            alone = self._run(case, anew=True)
             if alone:
                 self._say(f"seed {case.seed}: {alone[0]}; making it small")
-                shrinker = Shrinker(lambda other: bool(self._run(other)), self._shrink_seconds, self._say)
+                shrinker = Shrinker(lambda other: bool(self._run(other, anew=True)), self._shrink_seconds, self._say)
                 small = shrinker.shrink(case)
-                return self._keep(case.seed, small, self._run(small) or alone)
+                return self._keep(case.seed, small, self._run(small, anew=True) or alone)
         seeds = f"seeds {since[0].seed} to {since[-1].seed}, run one after another"
         return self._keep(since[-1].seed, since[-1], (f"{differences[0]} (only by {seeds})", *differences[1:]))
 

@@ -119,21 +119,13 @@ class Dump:
         self._order.add(Unit.COMPUTE, fields, touches)
 
 
-def blank(config):
-    """A program, (n, 2) uint64, that fills all scratchpads with zeros; DRAM must be zero at DUMP."""
+def fill(config):
+    """A program, (n, 2) uint64, that loads all scratchpads from DRAM at DATA."""
     rng = random.Random(0)
     order = Sequencer(config, rng, dict.fromkeys(Queue, 0), lambda unit: token_nop(rng, unit), 0)
     for name, unit in (("INP", Unit.LOAD), ("WGT", Unit.LOAD), ("UOP", Unit.COMPUTE), ("ACC", Unit.COMPUTE)):
-        first, depth = 0, config.depth[name]
-        while first < depth:          # one tile from DRAM, and as much padding around it as there can be
-            width = min(depth - first, 31)
-            height = min((depth - first) // width, 31)
-            fields = {"opcode": int(Opcode.LOAD), "mem_type": int(MemType[name]), "sram_base": first,
-                      "dram_base": DUMP // config.tile_bytes[name], "x_size": 1, "y_size": 1}
-            for axis, size in (("x", width), ("y", height)):
-                fields |= {f"{axis}_pad_0": (size - 1) // 2, f"{axis}_pad_1": size // 2}
-            order.add(unit, fields)
-            first += width * height
+        order.add(unit, {"opcode": int(Opcode.LOAD), "mem_type": int(MemType[name]), "y_size": 1,
+                         "x_size": config.depth[name], "dram_base": DATA // config.tile_bytes[name]})
     order.finish()
     formats = layouts(config)
     return np.array([to_words(encode(formats.of(fields["opcode"]), fields)) for fields, _ in order.insns], np.uint64)
