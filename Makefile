@@ -52,7 +52,7 @@ formal: .venv/ready  ## prove properties of the RTL, see docs/proofs.md
 	@$(VTA) prove
 
 .PHONY: area
-area: .venv/ready  ## measure the area of all presets with Yosys, into docs/area.md: an hour
+area: .venv/ready  ## measure the area of configurations with Yosys, into docs/area.md: half an hour
 	@$(VTA) area --all --write docs/area.md
 
 .PHONY: lint

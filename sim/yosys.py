@@ -19,7 +19,8 @@ def run(folder, name, *arguments, may_fail=False):
     _prepare()
     done = _start(folder, name, arguments)
     if done.returncode and not may_fail:
-        raise ToolchainError(f"{name} fails: {(done.stderr or done.stdout).strip()[-300:]}")
+        raise ToolchainError(f"{name} ends with code {done.returncode}: "
+                             f"{(done.stderr or done.stdout).strip()[-300:] or 'it says nothing'}")
     return done.stdout
 
 
