@@ -33,7 +33,7 @@ def run(args):
     from vta.sim.area import measure
     configs = [Config.load(name) for name in args.config or ([] if args.all else ["default"])]
     if args.all:
-        # Yosys dies of the 1024 products of `wide`
+        # the 1024 products of `wide` take Yosys more than a quarter of an hour
         configs += [config for name, config in PRESETS.items() if name != "wide"]
         configs += [dataclasses.replace(PRESETS["default"], log_batch=1, name="2x16")]
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---" + "|--:" * (len(COLUMNS) - 1) + "|"]
