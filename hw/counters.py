@@ -64,7 +64,7 @@ COUNTERS = (
     _state(C, "wait_acc", "cycles in which compute waited for accumulator tiles from memory",
            "load biases earlier, or fewer of them"),
     _state(C, "wait_hazard", "cycles lost to accumulator bank conflicts, MUL or a true dependency",
-           "place src and dst of tensor ALU steps in tiles of different parity"),
+           "place src and dst of tensor ALU steps so that their indices differ in an odd number of bits"),
     _state(C, "wait_pipe", "cycles in which an instruction waited for the pipeline behind it"),
     _state(C, "idle", "cycles after FINISH entered the pipeline"),
 
