@@ -48,15 +48,14 @@ class RemoteDevice(Device):
             self.remote_name = ready["device"]
         except (WireError, KeyError, TypeError, ValueError, OSError) as error:
             self._wire.close()
-            raise RemoteError(f"{self.url}: {error}: no vta server of this version, or one with too many "
-                              "clients") from None
+            raise RemoteError(f"{self.url}: {error}: no vta server of this version") from None
         except BaseException:
             self._wire.close()
             raise
         super().__init__(config, memory)
 
     def _hello(self, config, token, wait):
-        hello = self._wire.receive(timeout=self._timeout)
+        hello = self._granted(self._wire.receive(timeout=self._timeout))
         if hello.get("protocol") != PROTOCOL:
             raise RemoteError(f"{self.url} speaks protocol {hello.get('protocol')} (version "
                               f"{hello.get('version')}), this side {PROTOCOL}: install one version on both")
@@ -78,6 +77,9 @@ class RemoteDevice(Device):
             message = self._wire.receive(timeout=timeout)
         except WireError as error:
             raise RemoteError(late or f"{self.url}: {error}") from None
+        return self._granted(message)
+
+    def _granted(self, message):
         if message["op"] == "refused":
             raise RemoteError(f"{self.url}: {message.get('message')}")
         return message

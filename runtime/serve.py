@@ -68,7 +68,7 @@ class Server:
                 time.sleep(0.1)                  # out of file descriptors, for instance: some may come back
                 continue
             if not self._room.acquire(blocking=False):
-                connection.close()
+                self._turn_away(connection)
                 continue
             threading.Thread(target=self._client, args=(connection, f"{peer[0]}:{peer[1]}"),
                              daemon=True).start()
@@ -85,6 +85,13 @@ class Server:
             if self._device is not None:
                 self._device.close()
                 self._device = None
+
+    @staticmethod
+    def _turn_away(connection):
+        with contextlib.suppress(WireError, OSError):
+            wire = Wire(connection)
+            wire.send("refused", message=f"{CONNECTIONS} clients are connected already, try later")
+        connection.close()
 
     def _client(self, connection, peer):
         try:

@@ -10,7 +10,7 @@ from vta.runtime.device import open_device
 from vta.runtime.functional import FunctionalDevice
 
 TOKEN = "a-good-token"
-DEADLINE = 10                    # seconds that nothing here should ever take
+DEADLINE = 60                    # seconds that nothing here should ever take
 
 
 @contextmanager
