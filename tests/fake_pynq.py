@@ -86,6 +86,12 @@ def install(monkeypatch, new_backend, vlnvs):
     backend = new_backend
     module = types.ModuleType("pynq")
     module.DefaultIP, module.Overlay, module.allocate = DefaultIP, Overlay, allocate
-    monkeypatch.setitem(sys.modules, "pynq", module)
-    monkeypatch.delitem(sys.modules, "vta.runtime.pynq", raising=False)
+    pretend(monkeypatch, module)
     monkeypatch.setattr(Overlay, "types", vlnvs)
+
+
+def pretend(monkeypatch, module):
+    """`module` is what `import pynq` finds (None: nothing), `vta.runtime.pynq` is imported anew; for this test."""
+    monkeypatch.setitem(sys.modules, "pynq", module)
+    monkeypatch.setitem(sys.modules, "vta.runtime.pynq", None)       # what was there comes back after the test
+    del sys.modules["vta.runtime.pynq"]

@@ -3,7 +3,6 @@
 import asyncio
 import importlib
 import json
-import sys
 from dataclasses import asdict, replace
 
 import fake_pynq
@@ -43,14 +42,13 @@ def board(monkeypatch, tmp_path):
     write_bitstream(tmp_path / "pynq" / "0.0.2")
     memory = Memory(SIZE, BASE)
 
-    def open_board(interrupts=None, vlnvs=(VLNV,), hang=False, **options):
+    def open_board(config="tiny", interrupts=None, vlnvs=(VLNV,), hang=False, **options):
         registers = SoftRegisters(CONFIG, memory)
         registers.hang = hang
         fake_pynq.install(monkeypatch, with_wait(registers, interrupts), vlnvs)
-        return open_device("pynq", "tiny", memory_size=SIZE, **options)
+        return open_device("pynq", config, memory_size=SIZE, **options)
 
     yield open_board
-    monkeypatch.delitem(sys.modules, "vta.runtime.pynq", raising=False)
     memory.close()
 
 
@@ -145,7 +143,7 @@ def test_bitstream_files(board, tmp_path):
     with pytest.raises(BitstreamError, match=r"no bitstream 1x16_i8w8a32_15_15_18_17\.bit .*vta bitstream"):
         find_bitstream(PRESETS["pynq"])
     with pytest.raises(BitstreamError, match=r"program needs 'default' \(hash 0x0d07ea86\)"):
-        open_device("pynq", "default", bitstream=bit)
+        board("default", bitstream=bit)
     bit.with_suffix(".json").write_text("{}")
     with pytest.raises(BitstreamError, match="is not a manifest of `vta bitstream`"):
         board()
@@ -169,8 +167,7 @@ def test_memory_that_the_accelerator_cannot_reach(board, monkeypatch):
 
 
 def test_without_pynq(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pynq", None)
-    monkeypatch.delitem(sys.modules, "vta.runtime.pynq", raising=False)
+    fake_pynq.pretend(monkeypatch, None)
     module = importlib.import_module("vta.runtime.pynq")
     with pytest.raises(DeviceError, match=r"pip install amaranth-vta\[pynq\]"):
         module.PynqDevice("tiny")
