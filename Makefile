@@ -5,8 +5,8 @@ CONFIG ?= default
 BOARD ?=
 N ?= 10000
 # the first Python that is new enough; or name yours: make sim PYTHON=/opt/python3.12/bin/python3
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 VTA := .venv/bin/vta
 PYTEST := .venv/bin/python -m pytest
 
@@ -21,7 +21,7 @@ check-tools:
 	if [ -n "$$missing" ]; then \
 		echo "missing:$$missing; on Debian or Ubuntu: apt-get install$$missing" >&2; exit 1; fi
 	@if [ -z "$(PYTHON)" ]; then \
-		echo "missing: Python 3.11 or newer; name yours: make PYTHON=/path/to/python3" >&2; exit 1; fi
+		echo "missing: Python 3.10 or newer; name yours: make PYTHON=/path/to/python3" >&2; exit 1; fi
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "missing: Python's venv; on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 

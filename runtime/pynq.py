@@ -43,7 +43,7 @@ class VtaIP(pynq.DefaultIP if pynq else object):
             wait = asyncio.wait_for(self.interrupt.wait(), max(end - time.monotonic(), 0.0))
             try:
                 asyncio.run_coroutine_threadsafe(wait, loop).result()
-            except TimeoutError:
+            except asyncio.TimeoutError:         # TimeoutError itself only from Python 3.11 on
                 raise DeviceError(f"no interrupt within {timeout} s: the accelerator still runs, or its "
                                   "interrupt does not reach PYNQ") from None
             if finished():

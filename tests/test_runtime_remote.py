@@ -240,7 +240,7 @@ def test_nobody_there():
 def serving(config, *arguments):
     """The URL of a `vta serve` in a process of its own; it must end cleanly when interrupted."""
     environment = os.environ | {"VTA_TOKEN": TOKEN}
-    command = [sys.executable, "-P", "-m", "vta", "serve", "--config", config, "--port", "0", *arguments]
+    command = [sys.executable, "-I", "-m", "vta", "serve", "--config", config, "--port", "0", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                env=environment)
     try:

@@ -111,7 +111,7 @@ def test_concurrent_builds_share_the_work():
               "c = PRESETS['default']\n"
               f"text = to_verilog(Copier(c), 'vta') + '// {nonce}'\n"
               "print(build(c, text, say=print).executable)")
-    both = [subprocess.Popen([sys.executable, "-P", "-c", script], text=True, stdout=subprocess.PIPE)
+    both = [subprocess.Popen([sys.executable, "-I", "-c", script], text=True, stdout=subprocess.PIPE)
             for _ in range(2)]
     outputs = [process.communicate()[0].strip().splitlines() for process in both]
     executable = Path(outputs[0][-1])
@@ -162,7 +162,7 @@ def test_simulator_ends_with_its_host(program, tmp_path):
               "from test_sim_simulation import *\n"
               "s = Simulation(build(CONFIG, to_verilog(Copier(CONFIG), 'vta')), Memory(1 << 20))\n"
               "print(s._process.pid, flush=True)\ns.run(1 << 60)")
-    host = subprocess.Popen([sys.executable, "-P", "-c", script], stdout=subprocess.PIPE, text=True)
+    host = subprocess.Popen([sys.executable, "-I", "-c", script], stdout=subprocess.PIPE, text=True)
     simulator = int(host.stdout.readline())
     time.sleep(0.3)
     host.kill()
