@@ -40,7 +40,7 @@ class Server:
         self._device = open_device()             # one that cannot be opened is known before anybody calls
         self._in_use = threading.Lock()
         self._room = threading.BoundedSemaphore(CONNECTIONS)
-        self._wires, self._stopping = set(), False
+        self._wires, self._threads, self._stopping = set(), set(), False
         try:
             self._listener = socket.create_server((host, port), family=_family(host))
         except OSError as error:
@@ -70,11 +70,13 @@ class Server:
             if not self._room.acquire(blocking=False):
                 self._turn_away(connection)
                 continue
-            threading.Thread(target=self._client, args=(connection, f"{peer[0]}:{peer[1]}"),
-                             daemon=True).start()
+            thread = threading.Thread(target=self._client, args=(connection, f"{peer[0]}:{peer[1]}"),
+                                      daemon=True)
+            self._threads.add(thread)
+            thread.start()
 
     def close(self):
-        """Stop listening, let go of clients and device."""
+        """Stop listening, let go of clients and device; a run under way is waited for."""
         self._stopping = True
         with contextlib.suppress(OSError):       # wakes the thread in accept
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -85,6 +87,8 @@ class Server:
             if self._device is not None:
                 self._device.close()
                 self._device = None
+        for thread in list(self._threads):       # none may report while Python shuts down
+            thread.join()
 
     @staticmethod
     def _turn_away(connection):
@@ -109,6 +113,7 @@ class Server:
             connection.close()
         finally:
             self._room.release()
+            self._threads.discard(threading.current_thread())
 
     def _session(self, wire, peer):
         nonce = secrets.token_bytes(NONCE_BYTES)

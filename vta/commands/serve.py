@@ -2,9 +2,11 @@
 
 Prints the URL that clients give to `vta.device(...)` or `--device`. Who knows the token may use the device;
 the token itself never travels, but data does, unencrypted: on a network you do not trust, use an ssh tunnel.
+Ctrl-C or SIGTERM (what a service manager sends) ends it and lets go of the device.
 """
 
 import os
+import signal
 
 NAME = "serve"
 HELP = "serve a device over TCP"
@@ -40,6 +42,11 @@ def run(args):
     query = f"?token={token}" if token else ""
     print(f"device {args.device}, configuration {server.config.name}, at {server.url}{query}", flush=True)
     try:
+        signal.signal(signal.SIGTERM, _end)
         server.serve_forever()
     finally:
         server.close()
+
+
+def _end(*_):
+    raise SystemExit(0)
