@@ -139,7 +139,7 @@ class Stream:
         try:
             return table[Unit(source), Unit(target)]
         except (KeyError, ValueError):
-            raise StreamError(f"no token queue leads from unit {source!s} to unit {target!s}; there are "
+            raise StreamError(f"no token queue leads from unit {source:d} to unit {target:d}; there are "
                               f"{', '.join(queue.name for queue in Queue)}") from None
 
     def _commit_pops(self, unit):

@@ -58,15 +58,18 @@ class Accumulate(wiring.Component):
         reading, operating, writing = (Signal(layout, name=name) for name in ("reading", "operating", "writing"))
         reading_valid, operating_valid, writing_valid = (
             Signal(name=f"{name}_valid") for name in ("reading", "operating", "writing"))
-        result, late_result = Signal(tile), Signal(tile)        # of the slot that writes; of the one before
-        late_write, late_dst = Signal(), Signal(self.config.acc_depth_log)
+        result = Signal(tile)                    # of the slot that writes
+        late_result = Signal(tile)               # of the one before
+        late_write = Signal()
+        late_dst = Signal(self.config.acc_depth_log)
 
         # cycle 0: addresses to the banks
         slot = self.slot
         banks = []
         for number in range(2):
             m.submodules[f"bank_{number}"] = bank = memory.Memory(shape=tile, depth=max(depth // 2, 1), init=[])
-            read, write = bank.read_port(), bank.write_port()
+            read = bank.read_port()
+            write = bank.write_port()
             m.d.comb += [
                 read.en.eq(self.valid & (slot.read_x | slot.read_src)),
                 read.addr.eq(Mux(slot.read_x & (bank_of(slot.x) == number), slot.x[1:], slot.src[1:])),
@@ -101,7 +104,8 @@ class Accumulate(wiring.Component):
         for name, kept, read, index, ahead, moved in (
                 ("x", x_q, reading.read_x, reading.x, ahead_x, 0),
                 ("src", y_q, reading.read_src, reading.src, ahead_src, moves)):
-            read, select = reading_valid & read, Signal(2, name=f"select_{name}")
+            read = reading_valid & read
+            select = Signal(2, name=f"select_{name}")
             late = late_write & (late_dst == index)
             newest = writes(index) | ~read
             m.d.comb += select.eq(Cat(Mux(late, 0, bank_of(index)) | newest, late | newest))
@@ -132,7 +136,8 @@ class Accumulate(wiring.Component):
         with m.If(writing_valid):
             m.d.sync += [late_result.eq(result), late_dst.eq(writing.dst)]
         m.submodules.out = out = memory.Memory(shape=8 * self.config.lanes, depth=depth, init=[])
-        out_read, out_write = out.read_port(), out.write_port()
+        out_read = out.read_port()
+        out_write = out.write_port()
         m.d.comb += [
             out_write.en.eq(writing_valid & writing.write), out_write.addr.eq(writing.dst),
             out_write.data.eq(Cat(value[:8] for value in result)),

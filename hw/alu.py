@@ -40,8 +40,10 @@ class AluLane(wiring.Component):
         x, y = self.x, self.y
 
         # one adder: x + y, and x - y (its sign) for MIN and MAX; the bit below is the carry in
-        subtract, less = self.operation[1:] == 0, Signal()
-        other, total = Signal(32), Signal(34)
+        subtract = self.operation[1:] == 0
+        less = Signal()
+        other = Signal(32)
+        total = Signal(34)
         m.d.comb += [
             other.eq(y ^ subtract.replicate(32)),
             total.eq(Cat(Const(1, 1), x, x[31]).as_unsigned() + Cat(subtract, other, other[31])),
@@ -49,7 +51,8 @@ class AluLane(wiring.Component):
         ]
 
         # one funnel shifter for both directions: 32 bits out of x with its sign above, or with zeros below
-        left, shifted = Signal(), Signal(63)
+        left = Signal()
+        shifted = Signal(63)
         m.d.comb += [left.eq(y[31] & (y[:5] != 0)),
                      shifted.eq(Mux(left, Cat(Const(0, 32), x[:31]), Cat(x, x[31].replicate(31))))]
         for bit in reversed(range(5)):
@@ -58,7 +61,9 @@ class AluLane(wiring.Component):
             shifted = keep
 
         # MUL: low x low, then the two crossed products shifted by 16
-        product, partial, whole = Signal(unsigned(32)), Signal(32), Signal(32)
+        product = Signal(unsigned(32))
+        partial = Signal(32)
+        whole = Signal(32)
         factor_x = Mux(self.phase == 1, x[16:], x[:16])
         factor_y = Mux(self.phase == 2, y[16:], y[:16])
         with m.If(self.en & (self.operation == Operation.MUL)):

@@ -100,11 +100,18 @@ class Compute(wiring.Component):
 
         Returns (unknown opcode, unknown memory type) of the instruction being taken."""
         insn = issue.o.payload.insn
-        memory, alu = data.View(MEMORY, insn), data.View(layouts(self.config).alu, insn)
+        memory = data.View(MEMORY, insn)
+        alu = data.View(layouts(self.config).alu, insn)
         turn = data.View(turn_layout(), turns.w_data)
-        bad_opcode, bad_memory, taken = Signal(), Signal(), Signal()
-        to_uop, to_acc, to_index, kinds_ready = Signal(), Signal(), Signal(), Signal()
-        loads, kernels = Signal(SEQ_BITS), Signal(SEQ_BITS)            # taken so far
+        bad_opcode = Signal()
+        bad_memory = Signal()
+        taken = Signal()
+        to_uop = Signal()
+        to_acc = Signal()
+        to_index = Signal()
+        kinds_ready = Signal()
+        loads = Signal(SEQ_BITS)                 # taken so far
+        kernels = Signal(SEQ_BITS)               # the same
         has_steps = (alu.iter_out != 0) & (alu.iter_in != 0) & (alu.uop_end > alu.uop_bgn)
         with m.Switch(memory.opcode):
             with m.Case(Opcode.LOAD), m.If(memory.x_size != 0):
@@ -140,7 +147,8 @@ class Compute(wiring.Component):
         # beside each LOAD UOP: the kernels before it, and the range it writes (all, if it is not one plain row)
         note_shape = data.StructLayout({"kernels": unsigned(SEQ_BITS), "bgn": unsigned(16), "end": unsigned(17)})
         m.submodules.uop_notes = notes = SyncFIFO(width=note_shape.size, depth=TURNS_AHEAD)
-        note, oldest = data.View(note_shape, notes.w_data), data.View(note_shape, notes.r_data)
+        note = data.View(note_shape, notes.w_data)
+        oldest = data.View(note_shape, notes.r_data)
         pads = Cat(memory.y_pad_0, memory.y_pad_1, memory.x_pad_0, memory.x_pad_1)
         plain = (memory.y_size == 1) & (pads == 0) & (uop_range <= self.config.depth["UOP"])
         m.d.comb += [
@@ -153,7 +161,8 @@ class Compute(wiring.Component):
 
     def _write_uops(self, m, loader, index, sequence):
         """LOAD UOP writes when no kernel before it still needs what it overwrites."""
-        done, written = Signal(SEQ_BITS), loader.chunk.valid & loader.chunk.ready
+        done = Signal(SEQ_BITS)
+        written = loader.chunk.valid & loader.chunk.ready
         m.d.comb += [loader.chunk.ready.eq(index.may_write), index.en.eq(written),
                      index.chunk.eq(loader.chunk.payload),
                      index.loads_done.eq(done), sequence.loads_done.eq(done)]
@@ -162,10 +171,12 @@ class Compute(wiring.Component):
     def _pipeline(self, m, sequence, inp, wgt, gemm, accumulate):
         """From a slot to the accumulator: at once, or beside the dot product while one is under way."""
         layout, step = slot_layout(self.config), sequence.step.payload
-        is_gemm, gemm_reads = sequence.slot.is_gemm, Signal()
+        is_gemm = sequence.slot.is_gemm
+        gemm_reads = Signal()
         stages = [(Signal(name=f"line_{n}_valid"), Signal(layout, name=f"line_{n}")) for n in range(3)]
         (valid_0, line_0), (valid_1, line_1), (valid_2, line_2) = stages
-        enter_late, tile = Signal(), Signal.like(sequence.tile.payload.data)
+        enter_late = Signal()
+        tile = Signal.like(sequence.tile.payload.data)
         m.d.comb += [
             sequence.line_empty.eq(~valid_0 & ~valid_1),
             enter_late.eq(sequence.line_empty & ~is_gemm),

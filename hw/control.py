@@ -41,7 +41,8 @@ class RegisterPort(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bus = self.bus
-        write, read = Signal(), Signal()
+        write = Signal()
+        read = Signal()
         m.d.comb += [
             write.eq(bus.awvalid & bus.wvalid & ~bus.bvalid), bus.awready.eq(write), bus.wready.eq(write),
             read.eq(bus.arvalid & ~bus.rvalid), bus.arready.eq(read),
@@ -92,7 +93,8 @@ class RunControl(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        ended, asked = Signal(), Signal()
+        ended = Signal()
+        asked = Signal()
         m.d.comb += [
             self.start.eq(self.launch & ~self.running & ~asked),
             ended.eq(self.running & (self.finish | self.abort)),

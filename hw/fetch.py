@@ -48,12 +48,18 @@ class Fetch(wiring.Component):
         m.submodules.words = words = SyncFIFOBuffered(width=8 * word_bytes, depth=depth)
 
         # requests: `wanted` beats are still to be asked for; `owed` words are asked for and not dispatched
-        wanted, beat = Signal(32), Signal(self.config.axi_addr_width - bus)
-        owed, under_way = Signal(range(depth + 1)), Signal(range(MANY + 1))
+        wanted = Signal(32)
+        beat = Signal(self.config.axi_addr_width - bus)
+        owed = Signal(range(depth + 1))
+        under_way = Signal(range(MANY + 1))
         block = BURST_BYTES // bus_bytes                     # beats; bursts end at multiples of it
-        count, room, few = Signal(range(block + 1)), Signal(), Signal()
+        count = Signal(range(block + 1))
+        room = Signal()
+        few = Signal()
         until = Signal(range(block + 1))
-        asked, ended, taken = Signal(), Signal(), Signal()
+        asked = Signal()
+        ended = Signal()
+        taken = Signal()
         new_words = block * bus_bytes // word_bytes
         m.d.comb += [
             until.eq(block - beat[:max(block.bit_length() - 1, 0)]),
@@ -76,7 +82,8 @@ class Fetch(wiring.Component):
         m.d.comb += [self.beats.ready.eq(1), arrived.eq(self.beats.valid),
                      ended.eq(arrived & self.beats.payload.last)]
         if per_insn == 2:
-            low, half = Signal(64), Signal()
+            low = Signal(64)
+            half = Signal()
             with m.If(arrived):
                 m.d.sync += [half.eq(~half), low.eq(self.beats.payload.data)]
             m.d.comb += [words.w_data.eq(low | (self.beats.payload.data << 64)), words.w_en.eq(arrived & half)]
@@ -84,10 +91,14 @@ class Fetch(wiring.Component):
             m.d.comb += [words.w_data.eq(self.beats.payload.data), words.w_en.eq(arrived)]
 
         # dispatch
-        left, lane = Signal(32), Signal(range(max(per_word, 2)))
-        insn, head, moved = Signal(INSN_BITS), data.View(MEMORY, Signal(INSN_BITS, name="head")), Signal()
+        left = Signal(32)
+        lane = Signal(range(max(per_word, 2)))
+        insn = Signal(INSN_BITS)
+        head = data.View(MEMORY, Signal(INSN_BITS, name="head"))
+        moved = Signal()
         queues = (self.load, self.compute, self.store)
-        to_load, to_store = Signal(), Signal()
+        to_load = Signal()
+        to_store = Signal()
         m.d.comb += [
             insn.eq(Array(words.r_data[128 * k:][:128] for k in range(per_word))[lane] if per_word > 1
                     else words.r_data),

@@ -65,7 +65,9 @@ class IndexGenerator(wiring.Component):
         # start a kernel
         head = data.View(kernel_layout(), queue.r_data)
         gemm, alu = (data.View(layout, head.issued.insn) for layout in (formats.gemm, formats.alu))
-        is_alu, behind, started = Signal(), Signal(SEQ_BITS), Signal()
+        is_alu = Signal()
+        behind = Signal(SEQ_BITS)
+        started = Signal()
         new = nest.insn.payload
         m.d.comb += [
             is_alu.eq(gemm.opcode == Opcode.ALU),
@@ -86,8 +88,10 @@ class IndexGenerator(wiring.Component):
                 constant.imm.eq(alu.imm), constant.number.eq(head.issued.number)]
 
         # read the micro-op, then add: two stages that move together
-        move, read_valid = Signal(), Signal()
-        offset, shared = Signal.like(nest.step.payload.offset), Signal(step_layout(config))
+        move = Signal()
+        read_valid = Signal()
+        offset = Signal.like(nest.step.payload.offset)
+        shared = Signal(step_layout(config))
         uop_beyond = Signal()
         m.d.comb += [
             move.eq(~self.step.valid | self.step.ready),
@@ -112,7 +116,8 @@ class IndexGenerator(wiring.Component):
             ]
 
         # when a LOAD UOP may write
-        read_kernels, missing = Signal(SEQ_BITS), Signal(SEQ_BITS)      # kernels that have read all they need
+        read_kernels = Signal(SEQ_BITS)          # kernels that have read all they need
+        missing = Signal(SEQ_BITS)
         apart = Signal()
         with m.If(nest.step.valid & nest.step.ready & nest.step.payload.last):
             m.d.sync += read_kernels.eq(read_kernels + 1)

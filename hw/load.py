@@ -54,8 +54,10 @@ class Load(wiring.Component):
         wiring.connect(m, issue.i, wiring.flipped(self.insn))
         wiring.connect(m, loader.request, wiring.flipped(self.request))
         wiring.connect(m, loader.beats, wiring.flipped(self.beats))
-        chunk, last = loader.chunk.payload, Signal()
-        gives_token, no_space = data.View(MEMORY, issue.o.payload.insn).push_next, Signal()
+        chunk = loader.chunk.payload
+        last = Signal()
+        gives_token = data.View(MEMORY, issue.o.payload.insn).push_next
+        no_space = Signal()
         m.d.comb += [
             no_space.eq(gives_token & ~self.space),
             loader.insn.payload.eq(issue.o.payload), loader.insn.valid.eq(issue.o.valid & ~no_space),

@@ -93,7 +93,8 @@ class Loader(wiring.Component):
             wiring.connect(m, receiver.beats, beats)
 
         # requests run ahead by at most `limit` beats
-        ahead, room = Signal(range(self.limit + 1)), Signal()
+        ahead = Signal(range(self.limit + 1))
+        room = Signal()
         burst = requester.burst
         count = burst.payload.len + 1
         m.d.comb += [

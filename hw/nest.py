@@ -56,11 +56,15 @@ class Nest(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         now, step = self.first, self.step.payload
-        outer, inner = Signal(offset_layout(self.config)), Signal(offset_layout(self.config))
-        left_out, left_in = Signal(LOOP_BITS), Signal(LOOP_BITS)       # trips left, this one included
+        outer = Signal(offset_layout(self.config))
+        inner = Signal(offset_layout(self.config))
+        left_out = Signal(LOOP_BITS)             # trips left, this one included
+        left_in = Signal(LOOP_BITS)              # the same
         uop = Signal(self.config.uop_depth_log + 1)
-        active, fire = Signal(), Signal()
-        uop_ends, in_ends = Signal(), Signal()
+        active = Signal()
+        fire = Signal()
+        uop_ends = Signal()
+        in_ends = Signal()
         m.d.comb += [
             self.step.valid.eq(active), step.uop.eq(uop), step.offset.eq(inner),
             uop_ends.eq(uop + 1 == now.uop_end), in_ends.eq(uop_ends & (left_in == 1)),

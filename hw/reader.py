@@ -41,7 +41,9 @@ class Reader(wiring.Component):
         axi, limit = self.axi, self.config.read_outstanding
         ids = [k % self.config.read_ids for k in range(self.clients)]
         under_way = Signal(range(limit + 1))
-        free, grant, ended = Signal(), Signal(), Signal()
+        free = Signal()
+        grant = Signal()
+        ended = Signal()
 
         # requests: the most urgent one moves into the AR register when that is empty or being taken
         m.d.comb += [

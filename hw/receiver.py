@@ -72,15 +72,21 @@ class Receiver(wiring.Component):
         bus = bus_log(self.config)
         new, chunk = self.descriptor.payload, self.chunk.payload
         load = Signal(descriptor_layout(self.config))
-        accept, fire = Signal(), Signal()
-        active, data_left, pads_left = Signal(), Signal(), Signal()     # work left for the two walkers
+        accept = Signal()
+        fire = Signal()
+        active = Signal()
+        data_left = Signal()                     # work left for one of the two walkers
+        pads_left = Signal()                     # and for the other
 
         def by_mem(mem, values):
             return Array(values)[mem] if len(set(values)) > 1 else values[0]
 
         # data walker: where the next part goes, and where in its row, beat and tile it is
-        index, index_beyond = Signal(16), Signal()
-        column, row, part = Signal(16), Signal(16), Signal(8)
+        index = Signal(16)
+        index_beyond = Signal()
+        column = Signal(16)
+        row = Signal(16)
+        part = Signal(8)
         lane = Signal(bus)                          # byte of the beat, for tiles smaller than the bus
         row_lane = Signal(bus)                      # ... at which the row under way began
         tile_bytes = [1 << log for log in self.tile_logs]
@@ -88,8 +94,12 @@ class Receiver(wiring.Component):
         narrow = by_mem(load.mem, [int(log < bus) for log in self.tile_logs])
         small = by_mem(load.mem, [size if log < bus else 0
                                   for size, log in zip(tile_bytes, self.tile_logs, strict=True)])
-        tile_ends, row_ends, data_ends, beat_ends = Signal(), Signal(), Signal(), Signal()
-        do_data, do_pad = Signal(), Signal()
+        tile_ends = Signal()
+        row_ends = Signal()
+        data_ends = Signal()
+        beat_ends = Signal()
+        do_data = Signal()
+        do_pad = Signal()
         m.d.comb += [
             tile_ends.eq(part == last_part),
             row_ends.eq(tile_ends & (column + 1 == load.x_size)),
@@ -100,10 +110,14 @@ class Receiver(wiring.Component):
         ]
 
         # pad walker: runs of padding, with the rows of data between them
-        pad_index, pad_beyond = Signal(16), Signal()
-        run, rows_left = Signal(RUN_BITS), Signal(16)
-        middle, final = load.x_pad_1 + load.x_pad_0, Signal(RUN_BITS)
-        next_run, pads_end = Signal(RUN_BITS), Signal()
+        pad_index = Signal(16)
+        pad_beyond = Signal()
+        run = Signal(RUN_BITS)
+        rows_left = Signal(16)
+        middle = load.x_pad_1 + load.x_pad_0
+        final = Signal(RUN_BITS)
+        next_run = Signal(RUN_BITS)
+        pads_end = Signal()
         m.d.comb += [
             do_pad.eq(active & pads_left & (run != 0) & (~do_data | (by_mem(load.mem, self.assembled) & ~tile_ends))),
             next_run.eq(Mux(rows_left == 1, final, middle)),
@@ -160,8 +174,11 @@ class Receiver(wiring.Component):
             m.d.sync += active.eq(0)
 
         # the next LOAD
-        width, top, first = Signal(17), Signal(RUN_BITS), Signal(RUN_BITS)
-        work, pads = Signal(), Signal()
+        width = Signal(17)
+        top = Signal(RUN_BITS)
+        first = Signal(RUN_BITS)
+        work = Signal()
+        pads = Signal()
         m.d.comb += [
             width.eq(new.x_pad_0 + new.x_size + new.x_pad_1),
             top.eq(new.y_pad_0 * width),

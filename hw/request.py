@@ -49,8 +49,10 @@ class Requester(wiring.Component):
         rows = Signal(16)                                        # rows left, this one included
         beat = Signal(config.axi_addr_width - bus)               # next beat of the row, counted from address 0
         left = Signal(beat_bits)                                 # its beats left
-        in_block, count = Signal(LEN_BITS + 1), Signal(LEN_BITS + 1)
-        row_ends, fire = Signal(), Signal()
+        in_block = Signal(LEN_BITS + 1)
+        count = Signal(LEN_BITS + 1)
+        row_ends = Signal()
+        fire = Signal()
         next_row = Signal(config.axi_addr_width)
         m.d.comb += [
             in_block.eq(block - beat[:block.bit_length() - 1]),

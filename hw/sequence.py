@@ -50,8 +50,10 @@ class Sequence(wiring.Component):
         m = Module()
         turn, step, tile, slot = self.turn.payload, self.step.payload, self.tile.payload, self.slot
         here = self.turn.valid
-        space, loads = Signal(), Signal(SEQ_BITS)
-        ends, want = Signal(), Signal()        # this would be the turn's last slot; it could go now but for space
+        space = Signal()
+        loads = Signal(SEQ_BITS)
+        ends = Signal()                          # this would be the turn's last slot
+        want = Signal()                          # it could go now but for space
         m.d.comb += [
             space.eq((~turn.tag.push_prev | self.space_prev) & (~turn.tag.push_next | self.space_next)),
             loads.eq(self.loads_done - turn.loads),
@@ -62,9 +64,13 @@ class Sequence(wiring.Component):
             m.d.comb += slot.tag.eq(turn.tag)
 
         # the tile in the src register, in program order
-        kept, kept_index = Signal(), Signal.like(step.dst)
+        kept = Signal()
+        kept_index = Signal.like(step.dst)
         phase = Signal(range(MUL_PHASES))
-        is_mul, has_src, cached, clash = Signal(), Signal(), Signal(), Signal()
+        is_mul = Signal()
+        has_src = Signal()
+        cached = Signal()
+        clash = Signal()
         src = step.src[:len(step.dst)]
         m.d.comb += [
             is_mul.eq(step.is_alu & (step.alu_opcode == Operation.MUL)),

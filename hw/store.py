@@ -57,7 +57,10 @@ class Store(wiring.Component):
         insn = data.View(MEMORY, issue.o.payload.insn)
         region, row = requester.region.payload, rows.rows.payload
         tile_log = config.tile_bytes["OUT"].bit_length() - 1
-        good, work, both, started = Signal(), Signal(), Signal(), Signal()
+        good = Signal()
+        work = Signal()
+        both = Signal()
+        started = Signal()
         under = Signal(ISSUED)                 # the instruction whose bursts are being requested
         requesting = Signal()
         nothing = Signal()                     # a STORE without work waits for those before it, then ends
@@ -78,7 +81,8 @@ class Store(wiring.Component):
             issue.clear.eq(self.clear), issue.available_next.eq(1),
             issue.available_prev.eq(self.available), self.pop.eq(issue.pop_prev),
         ]
-        burst, note = requester.burst, data.View(ends_shape, ends.w_data)
+        burst = requester.burst
+        note = data.View(ends_shape, ends.w_data)
         sent = Signal()
         m.d.comb += [
             writer.request.payload.eq(burst.payload),
@@ -97,7 +101,9 @@ class Store(wiring.Component):
             m.d.sync += [requesting.eq(1), under.eq(issue.o.payload)]
 
         # the end of an instruction: all its bursts are answered
-        end, ended, wait_space = data.View(ends_shape, ends.r_data), Signal(), Signal()
+        end = data.View(ends_shape, ends.r_data)
+        ended = Signal()
+        wait_space = Signal()
         owed = Signal(range(config.write_outstanding + 1))      # responses that came and wait for a place
         answered = Signal()
         m.d.comb += [

@@ -49,12 +49,22 @@ class StoreData(wiring.Component):
         new = self.rows.payload
 
         # the walk over the tiles: one read a cycle while there is room behind
-        active, merged = Signal(), Signal()
-        index, beyond = Signal(config.acc_depth_log), Signal()
+        active = Signal()
+        merged = Signal()
+        index = Signal(config.acc_depth_log)
+        beyond = Signal()
         number = Signal(NUMBER_BITS)
-        column, row, x_size = Signal(16), Signal(16), Signal(16)
-        lane, row_lane, stride = Signal(bus), Signal(bus), Signal(bus)
-        row_ends, all_ends, read, room, in_flight = Signal(), Signal(), Signal(), Signal(), Signal()
+        column = Signal(16)
+        row = Signal(16)
+        x_size = Signal(16)
+        lane = Signal(bus)
+        row_lane = Signal(bus)
+        stride = Signal(bus)
+        row_ends = Signal()
+        all_ends = Signal()
+        read = Signal()
+        room = Signal()
+        in_flight = Signal()
         tag_shape = data.StructLayout({"lane": unsigned(bus), "flush": unsigned(1)})
         m.submodules.tiles = tiles = SyncFIFO(width=8 * tile_bytes + tag_shape.size, depth=TILES_AHEAD)
         narrow = tile_bytes < bus_bytes
@@ -85,7 +95,8 @@ class StoreData(wiring.Component):
             ]
 
         # the tile arrives a cycle after its read
-        tag, tag_q = Signal(tag_shape), Signal(tag_shape)
+        tag = Signal(tag_shape)
+        tag_q = Signal(tag_shape)
         m.d.comb += [
             tag.lane.eq(lane),
             tag.flush.eq((row_ends & ~(merged & ~all_ends)) | (lane + tile_bytes == bus_bytes)),
@@ -113,7 +124,8 @@ class StoreData(wiring.Component):
     def _pack(self, m, tiles, tag_shape):
         """Several tiles are a beat: they gather until the beat or the row ends."""
         tile_bytes, payload = self.config.tile_bytes["OUT"], self.beats.payload
-        gathered, strobe = Signal.like(payload.data), Signal.like(payload.strobe)
+        gathered = Signal.like(payload.data)
+        strobe = Signal.like(payload.strobe)
         tag = data.View(tag_shape, tiles.r_data[8 * tile_bytes:])
         tile = tiles.r_data[:8 * tile_bytes]
         m.d.comb += [

@@ -51,7 +51,9 @@ class Writer(wiring.Component):
                          axi.awlen.eq(self.request.payload.len)]
 
         # data: straight from `beats`, once the address has been taken
-        sent, last, moved = Signal(LEN_BITS), Signal(), Signal()
+        sent = Signal(LEN_BITS)
+        last = Signal()
+        moved = Signal()
         m.d.comb += [
             last.eq(sent == lens.r_data),
             axi.wvalid.eq(self.beats.valid & lens.r_rdy), axi.wlast.eq(last),

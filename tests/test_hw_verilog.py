@@ -1,5 +1,8 @@
 """Verilog text: deterministic, without paths, and without the zeros of memories."""
 
+import re
+
+import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -7,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from copier import Copier
 
 from vta.hw.config import PRESETS
-from vta.hw.verilog import to_verilog
+from vta.hw.verilog import to_verilog, vta_verilog
 
 
 class Rom(wiring.Component):
@@ -42,3 +45,10 @@ def test_zero_memories_have_no_initial_values():
 def test_other_initial_values_are_kept():
     text = to_verilog(Rom([0xDEADBEEF, 3]), "rom")
     assert "[0] = 32'hdeadbeef" in text.lower() or f"[0] = 32'd{0xDEADBEEF}" in text
+
+
+@pytest.mark.parametrize("name", ["tiny", "default", "wide"])
+def test_every_signal_has_its_own_name(name):
+    """One assignment makes one signal: where Amaranth must guess, what it finds depends on Python's version."""
+    nameless = re.findall(r"\\\$(?:signal|signature|like)\w*", vta_verilog(PRESETS[name]))
+    assert not nameless
