@@ -78,13 +78,14 @@ class Pipeline:
         self._kernel(site, loops, [(GEMM, 0, *step, 0, 0, 0) for step in steps],
                      (("INP", *spans[1]), ("WGT", *spans[2]), ("ACC", *spans[0])), (("ACC", *spans[0]),))
 
-    def reset(self, base, tiles):
-        """GEMM with reset: zero to `tiles` accumulators from `base`."""
+    def reset(self, base, tiles, rows=1, pitch=0):
+        """GEMM with reset: zero to `rows` times `tiles` accumulators, `pitch` from row to row, from `base`."""
         limit = (1 << 14) - 1
-        if tiles > limit:
-            raise ValueError(f"reset of {tiles} tiles: one loop runs at most {limit} times")
-        self._kernel("reset", [(tiles, 1, 0, 0)], [(GEMM, 1, base, 0, 0, 0, 0, 0)], (),
-                     (("ACC", base, base + tiles),))
+        if max(tiles, rows) > limit:
+            raise ValueError(f"reset of {rows} x {tiles} tiles: one loop runs at most {limit} times")
+        loops = [(tiles, 1, 0, 0)] if rows == 1 else [(rows, pitch, 0, 0), (tiles, 1, 0, 0)]
+        self._kernel("reset", loops, [(GEMM, 1, base, 0, 0, 0, 0, 0)], (),
+                     (("ACC", base, base + (rows - 1) * pitch + tiles),))
 
     def alu(self, opcode, loops, steps, imm=None):
         """ALU: dst = dst op src, or dst op imm. `steps` are (dst, src), or (dst,) with an immediate."""

@@ -5,7 +5,7 @@
     out = layer(device, data, weight, bias)          # numpy, NCHW; layer.reference(data, weight, bias) agrees
 
 `window.py`, `search.py` and `emitter.py` serve all that multiply: one sliding-window product, its tilings,
-its instructions. `elementwise.py` and `max_pool2d.py` use the ALU alone. To add an operator, read `pool.py`.
+its instructions. `elementwise.py` and `max_pool2d.py` are the ALU's. To add an operator, read `pool.py`.
 """
 
 from vta.compiler.ops.conv2d import conv2d, depthwise_conv2d, group_conv2d

@@ -1,15 +1,24 @@
-"""Max pooling on the ALU: one tensor-tensor MAX for each tap, over the outputs whose tap lies in the picture.
+"""Max pooling on the ALU, one axis after the other: a window's rows are reduced first, then its columns.
 
-Padding never wins: it is left out, not loaded. The first tap that all outputs of a tile have is added to zero;
-where there is none, the tile starts from -128.
+Each axis is reduced in place where one tap's inputs can take the results (`_seat`), which costs a tensor-tensor
+MAX for each other tap and output; else into accumulators of its own, where the first tap is added to zero. Padding
+never wins: it is left out, not loaded.
+
+int8 inputs are widened by the tensor core (times the identity), whose addressing puts columns of one phase side by
+side, so that results in place lie one behind the other, as a STORE wants them; or, which is shorter where the bus
+is wide, by the accumulator's own load.
+
+Powers of two lie between rows and between phases. Tiles whose indices differ in one bit are in different banks of the
+accumulator, and the second of two taps that see the same inputs finds them in the ALU: few steps wait for a bank.
 """
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 
-from vta.compiler.ops.operator import Operator, cycles, need, pair, picture, sizes
+from vta.compiler.ops.emitter import MAX_PAD
+from vta.compiler.ops.max_pool_plan import Axis, plans
+from vta.compiler.ops.operator import Operator, cycles, pair, picture, sizes
 from vta.compiler.ops.window import MAX_LOOP, Slots, cut, split_loops, unroll
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
@@ -27,102 +36,163 @@ def max_pool2d(shape, kernel, *, stride=None, pad=0, config="default"):
     out_size = picture((h, w), kernel, stride, pad, limit=max(pad))      # padding is left out, not loaded
     batch, blocks = -(-n // config.batch), -(-c // config.block)
     lanes = (config.batch, config.block)
+    axes = tuple(Axis(*each) for each in zip((h, w), out_size, kernel, stride, pad, strict=True))
 
-    def emit(tile):
-        rows, cols, many = tile
-        p = Pipeline(config)
+    def emit(plan):
+        p, (rows, cols, many) = Pipeline(config), plan.limits
         data = p.buffer("data", (batch, blocks, h, w, *lanes), "int8", "input", "NCHWnc")
         out = p.buffer("out", (batch, blocks, *out_size, *lanes), "int8", "output", "NCHWnc")
-        in_size = many * _inputs(tile, kernel, stride)
-        sources, results = Slots(2, in_size), Slots(2, many * rows * cols, base=2 * in_size)
-        places = itertools.product(range(batch), cut(blocks, many), cut(out_size[0], rows), cut(out_size[1], cols))
-        for number, (image, (block, count), *spans) in enumerate(places):
-            axes = [_axis(*each) for each in zip(spans, (h, w), kernel, stride, pad, strict=True)]
-            _pool(p, (data, out), image * blocks + block, count, axes, ((h, w), out_size),
-                  sources.hold(number)[0], results.hold(number)[0])
+        pool = _Pool(p, plan, data, out)
+        for image, (block, count), y, x in itertools.product(
+                range(batch), cut(blocks, many), cut(out_size[0], rows), cut(out_size[1], cols)):
+            pool.tile(image * blocks + block, count, axes[0].part(*y), axes[1].part(*x))
         return p.code()
 
-    codes = [(tile, emit(tile)) for tile in _tiles(out_size, kernel, stride, blocks, config)]
-    tile, code = min(codes, key=lambda each: cycles(each[1]))
+    made = [(plan, emit(plan)) for plan in plans(axes, blocks, config)]
+    plan, code = min(made, key=lambda each: cycles(each[1]))
+    constants = {"weight": np.eye(config.block, dtype=np.int8)} if plan.multiplied else {}
 
     def reference(data):
         wide = np.pad(data, ((0, 0), (0, 0), (pad[0],) * 2, (pad[1],) * 2), constant_values=-128)
         seen = np.lib.stride_tricks.sliding_window_view(wide, kernel, (2, 3))
         return seen[:, :, ::stride[0], ::stride[1]].max((-1, -2))
 
-    return Operator("max_pool2d", Program.from_code(code, "max_pool2d"),
+    return Operator("max_pool2d", Program.from_code(code, "max_pool2d", constants),
                     {"data": (shape, lambda array: pack_activations(array, config, pad=True))},
                     lambda packed: unpack_activations(packed, config, c, n), reference,
-                    {"tilings": [tile], "predicted": cycles(code)})
+                    {"tilings": [(*plan.limits, plan.multiplied)], "predicted": cycles(code)})
 
 
-def _inputs(tile, kernel, stride):
-    """Input tiles of one channel block that an output tile needs."""
-    return ((tile[0] - 1) * stride[0] + kernel[0]) * ((tile[1] - 1) * stride[1] + kernel[1])
+class _Pool:
+    """Emits tiles of a plan into a pipeline."""
+
+    def __init__(self, pipeline, plan, data, out):
+        self.p, self.plan, self.data, self.out = pipeline, plan, data, out
+        depth, block = pipeline.config.depth, pipeline.config.block
+        self.sums = Slots(2, plan.sums)
+        if plan.multiplied:
+            self.near = Slots(min(4, depth["INP"] // plan.inputs), plan.inputs)
+            identity = pipeline.buffer("weight", (block, block), "int8", "const", "identity")
+            pipeline.load(MemType.WGT, 0, identity, 0, 1)
+
+    def tile(self, plane, count, y, x):
+        """`count` planes from `plane` on: into accumulators, rows, columns, to DRAM."""
+        plan, pitch = self.plan, self.plan.pitch
+        base, _ = self.sums.hold((plane, y, x))
+        (self._multiply if plan.multiplied else self._load)(base, plane, count, y, x)
+
+        # rows, of every column; a side is (first tile, steps from plane to plane, from row to row, column)
+        inputs = base, (plan.area, y.axis.stride * pitch, 1)
+        taps = [(first, y.input(tap, first) * pitch, have) for tap, (first, have) in y.taps.items()]
+        if plan.in_place[0]:
+            rows = base + y.input(y.axis.seat, 0) * pitch, inputs[1]
+        else:
+            rows = base + plan.limits[2] * plan.area, (y.outputs * pitch, pitch, 1)
+            self._zero(rows[0], count * y.outputs * pitch)
+        for _, place, cols in plan.columns(x.inputs):
+            self._reduce(1, rows, inputs, place, (count, y.outputs, cols), taps, plan.in_place[0])
+
+        # columns, of every row that is left
+        across = rows[0], (*rows[1][:2], x.axis.stride // plan.split)
+        taps = [(first, plan.column(x.input(tap, first)), have) for tap, (first, have) in x.taps.items()]
+        if plan.in_place[1]:
+            result = rows[0] + plan.column(x.input(x.axis.seat, 0)), rows[1]
+        else:
+            result = base + plan.limits[2] * plan.area + plan.reduced, (y.outputs * x.outputs, x.outputs, 1)
+            self._zero(result[0], count * y.outputs * x.outputs)
+        self._reduce(2, result, across, 0, (count, y.outputs, x.outputs), taps, plan.in_place[1])
+        self._store(result, plane, count, y, x)
+
+    def _load(self, base, plane, count, y, x):
+        """Inputs by the accumulator's own load, which pads rows up to the next. The last first: its place is free when
+        all are, so that one token of the stores before is enough."""
+        gap = self.plan.pitch - x.inputs
+        pieces, pad = ([(0, y.inputs)], gap) if gap <= MAX_PAD else (cut(y.inputs, 1), 0)
+        for n, (row, rows) in reversed([*itertools.product(range(count), pieces)]):
+            self.p.load(MemType.ACC_8BIT, base + n * self.plan.area + row * self.plan.pitch, self.data,
+                        self._first(0, plane + n, y.start + row, x.start), x.inputs, rows, x.axis.size, (0, 0, pad, 0))
+
+    def _multiply(self, base, plane, count, y, x):
+        """Inputs by the tensor core."""
+        near, _ = self.near.hold((plane, y, x))
+        inputs = y.inputs * x.inputs
+        for n in range(count):
+            self.p.load(MemType.INP, near + n * inputs, self.data, self._first(0, plane + n, y.start, x.start),
+                        x.inputs, y.inputs, x.axis.size)
+        for column, place, cols in self.plan.columns(x.inputs):
+            for n in reversed(range(count)):     # as above
+                self.p.reset(base + n * self.plan.area + place, cols, y.inputs, self.plan.pitch)
+            dims = [(count, self.plan.area, inputs, 0), (y.inputs, self.plan.pitch, x.inputs, 0),
+                    (cols, 1, self.plan.split, 0)]
+            loops, rest = split_loops([dim for dim in dims if dim[0] > 1], self.p.config)
+            self.p.gemm("widen", loops, unroll(rest, base + place, near + column, 0))
+
+    def _zero(self, base, count):
+        for start, tiles in cut(count, MAX_LOOP):
+            self.p.reset(base + start, tiles)
+
+    def _reduce(self, axis, result, source, offset, extents, taps, in_place):
+        """MAX along `axis` of `extents` outputs, all sides `offset` further on. `taps`: (first output that has it, its
+        input from the source's first tile, how many have it); one is there already when in place."""
+        (to, to_steps), (near, near_steps) = result, source
+        taps = [(to + offset + first * to_steps[axis], near + offset + there, have) for first, there, have in taps]
+        if in_place:
+            taps.remove((to + offset, to + offset, extents[axis]))
+        else:
+            whole = next((tap for tap in taps if tap[2] == extents[axis]), None)
+            if whole:
+                taps.remove(whole)
+                self._alu(AluOp.ADD, extents, [whole[:2]], to_steps, near_steps)
+            else:
+                self._alu(AluOp.ADD, extents, [(to + offset,)], to_steps, near_steps, -128)
+        for steps, have in _together(taps, to_steps[axis], near_steps[axis]):
+            many = [have if n == axis else extent for n, extent in enumerate(extents)]
+            self._alu(AluOp.MAX, many, steps, to_steps, near_steps)
+
+    def _alu(self, opcode, extents, steps, to_steps, near_steps, imm=None):
+        dims = [(*dim, 0) for dim in zip(extents, to_steps, near_steps, strict=True) if dim[0] > 1]
+        loops, rest = split_loops(dims, self.p.config)
+        sides = 3 if imm is None else 2
+        each = [tuple(a + b for a, b in zip(step, more, strict=False))
+                for more in unroll(rest, 0, 0, 0) for step in steps]
+        self.p.alu(opcode, [loop[:sides] for loop in loops], each, imm)
+
+    def _store(self, result, plane, count, y, x):
+        base, (area, row, _) = result
+        for n in range(count):
+            first = self._first(1, plane + n, y.first, x.first)
+            if row == x.outputs:
+                self.p.store(base + n * area, self.out, first, x.outputs, y.outputs, x.axis.outputs)
+                continue
+            for m in range(y.outputs):
+                self.p.store(base + n * area + m * row, self.out, first + m * x.axis.outputs, x.outputs)
+
+    def _first(self, side, plane, row, column):
+        """The tile in DRAM of the inputs (side 0) or the outputs (1)."""
+        height, width = ((axis.size, axis.outputs)[side] for axis in (self.plan.y, self.plan.x))
+        return (plane * height + row) * width + column
 
 
-def _tiles(out_size, kernel, stride, blocks, config):
-    """Candidates (rows, columns, channel blocks) of outputs, two of which fit with their inputs: as much as possible
-    of the accumulator and of ever smaller parts of it, where loads overlap better."""
-    found = set()
-    for part in (2, 4, 8, 16):
-        best = (0, None)
-        for rows, parts in itertools.product(range(1, out_size[0] + 1), (1, 2, 4, 8)):
-            cols = -(-out_size[1] // parts)
-            area = _inputs((rows, cols), kernel, stride) + rows * cols
-            many = min(blocks, config.depth["ACC"] // (part * area))
-            best = max(best, (many * rows * cols, (rows, cols, many)), key=lambda each: each[0])
-        found |= {best[1]} - {None}
-    if not found and 2 * (kernel[0] * kernel[1] + 1) <= config.depth["ACC"]:
-        found = {(1, 1, 1)}
-    need(found, f"kernel {kernel}: one window does not fit the {config.depth['ACC']} accumulators twice")
-    return sorted(found)
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """One axis of a tile: its first output and their number, the first input loaded and their number, and for each
-    tap (first output that has it, how many, its input within the loaded ones), or None where no output has it."""
-
-    first: int
-    outputs: int
-    start: int
-    inputs: int
-    stride: int
-    taps: tuple
-
-
-def _axis(span, size, kernel, stride, pad):
-    first, count = span
-    begin, end = first * stride - pad, (first + count - 1) * stride - pad + kernel
-    low = max(begin, 0)
-    taps = []
-    for tap in range(kernel):
-        have = [n for n in range(count) if 0 <= begin + n * stride + tap < size]
-        taps.append((have[0], len(have), begin + have[0] * stride + tap - low) if have else None)
-    return _Axis(first, count, low, min(end, size) - low, stride, tuple(taps))
-
-
-def _pool(p, buffers, plane, count, axes, sizes, source, result):
-    """One tile: `count` planes from `plane` on go to accumulators `source`, are reduced to `result`, and stored."""
-    (data, out), (y, x), (in_size, out_size) = buffers, axes, sizes
-    area, out_area, width = y.inputs * x.inputs, y.outputs * x.outputs, x.inputs
-    for n in range(count):
-        first = ((plane + n) * in_size[0] + y.start) * in_size[1] + x.start
-        p.load(MemType.ACC_8BIT, source + n * area, data, first, width, y.inputs, in_size[1])
-    taps = [(a, b) for a in y.taps for b in x.taps if a and b]
-    whole = next((tap for tap in taps if (tap[0][1], tap[1][1]) == (y.outputs, x.outputs)), None)
-    for start, tiles in cut(count * out_area, MAX_LOOP):
-        p.reset(result + start, tiles)
-        if whole is None:
-            p.alu(AluOp.ADD, [(tiles, 1)], [(result + start,)], -128)
-    taps.sort(key=lambda tap: tap is not whole)
-    for tap in taps:
-        (row, rows, top), (col, cols, left) = tap
-        dims = [(count, out_area, area, 0), (rows, x.outputs, y.stride * width, 0), (cols, 1, x.stride, 0)]
-        loops, rest = split_loops([dim for dim in dims if dim[0] > 1], p.config)
-        steps = unroll(rest, result + row * x.outputs + col, source + top * width + left, 0)
-        p.alu(AluOp.ADD if tap is whole else AluOp.MAX, [loop[:3] for loop in loops], [step[:2] for step in steps])
-    for n in range(count):
-        first = ((plane + n) * out_size[0] + y.first) * out_size[1] + x.first
-        p.store(result + n * out_area, out, first, x.outputs, y.outputs, out_size[1])
+def _together(taps, to_step, near_step):
+    """[(steps, how many)]: two taps that see the same inputs become one kernel of two micro-ops, first the one whose
+    tiles lie in different banks; the second finds the input in the ALU's src register."""
+    found, left = [], list(taps)
+    while left:
+        to, near, have = left.pop(0)
+        for other in left:
+            shift, rest = divmod(other[1] - near, near_step)
+            low, high = max(0, shift), min(have, shift + other[2])
+            if rest or low >= high:
+                continue
+            left.remove(other)
+            both = [(each + (low - first) * to_step, near + low * near_step) for each, first in
+                    ((to, 0), (other[0], shift))]
+            found.append((sorted(both, key=lambda step: (step[0] ^ step[1]).bit_count() % 2, reverse=True), high - low))
+            for (there, here, count), first in (((to, near, have), 0), (other, shift)):
+                for a, b in ((first, low), (high, first + count)):
+                    if a < b:
+                        left.append((there + (a - first) * to_step, here + (a - first) * near_step, b - a))
+            break
+        else:
+            found.append(([(to, near)], have))
+    return found
