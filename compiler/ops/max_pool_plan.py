@@ -1,6 +1,7 @@
 """Max pooling's axes, the tiles of its result, and where they lie on chip; `max_pool2d.py` makes the instructions."""
 
 import itertools
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -111,7 +112,7 @@ class Plan:
 def plans(axes, blocks, config):
     """Candidates, two of which fit: as much as possible of the memories and of ever smaller parts of them, where loads
     overlap better."""
-    found, smallest = {}, config.depth["ACC"]
+    found, smallest = {}, math.inf
     for multiplied, part in itertools.product((True, False), (2, 4, 8)):
         fit = []
         for rows, parts in itertools.product(range(1, axes[0].outputs + 1), (1, 2, 4, 8, axes[1].outputs)):
