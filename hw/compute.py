@@ -23,7 +23,7 @@ from vta.hw.sequence import Kind, Sequence, turn_layout
 from vta.hw.states import count_states
 
 TURNS_AHEAD = 16      # instructions taken apart and not yet through the sequence
-UOP_BUFFER = 64       # beats of LOAD UOP that may wait for their turn: LUT RAM
+UOP_BUFFER = 64       # beats of LOAD UOP that may wait for their turn, at least a burst: LUT RAM
 ACC_BUFFER = 512      # ... of LOAD ACC: what one RAMB36 holds on a 64-bit bus
 
 
@@ -57,7 +57,8 @@ class Compute(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.issue = issue = Issue(config.compute_queue_depth)
-        m.submodules.uop_loader = uop_loader = Loader(config, "UOP", buffer=UOP_BUFFER)
+        m.submodules.uop_loader = uop_loader = Loader(
+            config, "UOP", buffer=max(UOP_BUFFER, config.max_burst))
         m.submodules.acc_loader = acc_loader = Loader(
             config, "ACC", "ACC_8BIT", assembled=("ACC", "ACC_8BIT"), buffer=ACC_BUFFER)
         m.submodules.acc_tiles = acc_tiles = AccTiles(config)

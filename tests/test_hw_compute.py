@@ -221,6 +221,13 @@ def test_a_load_without_tiles_leaves_the_kept_src():
     run.run()
 
 
+def test_micro_ops_in_one_long_burst():
+    """A burst longer than what the micro-op loader's buffer has to hold otherwise."""
+    run = Run(dataclasses.replace(TINY, max_burst=128, read_ahead_beats=128))
+    run.fields.append({"opcode": Opcode.LOAD} | load("UOP", 128, dram=3))
+    run.run()
+
+
 def test_finish_comes_last():
     """FINISH leaves when everything before it has been written; its other bits are not looked at."""
     run = Run()
