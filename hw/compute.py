@@ -135,7 +135,7 @@ class Compute(wiring.Component):
             issue.o.ready.eq(turns.w_rdy & kinds_ready),
             taken.eq(issue.o.valid & issue.o.ready), turns.w_en.eq(taken),
             turn.kind.eq(Mux(to_uop, Kind.UOPS, Mux(to_acc, Kind.TILES, Mux(to_index, Kind.STEPS, Kind.NOTHING)))),
-            turn.loads.eq(loads + to_uop),
+            turn.loads.eq(loads + to_uop), turn.number.eq(issue.o.payload.number),
             turn.tag.push_prev.eq(memory.push_prev), turn.tag.push_next.eq(memory.push_next),
             uop_loader.insn.payload.eq(issue.o.payload), uop_loader.insn.valid.eq(taken & to_uop),
             acc_loader.insn.payload.eq(issue.o.payload), acc_loader.insn.valid.eq(taken & to_acc),
@@ -219,7 +219,7 @@ class Compute(wiring.Component):
         bad_opcode, bad_memory = unknown
         m.d.comb += self.error.number.eq(now)
         for condition, cause, number in (
-                (sequence.wait_space, ErrorCause.TOKEN, now),
+                (sequence.wait_space, ErrorCause.TOKEN, sequence.turn.payload.number),
                 (uop_loader.bad, ErrorCause.AXI_READ, uop_loader.number),
                 (acc_loader.bad, ErrorCause.AXI_READ, acc_loader.number),
                 (uop_loader.beyond, ErrorCause.INDEX, uop_loader.number),

@@ -184,6 +184,8 @@ def test_random_programs(changes, stalls):
            if fields["opcode"] > max(Opcode) or fields.get("mem_type") == 6 or fields.get("alu_opcode", 0) > max(AluOp)}
     assert {(cause, number) for cause, number in run.errors if cause in odd.values()} == {
         (cause, number) for number, cause in odd.items()}
+    givers = {n for n, fields in enumerate(run.fields) if fields.get("push_prev") or fields.get("push_next")}
+    assert {number for cause, number in run.errors if cause == ErrorCause.TOKEN} <= givers
     loads = [fields for fields in run.fields if fields["opcode"] == Opcode.LOAD and fields.get("mem_type") != 6]
     words = sum(f["x_size"] * f["y_size"] for f in loads if f.get("mem_type", 0) == 0 and f.get("x_size"))
     tiles = sum(f["x_size"] * f["y_size"] for f in loads if f.get("mem_type", 0) != 0)
