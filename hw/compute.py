@@ -238,7 +238,7 @@ class Compute(wiring.Component):
                 uop_chunk.valid & uop_chunk.ready & uop_chunk.payload.write,
                 chunk.valid & chunk.ready & chunk.payload.write & chunk.payload.complete,
                 sequence.did_gemm, sequence.did_reset, sequence.did_alu)),
-            self.settled.eq(~issue.o.valid & ~turns.r_rdy & ~accumulate.busy),
+            self.settled.eq(~issue.o.valid & ~turns.r_rdy & sequence.line_empty & ~accumulate.valid & ~accumulate.busy),
             self.progress.eq(sequence.valid | (issue.o.valid & issue.o.ready) | self.write
                              | (self.uop_beats.valid & self.uop_beats.ready)
                              | (self.acc_beats.valid & self.acc_beats.ready)),

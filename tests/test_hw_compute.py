@@ -240,6 +240,21 @@ def test_finish_comes_last():
     assert run.counts["finish"] == 1
 
 
+STEP = {"uop_bgn": 0, "uop_end": 1, "iter_out": 1, "iter_in": 1}
+LOOPS = {Opcode.GEMM: STEP, Opcode.ALU: STEP | {"alu_opcode": AluOp.ADD}}
+
+
+@pytest.mark.parametrize("opcode", LOOPS)
+def test_not_settled_before_the_token_is_given(opcode):
+    run = Run()
+    run.fields.append(CLEAR)
+    run.emit(opcode, **LOOPS[opcode], pop_prev=1, push_next=1)
+    seen = run.b.watch(run.dut.settled, run.dut.pop_prev, run.dut.push_next)
+    run.run()
+    taken, given = (next(cycle for cycle, row in enumerate(seen) if row[n]) for n in (1, 2))
+    assert taken < given and not any(row[0] for row in seen[taken:given + 1])
+
+
 def test_back_to_back():
     """GEMM and immediate ALU instructions follow each other without a gap: a step in each cycle."""
     run = Run()
