@@ -23,7 +23,7 @@ from vta.hw.sequence import Kind, Sequence, turn_layout
 from vta.hw.states import count_states
 
 TURNS_AHEAD = 16      # instructions taken apart and not yet through the sequence
-UOP_BUFFER = 64       # beats of LOAD UOP that may wait for their turn: LUT RAM
+UOP_BUFFER = 64       # beats of LOAD UOP that may wait for their turn, at least a burst: LUT RAM
 ACC_BUFFER = 512      # ... of LOAD ACC: what one RAMB36 holds on a 64-bit bus
 
 
@@ -57,7 +57,8 @@ class Compute(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.issue = issue = Issue(config.compute_queue_depth)
-        m.submodules.uop_loader = uop_loader = Loader(config, "UOP", buffer=UOP_BUFFER)
+        m.submodules.uop_loader = uop_loader = Loader(
+            config, "UOP", buffer=max(UOP_BUFFER, config.max_burst))
         m.submodules.acc_loader = acc_loader = Loader(
             config, "ACC", "ACC_8BIT", assembled=("ACC", "ACC_8BIT"), buffer=ACC_BUFFER)
         m.submodules.acc_tiles = acc_tiles = AccTiles(config)
@@ -134,7 +135,7 @@ class Compute(wiring.Component):
             issue.o.ready.eq(turns.w_rdy & kinds_ready),
             taken.eq(issue.o.valid & issue.o.ready), turns.w_en.eq(taken),
             turn.kind.eq(Mux(to_uop, Kind.UOPS, Mux(to_acc, Kind.TILES, Mux(to_index, Kind.STEPS, Kind.NOTHING)))),
-            turn.loads.eq(loads + to_uop),
+            turn.loads.eq(loads + to_uop), turn.number.eq(issue.o.payload.number),
             turn.tag.push_prev.eq(memory.push_prev), turn.tag.push_next.eq(memory.push_next),
             uop_loader.insn.payload.eq(issue.o.payload), uop_loader.insn.valid.eq(taken & to_uop),
             acc_loader.insn.payload.eq(issue.o.payload), acc_loader.insn.valid.eq(taken & to_acc),
@@ -218,7 +219,7 @@ class Compute(wiring.Component):
         bad_opcode, bad_memory = unknown
         m.d.comb += self.error.number.eq(now)
         for condition, cause, number in (
-                (sequence.wait_space, ErrorCause.TOKEN, now),
+                (sequence.wait_space, ErrorCause.TOKEN, sequence.turn.payload.number),
                 (uop_loader.bad, ErrorCause.AXI_READ, uop_loader.number),
                 (acc_loader.bad, ErrorCause.AXI_READ, acc_loader.number),
                 (uop_loader.beyond, ErrorCause.INDEX, uop_loader.number),
@@ -237,7 +238,7 @@ class Compute(wiring.Component):
                 uop_chunk.valid & uop_chunk.ready & uop_chunk.payload.write,
                 chunk.valid & chunk.ready & chunk.payload.write & chunk.payload.complete,
                 sequence.did_gemm, sequence.did_reset, sequence.did_alu)),
-            self.settled.eq(~issue.o.valid & ~turns.r_rdy & ~accumulate.busy),
+            self.settled.eq(~issue.o.valid & ~turns.r_rdy & sequence.line_empty & ~accumulate.valid & ~accumulate.busy),
             self.progress.eq(sequence.valid | (issue.o.valid & issue.o.ready) | self.write
                              | (self.uop_beats.valid & self.uop_beats.ready)
                              | (self.acc_beats.valid & self.acc_beats.ready)),

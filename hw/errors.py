@@ -17,10 +17,11 @@ def error_layout():
 
 
 class ErrorRecord(wiring.Component):
-    """Keeps the first error; of several in one cycle that of the lower unit. `more`: others followed.
+    """Keeps the first error since `clear`, or with it; of several in one cycle that of the lower unit. `more`: others
+    followed.
 
-    The watchdog counts cycles of a run without `progress` of any unit; at `limit` (unless 0) it reports
-    WATCHDOG for compute and raises `expired` for one cycle.
+    The watchdog counts cycles of a run without `progress` of any unit; from `limit` on (unless 0) it reports
+    WATCHDOG for compute and raises `expired`, which ends the run.
     """
 
     def __init__(self):
@@ -37,11 +38,11 @@ class ErrorRecord(wiring.Component):
             m.d.sync += still.eq(0)
         with m.Else():
             m.d.sync += still.eq(still + 1)
-        m.d.comb += self.expired.eq(self.running & (self.limit != 0) & (still == self.limit))
+        m.d.comb += self.expired.eq(self.running & (self.limit != 0) & (still >= self.limit))
 
         def record(cause, unit, number):
             m.d.comb += self.met.eq(1)
-            with m.If(self.cause == ErrorCause.NONE):
+            with m.If((self.cause == ErrorCause.NONE) | self.clear):
                 m.d.sync += [self.cause.eq(cause), self.unit.eq(unit), self.number.eq(number)]
             with m.Else():
                 m.d.sync += self.more.eq(1)

@@ -21,9 +21,10 @@ MANY, FEW = 4, 2      # bursts under way while few / while enough instructions a
 class Fetch(wiring.Component):
     """Dispatches `count` instructions from `pointer` (a multiple of 16), one a cycle, in order, to the queues.
 
-    Starts at `start`, ends at FINISH or after `count`; what lies behind FINISH is dropped. An instruction whose
-    queue is full holds up those behind it. LOAD INP and LOAD WGT go to load, STORE to store, all others, the
-    unknown ones too, to compute. Latency: the memory's, plus 4 cycles. Errors: AXI_READ.
+    Starts at `start`, ends at FINISH or after `count`; what lies behind FINISH is dropped, and the next start waits
+    until all of it is. An instruction whose queue is full holds up those behind it. LOAD INP and LOAD WGT go to
+    load, STORE to store, all others, the unknown ones too, to compute. Latency: the memory's, plus 4 cycles. Errors:
+    AXI_READ.
     """
 
     def __init__(self, config):
@@ -92,6 +93,8 @@ class Fetch(wiring.Component):
 
         # dispatch
         left = Signal(32)
+        waiting = Signal()                       # a start, for what the last run asked for behind its FINISH
+        begin = Signal()
         lane = Signal(range(max(per_word, 2)))
         insn = Signal(INSN_BITS)
         head = data.View(MEMORY, Signal(INSN_BITS, name="head"))
@@ -114,7 +117,7 @@ class Fetch(wiring.Component):
             *(queue.payload.eq(insn) for queue in queues),
             *(queue.valid.eq(words.r_rdy & (left != 0) & route)
               for queue, route in zip(queues, (to_load, ~to_load & ~to_store, to_store), strict=True)),
-            self.finished.eq((left == 0) & (wanted == 0) & (owed == 0)),
+            self.finished.eq((left == 0) & (wanted == 0) & (owed == 0) & ~waiting),
         ]
         dispatched = Signal()
         m.d.comb += dispatched.eq(moved & (left != 0))
@@ -122,7 +125,9 @@ class Fetch(wiring.Component):
             m.d.sync += [left.eq(left - 1), lane.eq(Mux(taken, 0, lane + 1))]
             with m.If(head.opcode == Opcode.FINISH):
                 m.d.sync += [left.eq(0), wanted.eq(0)]
-        with m.If(self.start):
+        m.d.comb += begin.eq((self.start | waiting) & (owed == 0))
+        m.d.sync += waiting.eq((self.start | waiting) & (owed != 0))
+        with m.If(begin):
             first = self.pointer[4:bus] if bus > 4 else 0
             m.d.sync += [
                 left.eq(self.count), beat.eq(self.pointer[bus:]), lane.eq(first),

@@ -30,6 +30,12 @@ def descriptor_layout(config):
         "push": unsigned(1), "number": unsigned(NUMBER_BITS)})
 
 
+def part_bits(config):
+    """Width of a part's number: the largest tile has up to 512 parts, the bus being the narrowest."""
+    parts = max(config.tile_bytes.values()) // config.bus_bytes
+    return max(parts - 1, 1).bit_length()
+
+
 def chunk_layout(config):
     """What a receiver writes in one cycle, to memory number `mem`.
 
@@ -39,7 +45,7 @@ def chunk_layout(config):
     the LOAD is complete, and gives a token if `push`; it may write nothing.
     """
     return data.StructLayout({
-        "mem": unsigned(1), "write": unsigned(1), "index": unsigned(16), "part": unsigned(8),
+        "mem": unsigned(1), "write": unsigned(1), "index": unsigned(16), "part": unsigned(part_bits(config)),
         "complete": unsigned(1), "data": unsigned(config.axi_data_width),
         "pad": unsigned(1), "pad_index": unsigned(16), "last": unsigned(1), "push": unsigned(1)})
 
@@ -86,7 +92,7 @@ class Receiver(wiring.Component):
         index_beyond = Signal()
         column = Signal(16)
         row = Signal(16)
-        part = Signal(8)
+        part = Signal(part_bits(self.config))
         lane = Signal(bus)                          # byte of the beat, for tiles smaller than the bus
         row_lane = Signal(bus)                      # ... at which the row under way began
         tile_bytes = [1 << log for log in self.tile_logs]
@@ -143,7 +149,7 @@ class Receiver(wiring.Component):
         ]
 
         def advance(at, beyond, step, mem):
-            """Move a walker on by `step` tiles: modulo 2^16 with a sticky flag once it leaves the memory."""
+            """Move a walker on by `step` tiles: modulo the depth, with a sticky flag once it leaves the memory."""
             total = Signal(RUN_BITS + 2)
             m.d.comb += total.eq(at + step)
             for number, log in enumerate(self.depth_logs):

@@ -8,6 +8,7 @@ from vta.hw.acc_tiles import tile_layout
 from vta.hw.accumulate import bank_of, slot_layout, tag_layout
 from vta.hw.alu import MUL_PHASES, Operation
 from vta.hw.index import SEQ_BITS, step_layout
+from vta.hw.issue import NUMBER_BITS
 
 
 class Kind(enum.Enum, shape=unsigned(2)):
@@ -20,8 +21,9 @@ class Kind(enum.Enum, shape=unsigned(2)):
 
 
 def turn_layout():
-    """An instruction's turn; `loads`: LOAD UOPs up to and including it, modulo 2^SEQ_BITS."""
-    return data.StructLayout({"kind": Kind, "loads": unsigned(SEQ_BITS), "tag": tag_layout()})
+    """The turn of instruction `number`; `loads`: LOAD UOPs up to and including it, modulo 2^SEQ_BITS."""
+    return data.StructLayout({"kind": Kind, "loads": unsigned(SEQ_BITS), "tag": tag_layout(),
+                              "number": unsigned(NUMBER_BITS)})
 
 
 class Sequence(wiring.Component):
@@ -29,8 +31,8 @@ class Sequence(wiring.Component):
 
     Costs, in cycles: GEMM step, immediate ALU step, tile, instruction without work: 1. ALU step with src: 1, or
     2 where src and dst lie in one bank and src is not the tile used last. MUL step: `MUL_PHASES`.
-    A slot with tokens waits until their queues have `space`, and reserves it. `gemm_first`: the slot is
-    a GEMM step, whose dot product takes longer; tiles wait until `line_empty`.
+    A slot with tokens waits until their queues have `space`, and reserves it. Tiles wait until `line_empty`: no
+    slot is beside a dot product ahead of them.
     """
 
     def __init__(self, config):

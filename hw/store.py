@@ -54,6 +54,7 @@ class Store(wiring.Component):
         ends_shape = data.StructLayout({"burst": unsigned(1), "last": unsigned(1), "push": unsigned(1),
                                         "number": unsigned(NUMBER_BITS)})
         m.submodules.ends = ends = SyncFIFO(width=ends_shape.size, depth=config.write_outstanding)
+        m.submodules.numbers = numbers = SyncFIFO(width=NUMBER_BITS, depth=config.write_outstanding)
         insn = data.View(MEMORY, issue.o.payload.insn)
         region, row = requester.region.payload, rows.rows.payload
         tile_log = config.tile_bytes["OUT"].bit_length() - 1
@@ -93,6 +94,8 @@ class Store(wiring.Component):
             note.push.eq(Mux(nothing, insn.push_prev, data.View(MEMORY, under.insn).push_prev)),
             note.number.eq(Mux(nothing, issue.o.payload.number, under.number)),
             ends.w_en.eq(sent | (nothing & started)),
+            # whose response comes next: not always that of the oldest note, which may be one without a burst
+            numbers.w_en.eq(sent), numbers.w_data.eq(under.number), numbers.r_en.eq(writer.response),
             writer.halt.eq(self.halt),
         ]
         with m.If(sent & requester.last):
@@ -121,9 +124,9 @@ class Store(wiring.Component):
         m.d.comb += [self.out_en.eq(rows.out_en), self.out_index.eq(rows.out_index),
                      rows.out_data.eq(self.out_data)]
 
-        m.d.comb += self.error.number.eq(Mux(started, issue.o.payload.number, under.number))
         with m.If(wait_space):
-            m.d.comb += [self.error.valid.eq(1), self.error.cause.eq(ErrorCause.TOKEN)]
+            m.d.comb += [self.error.valid.eq(1), self.error.cause.eq(ErrorCause.TOKEN),
+                         self.error.number.eq(end.number)]
         with m.If(rows.beyond):
             m.d.comb += [self.error.valid.eq(1), self.error.cause.eq(ErrorCause.INDEX),
                          self.error.number.eq(rows.beyond_number)]
@@ -132,7 +135,7 @@ class Store(wiring.Component):
                          self.error.number.eq(issue.o.payload.number)]
         with m.If(writer.response & writer.failed):
             m.d.comb += [self.error.valid.eq(1), self.error.cause.eq(ErrorCause.AXI_WRITE),
-                         self.error.number.eq(end.number)]
+                         self.error.number.eq(numbers.r_data)]
 
         m.d.comb += self.events.eq(Cat(started, rows.tile_read))
         moving = self.axi.wvalid & self.axi.wready

@@ -184,6 +184,8 @@ def test_random_programs(changes, stalls):
            if fields["opcode"] > max(Opcode) or fields.get("mem_type") == 6 or fields.get("alu_opcode", 0) > max(AluOp)}
     assert {(cause, number) for cause, number in run.errors if cause in odd.values()} == {
         (cause, number) for number, cause in odd.items()}
+    givers = {n for n, fields in enumerate(run.fields) if fields.get("push_prev") or fields.get("push_next")}
+    assert {number for cause, number in run.errors if cause == ErrorCause.TOKEN} <= givers
     loads = [fields for fields in run.fields if fields["opcode"] == Opcode.LOAD and fields.get("mem_type") != 6]
     words = sum(f["x_size"] * f["y_size"] for f in loads if f.get("mem_type", 0) == 0 and f.get("x_size"))
     tiles = sum(f["x_size"] * f["y_size"] for f in loads if f.get("mem_type", 0) != 0)
@@ -221,6 +223,13 @@ def test_a_load_without_tiles_leaves_the_kept_src():
     run.run()
 
 
+def test_micro_ops_in_one_long_burst():
+    """A burst longer than what the micro-op loader's buffer has to hold otherwise."""
+    run = Run(dataclasses.replace(TINY, max_burst=128, read_ahead_beats=128))
+    run.fields.append({"opcode": Opcode.LOAD} | load("UOP", 128, dram=3))
+    run.run()
+
+
 def test_finish_comes_last():
     """FINISH leaves when everything before it has been written; its other bits are not looked at."""
     run = Run()
@@ -229,6 +238,21 @@ def test_finish_comes_last():
     run.fields.append({"opcode": Opcode.FINISH, "push_next": 1})
     run.run()
     assert run.counts["finish"] == 1
+
+
+STEP = {"uop_bgn": 0, "uop_end": 1, "iter_out": 1, "iter_in": 1}
+LOOPS = {Opcode.GEMM: STEP, Opcode.ALU: STEP | {"alu_opcode": AluOp.ADD}}
+
+
+@pytest.mark.parametrize("opcode", LOOPS)
+def test_not_settled_before_the_token_is_given(opcode):
+    run = Run()
+    run.fields.append(CLEAR)
+    run.emit(opcode, **LOOPS[opcode], pop_prev=1, push_next=1)
+    seen = run.b.watch(run.dut.settled, run.dut.pop_prev, run.dut.push_next)
+    run.run()
+    taken, given = (next(cycle for cycle, row in enumerate(seen) if row[n]) for n in (1, 2))
+    assert taken < given and not any(row[0] for row in seen[taken:given + 1])
 
 
 def test_back_to_back():

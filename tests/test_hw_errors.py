@@ -47,11 +47,19 @@ def test_of_several_that_of_the_lower_unit(units):
 
 
 def test_clear():
-    """The number and unit of a cleared error mean nothing; an error that comes with the clear is not lost."""
+    """The number and unit of a cleared error mean nothing."""
     one, two = [(Unit.LOAD, ErrorCause.INDEX, 7)], [(Unit.COMPUTE, ErrorCause.OPCODE, 8)]
     seen = run([{"errors": one}, {"errors": two}, {"clear": 1}, {}, {"errors": two}])
     assert seen[2][3] == 1 and (seen[3][0], seen[3][3]) == (0, 0)
     assert seen[-1][:4] == (ErrorCause.OPCODE, Unit.COMPUTE, 8, 0)
+
+
+@pytest.mark.parametrize("before", [[], [(Unit.LOAD, ErrorCause.INDEX, 7)]])
+def test_an_error_that_comes_with_the_clear_is_the_first(before):
+    two, three = [(Unit.COMPUTE, ErrorCause.OPCODE, 8)], [(Unit.STORE, ErrorCause.AXI_WRITE, 9)]
+    seen = run([{"errors": before}, {"clear": 1, "errors": two}, {}, {"errors": three}])
+    assert seen[2][:4] == (ErrorCause.OPCODE, Unit.COMPUTE, 8, 0)
+    assert seen[-1][:4] == (ErrorCause.OPCODE, Unit.COMPUTE, 8, 1)
 
 
 @pytest.mark.parametrize("limit", [1, 5, 16])
@@ -62,6 +70,13 @@ def test_watchdog_after_cycles_without_progress(limit):
     expired = [cycle for cycle, row in enumerate(seen) if row[5]]
     assert expired == [2 * limit]
     assert seen[-1][:2] == (ErrorCause.WATCHDOG, Unit.COMPUTE)
+
+
+@pytest.mark.parametrize("before", [0, 20])
+def test_a_limit_set_when_nothing_has_moved_for_longer(before):
+    """A host may set WATCHDOG to end a run that hangs."""
+    seen = run([{"running": 1, "limit": before}] * 10 + [{"running": 1, "limit": 5}] + [{}])
+    assert [cycle for cycle, row in enumerate(seen) if row[5]] == [10]
 
 
 @pytest.mark.parametrize("ports", [{"running": 1, "limit": 0}, {"running": 0, "limit": 3}])

@@ -79,6 +79,15 @@ def test_blocks_of_eight(width):
     check(b, config, names, [load_fields(b.random, config, b.random.choice(names), DRAM) for _ in range(10)])
 
 
+@pytest.mark.parametrize("batch, names, tile", [(0, ("INP", "WGT"), "WGT"), (4, ("ACC", "ACC_8BIT"), "ACC")])
+def test_tiles_of_512_beats(batch, names, tile):
+    """The largest tiles there are, 4096 bytes, on the narrowest bus."""
+    config = Config(log_block=6, log_batch=batch, log_inp_buff_size=16, log_acc_buff_size=16)
+    b = bench(config, names, "none", assembled=[] if tile == "WGT" else names)
+    check(b, config, names, [load(tile, 1, sram=1)])
+    assert config.tile_bytes[tile] == 512 * config.bus_bytes
+
+
 @each_stall
 def test_contiguous_rows_share_beats(stalls):
     """Rows that follow each other are read as one, so one row may end and the next begin within a beat."""

@@ -130,14 +130,25 @@ def test_errors_name_cause_and_instruction(fields, cause):
     assert {(error["cause"], error["number"]) for error in b.errors} == {(cause, 1)}
 
 
+@pytest.mark.parametrize("stalls", ["cyclic", "random"])
+def test_a_failed_write_is_told_from_token_instructions(stalls):
+    """Responses may come one right after the other, while those without work between their STOREs have not ended."""
+    stores = [store(n % 3 == 0, dram=8 * n, push=1) for n in range(30)]
+    bad = set(range(0, 30, 6))
+    size = TINY.tile_bytes["OUT"]
+    b = run(dataclasses.replace(TINY, write_outstanding=64, store_queue_depth=32), stores, stalls,
+            errors={8 * n * size for n in bad})
+    assert {error["number"] for error in b.errors if error["cause"] == ErrorCause.AXI_WRITE} == bad
+
+
 def test_other_memory_types_without_work_are_no_error():
     """The token instruction of the store unit has memory type 0 and no size."""
     assert not run(TINY, [store(0, mem=MemType.UOP, push=1)]).errors
 
 
 def test_a_full_queue_holds_the_token_back_and_is_reported():
-    b = run(TINY, [store(1, push=1)], space=False)
+    b = run(TINY, [store(1), store(1, push=1), store(0), store(1)], space=False)
     assert sum(row[0] for row in b.seen) == 0
-    assert {error["cause"] for error in b.errors} == {ErrorCause.TOKEN}
+    assert {(error["cause"], error["number"]) for error in b.errors} == {(ErrorCause.TOKEN, 1)}
     names = [counter.name for counter in STATES[Unit.STORE]]
     assert names[b.seen[-1][2].bit_length() - 1] == "store_wait_mem"

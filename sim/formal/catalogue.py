@@ -87,6 +87,7 @@ READ_BUGS = (
     Bug("two requests at once", "earlier = earlier | request.valid", "earlier = request.valid"),
     Bug("a burst too many", "under_way != limit", "under_way != limit + 1"),
     Bug("bursts end at every beat", "axi.rvalid & axi.rready & axi.rlast)", "axi.rvalid & axi.rready)"),
+    Bug("a burst's last beat is like the others", "beats.payload.last.eq(axi.rlast)", "beats.payload.last.eq(0)"),
     Bug("beats to all clients of an ID", "& (order.r_data == k if order else 1)", ""),
 )
 BURST_BUGS = (
@@ -104,6 +105,7 @@ NEST_BUGS = (
     Bug("the inner trip count is not restored", "left_in.eq(now.iter_in), left_out", "left_out"),
     Bug("the inner loop starts at 0", "inner[name].eq(onward)]", "inner[name].eq(0)]"),
     Bug("one micro-op too many", "uop + 1 == now.uop_end", "uop == now.uop_end"),
+    Bug("an index that left its range comes back", "total[bits] | at[bits] |", "total[bits] |"),
     Bug("the next instruction enters early", "~active | (fire & step.last)", "~active | step.last"),
 )
 FIFO_BUGS = {
@@ -149,8 +151,8 @@ PROOFS = (
     Proof("region", "the bursts of a region are its rows, beat by beat", request,
           lambda unit: WholeRegion(TINY, unit), 6, REGION_BUGS, quick=False),
     Proof("nest", "the steps are those of three nested loops", nest, lambda unit: ThreeLoops(TINY, unit), 5, NEST_BUGS),
-    Proof("nest_long", "the same, over two instructions", nest, lambda unit: ThreeLoops(TINY, unit), 10, NEST_BUGS[-1:],
-          quick=False),
+    Proof("nest_long", "the same, over two instructions", nest,
+          lambda unit: ThreeLoops(TINY, unit, trips=2), 10, NEST_BUGS[-1:], quick=False),
     Proof("product_of_one", "two products of -77 in one multiplier, for all weights", gemm,
           lambda unit: DualProduct(unit, -77), 1, PRODUCT_BUGS, bug_steps=1),
     Proof("product", "two products in one multiplier, for all operands", gemm, DualProduct, 1, PRODUCT_BUGS,

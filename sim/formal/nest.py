@@ -13,7 +13,7 @@ class ThreeLoops(Property):
     whose sticky bit says that the whole index does not fit.
     """
 
-    def __init__(self, config, unit=nest, trips=2):
+    def __init__(self, config, unit=nest, trips=4):
         super().__init__()
         self.trips = trips
         self.nest = unit.Nest(config)

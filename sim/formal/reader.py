@@ -24,7 +24,6 @@ class ReadMaster(Property):
         self.unit(m, dut)
         asked = Signal(range(self.clients))                # whose request the AR register holds
         for k, request in enumerate(dut.request):
-            self.held(m, request.valid, request.ready, [request.payload], Assume)
             m.d.comb += Assume(request.payload.len < 1 << LEN_BITS)
             with m.If(request.valid & request.ready):
                 m.d.sync += asked.eq(k)
@@ -74,5 +73,6 @@ class ReadMaster(Property):
                         Assert(beats.valid == (owner[0] == k)),
                         Assert((owner[0] != k) | (axi.rready == beats.ready)),
                         Assert(~beats.valid | ((beats.payload.data == axi.rdata)
-                                               & (beats.payload.error == (axi.rresp != 0)))),
+                                               & (beats.payload.error == (axi.rresp != 0))
+                                               & (beats.payload.last == axi.rlast))),
                     ]
