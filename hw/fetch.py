@@ -49,7 +49,7 @@ class Fetch(wiring.Component):
         m.submodules.words = words = SyncFIFOBuffered(width=8 * word_bytes, depth=depth)
 
         # requests: `wanted` beats are still to be asked for; `owed` words are asked for and not dispatched
-        wanted = Signal(32)
+        wanted = Signal(32 + (per_insn - 1).bit_length())
         beat = Signal(self.config.axi_addr_width - bus)
         owed = Signal(range(depth + 1))
         under_way = Signal(range(MANY + 1))

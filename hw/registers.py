@@ -106,7 +106,8 @@ def register_map(config):
                   "memories and pointers stay. A run is ended; it is over when `drained` is 1."),)),
     ]
     regs += [Register(f"tokens_{queue.name.lower()}", 0x70 + 4 * queue, "rwh",
-                      f"Tokens in the {queue.name} queue; writing sets them (only between runs).")
+                      f"Tokens in the {queue.name} queue; writing sets them, to the queue's depth at most (only "
+                      "between runs).")
              for queue in Queue]
     regs += [Register(f"count_{counter.name}", COUNTER_BASE + 4 * n, "ro", counter.doc)
              for n, counter in enumerate(COUNTERS)]

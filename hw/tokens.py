@@ -1,6 +1,6 @@
 """A dependency queue: tokens carry no data, so the queue is a counter; it never loses one."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,7 +10,7 @@ class TokenQueue(wiring.Component):
 
     The producer *reserves* a place (only while `space` is 1), perhaps cycles before it *pushes* the token
     into it; both may be in one cycle. The consumer pops only while `available` is 1. A token can be popped
-    in the cycle after its push. `set` replaces the count (host, between runs).
+    in the cycle after its push. `set` replaces the count (host, between runs), with `depth` at most.
     """
 
     def __init__(self, depth):
@@ -27,6 +27,7 @@ class TokenQueue(wiring.Component):
         m.d.sync += [self.count.eq(self.count + self.push - self.pop),
                      taken.eq(taken + self.reserve - self.pop)]
         with m.If(self.set):
-            m.d.sync += [self.count.eq(self.set_count), taken.eq(self.set_count)]
+            given = Mux(self.set_count > self.depth, self.depth, self.set_count)
+            m.d.sync += [self.count.eq(given), taken.eq(given)]
         m.d.comb += [self.available.eq(self.count != 0), self.space.eq(taken != self.depth)]
         return m

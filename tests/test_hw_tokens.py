@@ -60,7 +60,7 @@ def test_host_sets_the_count(depth):
     seen = b.watch(dut.count, dut.space, dut.available)
 
     async def host(ctx):
-        for value in (depth, 1, 0):
+        for value in (depth, 1, 0, (1 << 32) - 1):
             ctx.set(dut.set_count, value)
             ctx.set(dut.set, 1)
             await ctx.tick()
@@ -68,4 +68,4 @@ def test_host_sets_the_count(depth):
             await ctx.tick()
     b.process(host)
     b.run()
-    assert seen[1] == (depth, 0, 1) and seen[3] == (1, 1, 1) and seen[5] == (0, 1, 0)
+    assert seen[1] == (depth, 0, 1) and seen[3] == (1, 1, 1) and seen[5] == (0, 1, 0) and seen[7] == (depth, 0, 1)

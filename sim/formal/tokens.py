@@ -25,10 +25,11 @@ class TokenConservation(Property):
             Assume(~queue.pop | queue.available),
             Assume(~queue.push | queue.reserve | (pushed != reserved)),
             # the host sets a count between runs only
-            Assume(~queue.set | ((queue.set_count <= depth) & ~queue.reserve & ~queue.push & ~queue.pop)),
+            Assume(~queue.set | (~queue.reserve & ~queue.push & ~queue.pop)),
         ]
-        m.d.sync += [reserved.eq(Mux(queue.set, queue.set_count, reserved + queue.reserve)),
-                     pushed.eq(Mux(queue.set, queue.set_count, pushed + queue.push)),
+        given = Mux(queue.set_count > depth, depth, queue.set_count)
+        m.d.sync += [reserved.eq(Mux(queue.set, given, reserved + queue.reserve)),
+                     pushed.eq(Mux(queue.set, given, pushed + queue.push)),
                      popped.eq(Mux(queue.set, 0, popped + queue.pop))]
         m.d.comb += [
             Assert(queue.count == (pushed - popped)[:GHOST_BITS]),
