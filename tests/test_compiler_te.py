@@ -82,6 +82,8 @@ def test_schedule_errors_name_stage_and_loop():
         s[n.conv].split(n.ic, factor=0)
     with pytest.raises(CompileError, match="must be dma_copy or alu"):
         s[n.conv].pragma(n.ic, "unroll")
+    with pytest.raises(CompileError, match="tensorize in stage conv: 'gemm' must be env"):
+        s[n.conv].tensorize(n.ic, "gemm")
     with pytest.raises(CompileError, match="not computed in this schedule"):
         s[te.placeholder((2,), name="elsewhere")]
 
