@@ -11,6 +11,7 @@ equal programs give equal bytes. `numpy.load` opens it too.
 
 import io
 import json
+import tokenize
 import zipfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -156,7 +157,7 @@ class Program:
         except FileNotFoundError:
             raise ProgramError(f"no program file {path}") from None
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError,
-                RuntimeError) as error:
+                RuntimeError, SyntaxError, tokenize.TokenError) as error:      # the last two: numpy's, for headers
             raise ProgramError(f"{path} is not a program file: {error}") from None
         return cls._from_parts(path, head, arrays)
 
@@ -172,11 +173,12 @@ class Program:
         try:
             config = Config.from_dict(head["config"], name="program")
             buffers = tuple(parse_buffer(row) for row in head["buffers"])
-            name, stamp = str(head["name"]), head["config_hash"]
+            name, stamp = head["name"], head["config_hash"]
         except ConfigError as error:
             raise ProgramError(f"{path}: {error}") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ProgramError(f"{path}: bad header: {type(error).__name__}: {error}") from None
+        need(isinstance(name, str), f"bad header: name {name!r} must be text")
         need(stamp == config.hash, f"configuration hash {stamp!r} does not belong to its configuration "
                                    f"({config.hash:#010x})")
         need(len({b.name for b in buffers} | {"uop"}) == len(buffers) + 1, "two buffers of one name")
@@ -240,8 +242,12 @@ class Placement:
 
 def parse_buffer(row):
     """The Buffer that a header's object describes; KeyError, TypeError or ValueError where it is none."""
-    return Buffer(str(row["name"]), tuple(int(n) for n in row["shape"]), np.dtype(row["dtype"]).name,
-                  row["kind"], str(row["layout"]))
+    for key in ("name", "dtype", "kind", "layout"):
+        if not isinstance(row[key], str):
+            raise TypeError(f"{key} {row[key]!r} of a buffer must be text")
+    if not isinstance(row["shape"], list) or any(type(n) is not int for n in row["shape"]):
+        raise TypeError(f"shape {row['shape']!r} of buffer {row['name']!r} must be a list of integers")
+    return Buffer(row["name"], tuple(row["shape"]), np.dtype(row["dtype"]).name, row["kind"], row["layout"])
 
 
 def _fitting(array, buffer, program):
