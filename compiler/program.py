@@ -66,6 +66,8 @@ class Program:
                            f"{', '.join(b.name for b in self.buffers) or 'none'}")
 
     def _validate(self):
+        if not isinstance(self.name, str):
+            raise ProgramError(f"program name {self.name!r} must be text")
         wanted = {buffer.name: buffer for buffer in self.buffers if buffer.kind == "const"}
         if set(wanted) != set(self.constants):
             raise ProgramError(f"program {self.name!r}: constants {sorted(self.constants)} given, "
@@ -157,7 +159,7 @@ class Program:
         except FileNotFoundError:
             raise ProgramError(f"no program file {path}") from None
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError,
-                RuntimeError, SyntaxError, tokenize.TokenError) as error:      # the last two: numpy's, for headers
+                RuntimeError, TypeError, SyntaxError, tokenize.TokenError) as error:       # numpy's, for headers
             raise ProgramError(f"{path} is not a program file: {error}") from None
         return cls._from_parts(path, head, arrays)
 
@@ -178,7 +180,6 @@ class Program:
             raise ProgramError(f"{path}: {error}") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ProgramError(f"{path}: bad header: {type(error).__name__}: {error}") from None
-        need(isinstance(name, str), f"bad header: name {name!r} must be text")
         need(stamp == config.hash, f"configuration hash {stamp!r} does not belong to its configuration "
                                    f"({config.hash:#010x})")
         need(len({b.name for b in buffers} | {"uop"}) == len(buffers) + 1, "two buffers of one name")

@@ -81,8 +81,8 @@ def load_vector(path):
             archive = np.load(file, allow_pickle=False)
             need(isinstance(archive, np.lib.npyio.NpzFile), "not a vector but a single array")
             keys = {key: archive[key] for key in (*_KEYS, "regions") if key in archive.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, NotImplementedError, SyntaxError,
-            tokenize.TokenError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, NotImplementedError, TypeError,
+            SyntaxError, tokenize.TokenError) as error:
         if isinstance(error, VectorError):
             raise
         raise VectorError(f"{path}: not a vector file, or a truncated one") from None

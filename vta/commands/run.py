@@ -69,6 +69,8 @@ def _pairs(texts, option):
         name, equals, path = text.partition("=")
         if not (name and equals and path):
             raise ValueError(f"{option} {text}: expected NAME=FILE")
+        if name in pairs:
+            raise ValueError(f"{option} {name} is given twice")
         pairs[name] = path
     return pairs
 
@@ -78,5 +80,5 @@ def _load(path):
 
     try:
         return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
+    except (ValueError, EOFError, TypeError, SyntaxError, tokenize.TokenError) as error:
         raise ValueError(f"{path} is no .npy file: {error}") from None
