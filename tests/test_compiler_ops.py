@@ -104,6 +104,14 @@ def test_refused(build, message):
         build()
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int32, np.int64])
+def test_bias_of_any_integers_is_rounded_as_32_bits(device, dtype):
+    layer = ops.conv2d((1, 16, 4, 4), 16, 1, bias=True, shift=17, rounding=True)
+    data, weight = np.full((1, 16, 4, 4), 100, np.int8), np.full((16, 16, 1, 1), 100, np.int8)
+    bias = np.full(16, min(np.iinfo(dtype).max, (1 << 31) - 1), dtype)
+    np.testing.assert_array_equal(layer(device, data, weight, bias), layer.reference(data, weight, bias))
+
+
 def test_arrays_must_fit(device):
     layer = ops.relu((1, 16, 4, 4))
     with pytest.raises(OperatorError, match=r"relu: a has shape \(1, 16, 4, 5\), expected \(1, 16, 4, 4\)"):

@@ -28,8 +28,8 @@ def window_operator(name, config, windows, post, tiles, inputs, output, referenc
     blocks, lanes = tiles["out"][1], (config.batch, config.block)
 
     def pack(array):
-        array = np.asarray(array) + post.half
-        return pack_bias(np.pad(array, (0, blocks * config.block - len(array))), config)
+        packed = pack_bias(np.pad(array, (0, blocks * config.block - len(array))), config)
+        return packed + np.int32(post.half)          # wraps, as the sums do, and only at 32 bits
 
     if post.bias:
         inputs["bias"] = ((outputs,), pack)
