@@ -1,5 +1,6 @@
 """The language: what it declares, and what it refuses in clear words."""
 
+import numpy as np
 import pytest
 from schedules import convolution, env, vector_add
 
@@ -11,7 +12,7 @@ K = te.reduce_axis((0, 4), name="k")
 
 def test_linear_forms():
     i, j = Var("i", 4), Var("j", 8)
-    form = i * 3 + j - 2 + i
+    form = i * np.int64(3) + j - 2 + i
     assert form == Lin({i: 4, j: 1}, -2) and form.range() == (-2, 17)
     assert form.value({i: 1, j: 5}) == 7 and (form - form) == Lin()
     assert form.substitute({i: j + 1}) == Lin({j: 5}, 2)
