@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from vta.compiler.checker import CheckError
 from vta.compiler.expr import CompileError
 from vta.compiler.lowering import lower_program
 from vta.compiler.passes import emit
@@ -42,6 +43,9 @@ class Module:
         given = dict(zip(self.args, arrays, strict=True))
         for name in self.outputs:
             want = self.program.buffer(name)
+            if not isinstance(given[name], np.ndarray) or not given[name].flags.writeable:
+                raise CompileError(f"{self.program.name}: {name} is filled in: it must be a numpy array that can be "
+                                   f"written to")
             if given[name].shape != want.shape or given[name].dtype != np.dtype(want.dtype):
                 raise CompileError(f"{self.program.name}: {name} is {given[name].dtype} {given[name].shape}, "
                                    f"expected {want.dtype} {want.shape}")
@@ -66,7 +70,21 @@ def build(schedule, args, target=None, name="main", config="default"):
     config = Config.load(config)
     outputs = [tensor.name for tensor in schedule.outputs]
     code = emit.run(lower_program(schedule, args, config, name), config, outputs)
-    return Module(Program.from_code(code, name), [tensor.name for tensor in args], outputs)
+    try:
+        program = Program.from_code(code, name)
+    except CheckError as error:
+        _refuse_reading_back(schedule, args, error)
+        raise
+    return Module(program, [tensor.name for tensor in args], outputs)
+
+
+def _refuse_reading_back(schedule, args, error):
+    """Say what the checker's `error` comes from where a stage loads from DRAM what another one stores there."""
+    for tensor, stage in schedule.stages.items():
+        for load in tensor.body.loads():
+            if load.args[0] in schedule.stages and load.args[0] in args:
+                raise CompileError(f"stage {stage.name} reads {load.args[0].name}, which the program itself stores "
+                                   f"({error}): build one program up to there and one from there") from error
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from vta.hw.isa import MEMORY, MemType, extract
 
 UOPS = 0                         # index of the micro-op image among a program's buffers
 KINDS = ("input", "output", "const")
+RESERVED = ("self", "device", "watchdog", "progress")       # arguments of `Program.run`, beside the arrays
+MOST = 1 << 44                   # bytes: the largest tiles, as many as dram_base tells apart
 DRAM = MEMORY["dram_base"]
 
 
@@ -31,10 +33,14 @@ class Buffer:
     def __post_init__(self):
         if not re.fullmatch(r"[A-Za-z_][\w.]*", self.name):      # it becomes a file name and an argument
             raise StreamError(f"buffer name {self.name!r}: must be letters, digits, '_' and '.'")
+        if self.name in RESERVED:
+            raise StreamError(f"buffer name {self.name!r}: {', '.join(RESERVED)} have a meaning where programs are run")
         if self.kind not in KINDS:
             raise StreamError(f"buffer {self.name!r}: kind {self.kind!r} must be one of {', '.join(KINDS)}")
         if np.dtype(self.dtype).kind not in "iu" or any(extent < 0 for extent in self.shape):
             raise StreamError(f"buffer {self.name!r}: {self.dtype} {self.shape} is no array of integers")
+        if self.nbytes > MOST:
+            raise StreamError(f"buffer {self.name!r}: {self.nbytes} bytes, at most {MOST} can be addressed")
 
     @property
     def nbytes(self):

@@ -30,8 +30,9 @@ class _Arith:
         return Lin.of(other)._plus(Lin.of(self), -1)
 
     def __mul__(self, factor):
-        if not isinstance(factor, int):
+        if isinstance(factor, bool) or not hasattr(factor, "__index__"):
             raise CompileError(f"index {self} * {factor}: an index may be multiplied by integers only")
+        factor = factor.__index__()
         return Lin({atom: n * factor for atom, n in Lin.of(self).terms.items()}, Lin.of(self).const * factor)
 
     __rmul__ = __mul__

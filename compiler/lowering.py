@@ -14,6 +14,11 @@ def lower_loops(schedule, args, name="main"):
 
 def lower_program(schedule, args, config, name="main"):
     """The Program just before `emit`: all passes of the compiler but the last."""
+    for stage in schedule.stages.values():
+        if stage.intrinsic and stage.intrinsic[1].config.hash != config.hash:
+            raise CompileError(f"tensorize of stage {stage.name} is for configuration "
+                               f"{stage.intrinsic[1].config.name!r}, the program for {config.name!r}: give "
+                               f"vta.get_env and vta.build the same one")
     program = lower_loops(schedule, args, name)
     for buffer in program.buffers:
         if buffer.scope == "global":

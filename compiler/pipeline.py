@@ -59,6 +59,9 @@ class Pipeline:
     def load(self, memory, base, buffer, offset, x_size, y_size=1, stride=None, pads=(0, 0, 0, 0)):
         """LOAD: rows of tiles from DRAM to `base`; sizes and pads as in `Stream.load_buffer_2d`."""
         stride = x_size if stride is None else stride
+        if memory not in LOAD_UNIT or memory is MemType.UOP:
+            raise PipelineError(f"LOAD of {memory!r}: INP, WGT, ACC and ACC_8BIT can be loaded; kernels load their own "
+                                f"micro-ops")
         tiles = (pads[0] + x_size + pads[2]) * (pads[1] + y_size + pads[3])
         name = "ACC" if memory is MemType.ACC_8BIT else memory.name
         self._add(LOAD_UNIT[memory], lambda stream: stream.load_buffer_2d(
@@ -74,7 +77,7 @@ class Pipeline:
 
     def gemm(self, site, loops, steps):
         """GEMM: at most two loops around micro-ops (dst, src, wgt)."""
-        spans = [_span(loops, steps, side) for side in range(3)]
+        spans = _spans("gemm", loops, steps, 3)
         self._kernel(site, loops, [(GEMM, 0, *step, 0, 0, 0) for step in steps],
                      (("INP", *spans[1]), ("WGT", *spans[2]), ("ACC", *spans[0])), (("ACC", *spans[0]),))
 
@@ -90,8 +93,9 @@ class Pipeline:
     def alu(self, opcode, loops, steps, imm=None):
         """ALU: dst = dst op src, or dst op imm. `steps` are (dst, src), or (dst,) with an immediate."""
         if imm is not None:
+            _spans("alu with an immediate", loops, steps, 1)
             steps, loops = [(dst, dst) for (dst,) in steps], [(extent, dst, dst) for extent, dst in loops]
-        spans = [_span(loops, steps, side) for side in range(2)]
+        spans = _spans("alu", loops, steps, 2)
         use, value = (0, 0) if imm is None else (1, imm)
         self._kernel("alu", [(*loop, 0) for loop in loops],
                      [(ALU, 0, dst, src, 0, opcode, use, value) for dst, src in steps],
@@ -108,6 +112,10 @@ class Pipeline:
         self._add(Unit.COMPUTE, emit, reads, writes)
 
     def _add(self, unit, emit, reads=(), writes=()):
+        for memory, first, end in (*reads, *writes):
+            if not 0 <= first < end <= self.config.depth[memory]:
+                raise PipelineError(f"{end - first} tiles from {first} of {memory}: at least one, and none beyond its "
+                                    f"{self.config.depth[memory]}")
         self.tasks.append(_Task(unit, emit, reads, writes))
 
     # the end
@@ -133,7 +141,11 @@ class Pipeline:
                 continue
             times = np.zeros(buffer.nbytes // tile, np.int64)
             for offset, x_size, y_size, stride in self.stored.get(buffer.name, ()):
-                np.add.at(times, (offset + np.arange(y_size)[:, None] * stride + np.arange(x_size)).ravel(), 1)
+                tiles = (offset + np.arange(y_size)[:, None] * stride + np.arange(x_size)).ravel()
+                if tiles.min() < 0 or tiles.max() >= len(times):
+                    raise PipelineError(f"tiles {tiles.min()} to {tiles.max()} of output {buffer.name!r} are stored, "
+                                        f"it has {len(times)}")
+                np.add.at(times, tiles, 1)
             for wrong in np.flatnonzero(times != 1)[:1]:
                 raise PipelineError(f"tile {wrong} of output {buffer.name!r} is stored {times[wrong]} times, "
                                     f"{np.count_nonzero(times != 1)} of {len(times)} tiles are not stored once")
@@ -160,8 +172,15 @@ class Pipeline:
                     task.pops.append(queue)
 
 
-def _span(loops, steps, side):
-    """(first, end) of the tiles that one operand of a kernel touches; no step is negative."""
-    reach = sum((loop[0] - 1) * loop[side + 1] for loop in loops)
-    places = [step[side] for step in steps]
-    return min(places), max(places) + reach + 1
+def _spans(what, loops, steps, sides):
+    """(first, end) of the tiles that each operand of a kernel touches; no step is negative."""
+    if not steps or any(len(step) != sides for step in steps) or any(len(loop) != sides + 1 for loop in loops):
+        raise PipelineError(f"{what}: steps {steps} and loops {loops} must have {sides} and {sides + 1} numbers each, "
+                            f"and there must be a step")
+    if any(number < 0 for loop in loops for number in loop):
+        raise PipelineError(f"{what}: loops {loops} must not go backwards")
+    spans = []
+    for side in range(sides):
+        places = [step[side] for step in steps]
+        spans.append((min(places), max(places) + sum((loop[0] - 1) * loop[side + 1] for loop in loops) + 1))
+    return spans

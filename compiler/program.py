@@ -11,6 +11,7 @@ equal programs give equal bytes. `numpy.load` opens it too.
 
 import io
 import json
+import tokenize
 import zipfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -65,6 +66,8 @@ class Program:
                            f"{', '.join(b.name for b in self.buffers) or 'none'}")
 
     def _validate(self):
+        if not isinstance(self.name, str):
+            raise ProgramError(f"program name {self.name!r} must be text")
         wanted = {buffer.name: buffer for buffer in self.buffers if buffer.kind == "const"}
         if set(wanted) != set(self.constants):
             raise ProgramError(f"program {self.name!r}: constants {sorted(self.constants)} given, "
@@ -156,7 +159,7 @@ class Program:
         except FileNotFoundError:
             raise ProgramError(f"no program file {path}") from None
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError,
-                RuntimeError) as error:
+                RuntimeError, TypeError, SyntaxError, tokenize.TokenError) as error:       # numpy's, for headers
             raise ProgramError(f"{path} is not a program file: {error}") from None
         return cls._from_parts(path, head, arrays)
 
@@ -172,7 +175,7 @@ class Program:
         try:
             config = Config.from_dict(head["config"], name="program")
             buffers = tuple(parse_buffer(row) for row in head["buffers"])
-            name, stamp = str(head["name"]), head["config_hash"]
+            name, stamp = head["name"], head["config_hash"]
         except ConfigError as error:
             raise ProgramError(f"{path}: {error}") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -240,8 +243,12 @@ class Placement:
 
 def parse_buffer(row):
     """The Buffer that a header's object describes; KeyError, TypeError or ValueError where it is none."""
-    return Buffer(str(row["name"]), tuple(int(n) for n in row["shape"]), np.dtype(row["dtype"]).name,
-                  row["kind"], str(row["layout"]))
+    for key in ("name", "dtype", "kind", "layout"):
+        if not isinstance(row[key], str):
+            raise TypeError(f"{key} {row[key]!r} of a buffer must be text")
+    if not isinstance(row["shape"], list) or any(type(n) is not int for n in row["shape"]):
+        raise TypeError(f"shape {row['shape']!r} of buffer {row['name']!r} must be a list of integers")
+    return Buffer(row["name"], tuple(row["shape"]), np.dtype(row["dtype"]).name, row["kind"], row["layout"])
 
 
 def _fitting(array, buffer, program):

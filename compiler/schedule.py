@@ -3,6 +3,7 @@
 A schedule never changes what is computed: integer sums may be taken in any order, and regions are derived.
 """
 
+from vta.compiler.environment import Intrinsic
 from vta.compiler.expr import CompileError, Var
 from vta.compiler.te import Tensor, stages_of
 
@@ -80,6 +81,8 @@ class Stage:
     def tensorize(self, var, intrinsic):
         """From loop `var` inward: one step of `intrinsic` (`env.gemm`)."""
         self._need(var, "tensorize")
+        if not isinstance(intrinsic, Intrinsic):
+            raise CompileError(f"tensorize in stage {self.name}: {intrinsic!r} must be env.gemm")
         self.intrinsic = (var, intrinsic)
 
     def bind(self, var, thread):

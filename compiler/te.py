@@ -83,13 +83,25 @@ def compute(shape, function, name="compute"):
     body = function(*axis)
     if not isinstance(body, Val):
         raise CompileError(f"tensor {name}: its function returns {body!r}, which is no value of a tensor")
+    _closed(body, axis, name)
     return Tensor(shape, body.dtype, name, axis, body)
+
+
+def _closed(body, axis, name):
+    """Refuse what no loop of the tensor runs over: an axis of another tensor, a sum inside of other operations."""
+    own = {*axis, *(body.args[1] if body.op == "sum" else ())}
+    for load in body.loads():
+        for var in (var for index in load.args[1] for var in index.variables if var not in own):
+            raise CompileError(f"tensor {name}: {load.args[0].name} is read along {var}, " + (
+                "which is summed over only by a te.sum(..., axis) around the whole value: give what follows a "
+                "tensor of its own" if var.kind == "reduce" else f"which is no axis of {name}"))
 
 
 def reduce_axis(bounds, name="k"):
     """An axis to sum over: from `bounds[0]`, which must be 0, up to `bounds[1]` - 1."""
-    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2 or bounds[0] != 0 or bounds[1] < 1:
-        raise CompileError(f"reduce axis {name}: bounds {bounds} must be (0, n) with n of at least 1")
+    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2 or bounds[0] != 0 \
+            or not hasattr(bounds[1], "__index__") or bounds[1] < 1:
+        raise CompileError(f"reduce axis {name}: bounds {bounds} must be (0, n) with an integer n of at least 1")
     return Var(name, int(bounds[1]), "reduce")
 
 
@@ -99,6 +111,8 @@ def sum(value, axis):
     for var in axis:
         if getattr(var, "kind", None) != "reduce":
             raise CompileError(f"te.sum over {var!r}: only axes made by te.reduce_axis can be summed over")
+    if not isinstance(value, Val) or len(set(axis)) < len(axis):
+        raise CompileError(f"te.sum of {value!r} over {axis}: it sums a value of a tensor, over each axis once")
     return Val("sum", (value, axis), value.dtype)
 
 

@@ -4,6 +4,7 @@
     keep("tilings.json", found[0])
 """
 
+import inspect
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,14 +36,15 @@ def tune(build, arguments, options, *, count=COUNT, device=None, runs=3, progres
     """[Found], best first. `build(*arguments, **options)` makes the operator.
 
     The `count` best tilings by estimate are timed; with a `device` the best `runs` of those are run on zeros.
-    progress: called with (tilings done, of how many, best Found so far). ValueError for an operator that has
-    no tilings or several.
+    progress: called with (tilings done, of how many, best Found so far). ValueError for an operator that
+    takes no tiling.
     """
+    try:
+        inspect.signature(build).bind_partial(tiling=None)
+    except TypeError:
+        need(False, f"{build.__name__} takes no tiling: nothing to tune")
     first = build(*arguments, **options)
-    windows = first.about.get("windows", [])
-    need(len(windows) == 1, f"{first.name} has {len(windows)} tilings to choose: nothing to tune" if windows else
-         f"{first.name} has no tiling to choose")
-    tilings = diverse(windows[0], first.about["post"], first.config, count)
+    tilings = diverse(first.about["windows"][0], first.about["post"], first.config, count)
     found = []
     for done, tiling in enumerate(tilings, 1):
         operator = build(*arguments, **options, tiling=tiling)

@@ -7,6 +7,7 @@ keys are ignored.
 """
 
 import json
+import tokenize
 import zipfile
 import zlib
 from collections import defaultdict
@@ -80,7 +81,8 @@ def load_vector(path):
             archive = np.load(file, allow_pickle=False)
             need(isinstance(archive, np.lib.npyio.NpzFile), "not a vector but a single array")
             keys = {key: archive[key] for key in (*_KEYS, "regions") if key in archive.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, NotImplementedError, TypeError,
+            SyntaxError, tokenize.TokenError) as error:
         if isinstance(error, VectorError):
             raise
         raise VectorError(f"{path}: not a vector file, or a truncated one") from None

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from schedules import convolution, vector_add
+from schedules import convolution, env, vector_add
 
 import vta
+from vta import te
 from vta.compiler.expr import CompileError
 from vta.compiler.program import Program
 
@@ -43,3 +44,46 @@ def test_refused():
             module(device, 0)
         with pytest.raises(CompileError, match=r"C is int32 .* expected int8"):
             module(device, *[np.zeros(args[0].shape, np.int32)] * 3)
+        out = np.zeros(args[2].shape, np.int8)
+        out.flags.writeable = False
+        for wrong in (out, out.tolist()):
+            with pytest.raises(CompileError, match="C is filled in: it must be a numpy array that can be written to"):
+                module(device, *[np.zeros(args[0].shape, np.int32)] * 2, wrong)
+
+
+def test_what_is_stored_can_be_read_back_only_in_order():
+    """Tokens order a STORE and a LOAD of compute, but not one of the load unit."""
+    s, args, n = vector_add()
+    block = te.placeholder((2, 4, env.BLOCK_OUT, env.BLOCK_IN), name="W")
+    back = te.compute(n.C.shape, lambda *i: n.C(*i), "back")
+    weights = te.compute(block.shape, lambda *i: block(*i), "weights")
+    tile, lane = te.reduce_axis((0, 4), "tile"), te.reduce_axis((0, env.BLOCK_IN), "lane")
+    sums = te.compute((1, 2, env.BATCH, env.BLOCK_OUT), lambda b, o, bi, oi: te.sum(
+        back[b, tile, bi, lane].astype("int32") * weights[o, tile, oi, lane].astype("int32"), axis=[tile, lane]),
+        "sums")
+    D = te.compute(sums.shape, lambda *i: sums(*i).astype("int8"), "D")
+    wide = te.compute(n.C.shape, lambda *i: n.C(*i).astype("int32"), "wide")
+    plus = te.compute(n.C.shape, lambda *i: wide(*i) + 1, "plus")
+    E = te.compute(n.C.shape, lambda *i: plus(*i).astype("int8"), "E")
+
+    def schedule(stages, last):
+        s = te.create_schedule([n.C, last])
+        for stage in (n.A_buf, n.B_buf, n.C_buf, *stages):
+            s[stage].set_scope({back: env.inp_scope, weights: env.wgt_scope}.get(stage, env.acc_scope))
+            if stage is not sums:
+                s[stage].pragma(stage.op.axis[0], env.alu if stage in (n.C_buf, plus) else env.dma_copy)
+        for stage in (n.C, last):
+            s[stage].pragma(stage.op.axis[0], env.dma_copy)
+        return s
+
+    s = schedule((back, weights, sums), D)
+    s[sums].reorder(tile, *sums.op.axis, lane)
+    s[sums].tensorize(sums.op.axis[2], env.gemm)
+    with pytest.raises(CompileError, match=r"stage back reads C, which the program itself stores .race: "):
+        vta.build(s, [*args[:2], block, n.C, D])
+    module = vta.build(schedule((wide, plus), E), [*args, E])
+    a, b = (np.full(args[0].shape, value, np.int32) for value in (70, 80))
+    c, e = (np.zeros(n.C.shape, np.int8) for _ in range(2))
+    with vta.device("sim") as device:
+        module(device, a, b, c, e)
+    assert np.all(c == np.int8(150 - 256)) and np.all(e == c + 1)

@@ -47,6 +47,8 @@ def agree(device, layer, seed=0):
     lambda: ops.conv2d_transpose((1, 20, 6, 5), 24, (5, 2), stride=(3, 1), shift=6),
     lambda: ops.dense((1, 512), 1000, bias=True, shift=8),
     lambda: ops.dense((5, 70), 30, shift=17, rounding=True),
+    lambda: ops.conv2d((1, 16, 1, 9000), 16, (1, 9), stride=(1, 1), shift=8),           # wider than the memories
+    lambda: ops.dense((9001, 40), 20, shift=6),
     lambda: ops.avg_pool2d((1, 40, 14, 14), 2),
     lambda: ops.avg_pool2d((1, 40, 14, 14), 3, stride=2, pad=1),
     lambda: ops.global_avg_pool((2, 40, 7, 7)),
@@ -88,11 +90,26 @@ def test_agrees_with_numpy(device, build):
     (lambda: ops.max_pool2d((1, 16, 80, 80), 64), "one window needs 4096 of 2048 accumulators, twice"),
     (lambda: ops.add((1, 16, 8, 8), dtype="int16"), "dtype 'int16' must be one of int8, int32"),
     (lambda: ops.add((1, 16, 8, 8), shift=20, rounding=True), "half of the last place, 524288, is no "
-                                                              "immediate"),
+                                                              "immediate: shift by at most 15"),
+    (lambda: ops.conv2d((1, 16, 8, 8), 16, 3, bias=np.zeros(16)), "bias must be True or False, not ndarray: its "
+                                                                  "numbers are an argument of the call"),
+    (lambda: ops.conv2d((1, 16, 8, 8), 16, 3, rounding=2), "rounding must be True or False, not int"),
+    (lambda: Tiling(0, 1, 1, 1), "rows = 0 must be an integer of at least 1"),
+    (lambda: Tiling(1, 1, 1, 1, weights_stay=2), "weights_stay = 2 must be True or False"),
+    (lambda: ops.avg_pool2d((1, 16, 64, 64), 60), "needs 1 weight tiles .of 1024. and 3600 input"),
+    (lambda: ops.conv2d((1, 16, 99999, 99999), 16, 3), "data of 159996800016 bytes, DRAM has at most 4294967296"),
 ])
 def test_refused(build, message):
     with pytest.raises(OperatorError, match=message):
         build()
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int32, np.int64])
+def test_bias_of_any_integers_is_rounded_as_32_bits(device, dtype):
+    layer = ops.conv2d((1, 16, 4, 4), 16, 1, bias=True, shift=17, rounding=True)
+    data, weight = np.full((1, 16, 4, 4), 100, np.int8), np.full((16, 16, 1, 1), 100, np.int8)
+    bias = np.full(16, min(np.iinfo(dtype).max, (1 << 31) - 1), dtype)
+    np.testing.assert_array_equal(layer(device, data, weight, bias), layer.reference(data, weight, bias))
 
 
 def test_arrays_must_fit(device):

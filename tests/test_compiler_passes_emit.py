@@ -3,6 +3,7 @@
 import pytest
 from schedules import DEFAULT, convolution
 
+from vta.compiler.expr import CompileError
 from vta.compiler.lowering import lower_program
 from vta.compiler.passes import emit
 from vta.compiler.stream import StreamError
@@ -29,6 +30,12 @@ def test_kernels_follow_the_loops_they_depend_on():
     s[n.data_buf].compute_at(s[n.res], n.y_out)
     code = emit.run(lower_program(s, args, DEFAULT), DEFAULT, {"res"})
     assert loads(code, MemType.UOP) == 4
+
+
+def test_a_transfer_of_padding_alone_is_refused_in_the_schedule_s_words():
+    s, args, _ = convolution(rows=1, pad=3)
+    with pytest.raises(CompileError, match="dma_copy of stage data_buf: a transfer would be padding alone; make"):
+        emit.run(lower_program(s, args, DEFAULT), DEFAULT, {"res"})
 
 
 def test_what_does_not_fit_is_refused_by_the_stream():

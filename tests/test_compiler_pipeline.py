@@ -79,11 +79,38 @@ def test_every_output_is_stored_once():
         p.code()
 
 
-def test_refusals_come_from_the_stream():
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda p, data, out: p.load(MemType.INP, 2047, data, 0, 2), "2 tiles from 2047 of INP: .* none beyond its 2048"),
+    (lambda p, data, out: p.load(MemType.ACC, -1, data, 0, 1), "1 tiles from -1 of ACC"),
+    (lambda p, data, out: p.load(MemType.UOP, 0, data, 0, 1), "INP, WGT, ACC and ACC_8BIT can be loaded"),
+    (lambda p, data, out: p.load(MemType.OUT, 0, data, 0, 1), "INP, WGT, ACC and ACC_8BIT can be loaded"),
+    (lambda p, data, out: p.reset(3000, 10), "10 tiles from 3000 of ACC"),
+    (lambda p, data, out: p.store(0, out, 0, 0), "0 tiles from 0 of ACC: at least one"),
+    (lambda p, data, out: p.gemm("g", [(8, 1, 1, 0)], [(0, 5000, 0)]), "8 tiles from 5000 of INP"),
+    (lambda p, data, out: p.gemm("g", [], []), "there must be a step"),
+    (lambda p, data, out: p.alu(AluOp.ADD, [(8, 1)], [(0, 0)]), "must have 2 and 3 numbers each"),
+    (lambda p, data, out: p.alu(AluOp.ADD, [(8, 1)], [(0, 0)], 5), "must have 1 and 2 numbers each"),
+    (lambda p, data, out: p.alu(AluOp.ADD, [(8, -1)], [(7,)], 5), "must not go backwards"),
+    (lambda p, data, out: p.reset(0, 20000), "reset of 20000 tiles: one loop runs at most"),
+])
+def test_calls_are_checked_where_they_are_made(call, message):
+    p = Pipeline(CONFIG)
+    data, out = p.buffer("data", (4, 1, 16), "int8", "input"), p.buffer("out", (8, 1, 16), "int8", "output")
+    with pytest.raises(ValueError, match=message):
+        call(p, data, out)
+
+
+def test_stores_beyond_the_output_are_refused():
+    p = Pipeline(CONFIG)
+    out = p.buffer("out", (8, 1, 16), "int8", "output")
+    p.store(0, out, 0, 16)
+    with pytest.raises(PipelineError, match="tiles 0 to 15 of output 'out' are stored, it has 8"):
+        p.code()
+
+
+def test_other_refusals_come_from_the_stream():
     p = Pipeline(CONFIG)
     data = p.buffer("data", (4, 1, 16), "int8", "input")
-    p.load(MemType.INP, 2047, data, 0, 2)
-    with pytest.raises(StreamError, match="tiles 2047 to 2048 exceed"):
+    p.load(MemType.INP, 0, data, 3, 2)
+    with pytest.raises(StreamError, match="tiles 3 to 4 exceed buffer 'data'"):
         p.code()
-    with pytest.raises(ValueError, match="reset of 20000 tiles"):
-        p.reset(0, 20000)

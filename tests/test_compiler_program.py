@@ -128,6 +128,26 @@ def array(name, value):
     return change
 
 
+def buffer(**changes):
+    def change(members):
+        values = json.loads(members["program.json"])
+        values["buffers"][0].update(changes)
+        members["program.json"] = json.dumps(values).encode()
+    return change
+
+
+def header(name, old, new):
+    """The text of a .npy header, changed."""
+    return lambda members: members.update({name: members[name].replace(old, new)})
+
+
+def endless(members):
+    """Instructions beyond any memory, by their header."""
+    text = io.BytesIO()
+    np.lib.format.write_array_header_1_0(text, {"descr": "<u8", "fortran_order": False, "shape": (1 << 50, 2)})
+    members["insns.npy"] = text.getvalue()
+
+
 DAMAGED = [
     (lambda m: m.pop("program.json"), "is not a program file"),
     (lambda m: m.pop("insns.npy"), "insns is missing"),
@@ -137,6 +157,15 @@ DAMAGED = [
     (head(config_hash=1), "configuration hash 1 does not belong to its configuration"),
     (head(config={"LOG_BLOCK": 9}), "log_block = 9: must be 2 to 6"),
     (head(buffers=[{}]), "bad header: KeyError: 'name'"),
+    (head(name=None), "program name None must be text"),
+    (buffer(shape=[4.5, 1, 16]), r"bad header: .*shape \[4.5, 1, 16\] of buffer 'data' must be a list of integers"),
+    (buffer(shape=["4", 1, 16]), "must be a list of integers"),
+    (buffer(layout=None), "layout None of a buffer must be text"),
+    (buffer(dtype=None), "dtype None of a buffer must be text"),
+    (buffer(name="progress"), "buffer name 'progress': self, device, .* have a meaning where programs are run"),
+    (buffer(shape=[1 << 62, 1 << 62]), "bytes, at most 17592186044416 can be addressed"),
+    (header("uops.npy", b"'fortran_order'", b"b'ortran_order'"), "is not a program file"),
+    (header("uops.npy", b"'fortran_order'", b"'fortran_order["), "is not a program file"),
     (head(buffers=[]), "a relocation points to no LOAD or STORE, or to no buffer"),
     (array("insns.npy", np.zeros((3, 3), np.uint64)), r"insns is uint64 \(3, 3\)"),
     (array("insns.npy", np.zeros((3, 2), np.int32)), r"insns is int32 \(3, 2\)"),
@@ -280,6 +309,11 @@ def test_compile_run_disasm_check(tmp_path, capsys, monkeypatch):
     (["run", "p.vta", "--random", "1", "--output", "data=y"], "'data' is no output"),
     (["run", "p.vta", "--input", "data"], "--input data: expected NAME=FILE"),
     (["run", "p.vta", "--input", "data=bad.s"], "bad.s is no .npy file"),
+    (["run", "p.vta", "--input", "data=bad.npy"], "bad.npy is no .npy file"),
+    (["run", "big.vta", "--random", "1"], "no room for 17592186044416 bytes: the largest free range of DRAM"),
+    (["check", "endless.vta"], "Unable to allocate"),
+    (["compile", "up.vta"], "program name '../up' is no file name: say where to with -o FILE"),
+    (["run", "p.vta", "--input", "data=a", "--input", "data=b"], "--input data is given twice"),
     (["run", "p.vta", "--random", "1", "--config", "tiny"], "is for configuration hash"),
     (["run", "p.vta", "--random", "1", "--device", "fpga"], "no device 'fpga'"),
 ])
@@ -293,6 +327,11 @@ def test_commands_say_what_is_wrong_in_one_line(program, tmp_path, monkeypatch, 
     Path("broken.py").write_text("def build(config:\n")
     Path("raises.py").write_text("def build(config):\n    return {}[3]\n")
     program.save("p.vta")
+    np.save("bad.npy", np.zeros(4))
+    Path("bad.npy").write_bytes(Path("bad.npy").read_bytes().replace(b"'fortran_order'", b"'fortran_order["))
+    Path("big.vta").write_bytes(rewritten(program, buffer(shape=[1 << 42])))
+    Path("endless.vta").write_bytes(rewritten(program, endless))
+    Path("up.vta").write_bytes(rewritten(program, head(name="../up")))
     Path("cut.vta").write_bytes(Path("p.vta").read_bytes()[:500])
     assert main(arguments) == 1
     error = capsys.readouterr().err

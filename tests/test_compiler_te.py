@@ -1,15 +1,18 @@
 """The language: what it declares, and what it refuses in clear words."""
 
+import numpy as np
 import pytest
 from schedules import convolution, env, vector_add
 
 from vta import te, topi
 from vta.compiler.expr import CompileError, Lin, Max, Var
 
+K = te.reduce_axis((0, 4), name="k")
+
 
 def test_linear_forms():
     i, j = Var("i", 4), Var("j", 8)
-    form = i * 3 + j - 2 + i
+    form = i * np.int64(3) + j - 2 + i
     assert form == Lin({i: 4, j: 1}, -2) and form.range() == (-2, 17)
     assert form.value({i: 1, j: 5}) == 7 and (form - form) == Lin()
     assert form.substitute({i: j + 1}) == Lin({j: 5}, 2)
@@ -37,12 +40,23 @@ def test_max_is_decided_where_the_ranges_decide_it():
     (lambda: te.thread_axis("blockIdx.x"), "only .cthread., virtual threads"),
     (lambda: te.placeholder((2,), dtype="int8")[0] + te.placeholder((2,), dtype="int32")[0], "cast one of "
                                                                                              "them"),
-    (lambda: topi.nn.pad(te.placeholder((2, 2), name="A"), [1], name="p"), "must be 2 amounts"),
+    (lambda: topi.nn.pad(te.placeholder((2, 2), name="A"), [1], name="p"), r"\[1\] must be 2 integers"),
+    (lambda: topi.nn.pad(te.placeholder((2, 2), name="A"), None, name="p"), "None must be 2 integers"),
+    (lambda: topi.nn.pad(te.placeholder((2, 2), name="A"), [1.5, 0], name="p"), "1.5, 0. must be 2 integers"),
     (lambda: te.placeholder(3, name="A"), "shape 3 must be a tuple of integers"),
     (lambda: te.placeholder((2,))[0] + 1.5, "1.5 is no int8"),
     (lambda: te.placeholder((2,))[0] + 300, "300 is no int8: .* from -128 to 127"),
     (lambda: te.max(3, 4), "one of them must be a value of a tensor"),
     (lambda: te.reduce_axis(5, name="k"), r"bounds 5 must be \(0, n\)"),
+    (lambda: te.reduce_axis((0, 2.5), name="k"), "with an integer n of at least 1"),
+    (lambda: te.compute((2,), lambda i: te.placeholder((2, 4), name="A")[i, K], "B"), "tensor B: A is read along k, "
+                                                                                      "which is summed over only by"),
+    (lambda: te.compute((2,), lambda i: te.sum(te.placeholder((2, 4), name="A")[i, K], axis=K) + 1, "B"),
+     "around the whole value: give what follows a tensor of its own"),
+    (lambda: te.compute((2,), lambda i: te.placeholder((2, 4), name="A")[i, Var("x", 4)], "B"), "along x, which is no "
+                                                                                               "axis of B"),
+    (lambda: te.sum(te.placeholder((2,), name="A"), axis=K), "te.sum of Tensor.* sums a value of a tensor"),
+    (lambda: te.sum(te.placeholder((4,), name="A")[K], axis=[K, K]), "over each axis once"),
     (lambda: te.create_schedule(te.placeholder((2,))), "ends in tensors made by te.compute"),
 ])
 def test_refused(wrong, message):
@@ -69,6 +83,8 @@ def test_schedule_errors_name_stage_and_loop():
         s[n.conv].split(n.ic, factor=0)
     with pytest.raises(CompileError, match="must be dma_copy or alu"):
         s[n.conv].pragma(n.ic, "unroll")
+    with pytest.raises(CompileError, match="tensorize in stage conv: 'gemm' must be env"):
+        s[n.conv].tensorize(n.ic, "gemm")
     with pytest.raises(CompileError, match="not computed in this schedule"):
         s[te.placeholder((2,), name="elsewhere")]
 

@@ -59,11 +59,11 @@ def main(argv=None):
         if not _expected(error) or os.environ.get("VTA_TRACEBACK"):
             raise
         named = isinstance(error, OSError) and error.filename and error.strerror
-        words = f"{error.filename}: {error.strerror}" if named else str(error)
+        words = f"{error.filename}: {error.strerror}" if named else str(error) or "out of memory"
         print("vta:", " ".join(words.split()), file=sys.stderr)
         return 1
 
 
 def _expected(error):
-    """Whether the error is one of ours, or one of input and output, and not a mistake in the program."""
-    return isinstance(error, OSError | ValueError) or type(error).__module__.startswith("vta.")
+    """Whether the error is one of ours, or one of input, output and memory, and not a mistake in the program."""
+    return isinstance(error, OSError | ValueError | MemoryError) or type(error).__module__.startswith("vta.")

@@ -13,7 +13,7 @@ from vta.compiler.ops.window import Slots, cut
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
 from vta.hw.config import Config
-from vta.hw.isa import AluOp, MemType
+from vta.hw.isa import IMM_BITS, AluOp, MemType
 from vta.runtime.layout import pack_activations, unpack_activations
 
 SLOTS = 4          # shares of the accumulator that take turns, at most
@@ -46,7 +46,7 @@ def _elementwise(name, shape, operands, post, config, dtype, operations=None):
     shape = sizes(shape, "N, C, ...")
     need(dtype in MEMORY, f"dtype {dtype!r} must be one of {', '.join(MEMORY)}")
     need(not post.adds, f"shift = {post.shift} with rounding: half of the last place, {post.half}, is no "
-                        f"immediate")
+                        f"immediate: shift by at most {IMM_BITS - 1}, or do not round")
     operations = post.operations() if operations is None else operations
     tiles = (-(-shape[0] // config.batch), -(-shape[1] // config.block), *shape[2:])
     packed, total = (*tiles, config.batch, config.block), math.prod(tiles)

@@ -1,9 +1,11 @@
 """From windows to an Operator: buffers, bias, tilings, program. What all operators that multiply have in common."""
 
+import math
+
 import numpy as np
 
 from vta.compiler.ops.emitter import Emitter
-from vta.compiler.ops.operator import Operator, cycles
+from vta.compiler.ops.operator import Operator, cycles, need
 from vta.compiler.ops.search import choose, floor
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
@@ -19,12 +21,15 @@ def window_operator(name, config, windows, post, tiles, inputs, output, referenc
     array of shape (outputs,) after the others. constants: packed arrays by buffer name. tiling: for a single
     window.
     """
+    for kind, buffer in (("INP", "data"), ("WGT", "weight"), ("OUT", "out")):
+        size, limit = math.prod(tiles[buffer]) * config.tile_bytes[kind], 1 << config.axi_addr_width
+        need(size <= limit, f"{name}: {buffer} of {size} bytes, DRAM has at most {limit}")
     inputs, constants = dict(inputs), dict(constants or {})
     blocks, lanes = tiles["out"][1], (config.batch, config.block)
 
     def pack(array):
-        array = np.asarray(array) + post.half
-        return pack_bias(np.pad(array, (0, blocks * config.block - len(array))), config)
+        packed = pack_bias(np.pad(array, (0, blocks * config.block - len(array))), config)
+        return packed + np.int32(post.half)          # wraps, as the sums do, and only at 32 bits
 
     if post.bias:
         inputs["bias"] = ((outputs,), pack)

@@ -123,6 +123,10 @@ class Post:
     scale: int = 1
 
     def __post_init__(self):
+        for name in ("bias", "rounding"):
+            value = getattr(self, name)
+            need(isinstance(value, bool), f"{name} must be True or False, not {type(value).__name__}" + (
+                ": its numbers are an argument of the call" if name == "bias" else ""))
         need(1 <= self.scale <= IMM_MAX, f"scale = {self.scale} must be 1 to {IMM_MAX}")
         whole(self.shift, "shift", 0, 31)
         if self.clip is not None:

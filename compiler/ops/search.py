@@ -26,12 +26,19 @@ def candidates(window, config):
         return sorted({-(-total // parts) for parts in range(1, total + 1)}, reverse=True)
 
     acc, inp, wgt = (config.depth[name] for name in ("ACC", "INP", "WGT"))
+    heights = sizes(window.out[0])
+    widths = [cols for cols in sizes(window.out[1]) if cols <= acc
+              and window.kernel[0] * ((cols - 1) * window.stride[1] + window.kernel[1]) <= inp]
+    if widths and widths[0] < window.out[1]:        # too wide for one row: also what leaves room for a second
+        widths = widths[:4] + [cols for cols in widths[4:] if cols <= widths[0] // 2][:4]
+    else:
+        widths = widths[:4]
     shapes = [(1, o, i) for o in sizes(window.cout) for i in sizes(window.cin)]
     shapes += [(g, window.cout, window.cin) for g in sizes(window.groups) if g > 1]
     for g, o, i in shapes:
         if not window.shared and g * o * i * window.taps > wgt:
             continue
-        for rows, cols in itertools.product(sizes(window.out[0]), sizes(window.out[1])[:4]):
+        for rows, cols in itertools.product(heights, widths):
             if g * o * rows * cols > acc or g * i * (rows + window.kernel[0] - 1) * cols > inp:
                 continue
             yield Tiling(rows, cols, o, i, g)
@@ -100,8 +107,9 @@ def ranked(window, post, config):
         cycles = estimate(Plan(window, tiling, config, post.adds), post)
         if cycles < math.inf:
             found.append((cycles, tiling))
-    need(found, f"no tiling of this operator fits the memories: one output pixel needs {window.taps} weight "
-                f"tiles (of {config.depth['WGT']}) and {window.taps} input tiles (of {config.depth['INP']})")
+    need(found, f"no tiling of this operator fits the memories: one output pixel needs "
+                f"{1 if window.shared else window.taps} weight tiles (of {config.depth['WGT']}) and {window.taps} "
+                f"input tiles (of {config.depth['INP']})")
     found.sort(key=lambda pair: pair[0])
     return found
 

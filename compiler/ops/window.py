@@ -10,6 +10,7 @@ where they fit. `emitter.py` makes the instructions.
 import math
 from dataclasses import dataclass, field
 
+from vta.compiler.ops.operator import need, whole
 from vta.hw.config import LOOP_BITS
 
 MAX_SIZE = (1 << 16) - 1
@@ -67,6 +68,11 @@ class Tiling:
     ins: int
     groups: int = 1
     weights_stay: bool = True
+
+    def __post_init__(self):
+        for name in ("rows", "cols", "outs", "ins", "groups"):
+            whole(getattr(self, name), name)
+        need(isinstance(self.weights_stay, bool), f"weights_stay = {self.weights_stay!r} must be True or False")
 
 
 def cut(total, size):

@@ -77,6 +77,10 @@ def _match(store, what):
     if value.op not in OPCODES:
         raise CompileError(f"{what}: the ALU has no {value.op} of these operands; it has "
                            f"{', '.join(op.name for op in AluOp)}")
+    for inner in value.args:
+        if inner.op not in ("load", "const"):
+            raise CompileError(f"{what}: it computes {value.op} of {inner.op}, but the ALU does one operation at a "
+                               f"time: give the {inner.op} a stage of its own")
     first, second = value.args
     if value.op in SWAPS and not own(first):
         first, second = second, first

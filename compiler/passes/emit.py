@@ -7,6 +7,7 @@ Out: the finished Code. Loops run here, in Python; every linear form has become 
 
 from contextlib import ExitStack
 
+from vta.compiler.expr import CompileError
 from vta.compiler.ir import Dma, For, Push, Scope, Seq, Token, walk
 from vta.compiler.passes.rewrite import memory_of
 from vta.compiler.stream import Stream
@@ -89,6 +90,9 @@ class _Emitter:
     def transfer(self, node):
         far, near = node.dram, self.address(node.sram)
         offset, x_size, y_size = (form.value(self.env) for form in (far.index, node.x_size, node.y_size))
+        if min(x_size, y_size) < 1:        # padding has taken all of it
+            raise CompileError(f"dma_copy of stage {node.stage}: a transfer would be padding alone; make the tile "
+                               f"of the stage that reads it larger, or its padding less")
         dram = self.dram[far.buffer]
         if node.store:
             self.stream.store_buffer_2d(near, MemType.OUT, dram, offset, x_size, y_size, node.x_stride)

@@ -1,9 +1,9 @@
 """Pass 3, inplace: the ALU has two addresses, so a result takes over the memory of an operand.
 
 In:  nests.
-Out: the same, with accumulator stages merged: one that reads another at its own index, where nobody else
-reads
-     that one and both are computed at the same place, shares its memory. The alu pass refuses what is left.
+Out: the same, with accumulator stages merged: one that reads another at its own index and at no other, where
+     nobody else reads that one and both are computed at the same place, shares its memory. (Another index may
+     be overwritten by then.) The alu pass refuses what is left.
 """
 
 from dataclasses import replace
@@ -26,10 +26,11 @@ def run(program):
     for leaf in leaves:
         if not isinstance(leaf, Store) or leaf.buffer in merged or memory_of(leaf.buffer) != "ACC":
             continue
-        for load in leaf.value.loads():
-            source, index = load.args[:2]
-            if load.op == "load" and source is not leaf.buffer and memory_of(source) == "ACC" \
-                    and index == leaf.index and source.size == leaf.buffer.size \
+        loads = leaf.value.loads()
+        for source in dict.fromkeys(load.args[0] for load in loads):
+            if source is not leaf.buffer and memory_of(source) == "ACC" and source.size == leaf.buffer.size \
+                    and all(load.op == "load" and load.args[1] == leaf.index
+                            for load in loads if load.args[0] is source) \
                     and readers[source] == {leaf.buffer} and attach[source] == attach[leaf.buffer]:
                 merged[leaf.buffer] = merged.get(source, source)
                 break

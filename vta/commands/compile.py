@@ -29,6 +29,8 @@ def run(args):
 
     program = open_program(args.source, Config.load(args.config))
     report = program.check().require()
+    if not args.output and Path(program.name).name != program.name:
+        raise ValueError(f"program name {program.name!r} is no file name: say where to with -o FILE")
     output = Path(args.output or f"{program.name}{SUFFIX}")
     program.save(output)
     print(f"{output}: {report.insns} instructions, {len(program.code.uops)} micro-ops, configuration "

@@ -5,6 +5,7 @@ Inputs come from .npy files, or from --random; outputs go to .npy files. Shapes 
 """
 
 import sys
+import tokenize
 from pathlib import Path
 
 NAME = "run"
@@ -37,27 +38,25 @@ def run(args):
     config = Config.load(args.config) if args.config else None
     program = open_program(args.program, config)
     for name in (*inputs, *outputs):
-        program.buffer(name)
+        if program.buffer(name).kind != "output" and name in outputs:
+            raise ProgramError(f"{name!r} is no output of {program.name!r}")
     arrays = {name: _load(path) for name, path in inputs.items()}
     random = np.random.default_rng(args.random)
-    for buffer in program.buffers:
-        if buffer.kind == "input" and buffer.name not in arrays:
-            if args.random is None:
-                raise ProgramError(f"input {buffer.name!r} has no data: "
-                                   f"--input {buffer.name}=FILE or --random SEED")
+    missing = [buffer for buffer in program.buffers if buffer.kind == "input" and buffer.name not in arrays]
+    if missing and args.random is None:
+        raise ProgramError(f"input {missing[0].name!r} has no data: --input {missing[0].name}=FILE or --random SEED")
+    options = {"say": lambda line: print(line, file=sys.stderr)} if args.device == "tsim" else {}
+    with open_device(args.device, config or program.config, **options) as device, program.place(device) as placed:
+        for buffer in missing:                   # only now that there is room for it
             limits = np.iinfo(buffer.dtype)
             arrays[buffer.name] = random.integers(limits.min, limits.max, buffer.shape, buffer.dtype, True)
-    options = {"say": lambda line: print(line, file=sys.stderr)} if args.device == "tsim" else {}
-    with open_device(args.device, config or program.config, **options) as device:
         with Progress(program.name, sys.stderr) as progress:
-            results, result = program.run(device, progress=progress, **arrays)
+            results, result = placed.run(progress=progress, **arrays)
         print(f"{program.name}: ran on {args.device} in {result.seconds:.3f} s"
               + (f", {result.cycles} cycles" if result.cycles is not None else ""))
         for name, value in device.stats().items():
             print(f"\t{name:<16}: {value:>16}")
     for name, path in outputs.items():
-        if name not in results:
-            raise ProgramError(f"{name!r} is no output of {program.name!r}: {', '.join(results)}")
         with Path(path).open("wb") as file:
             np.save(file, results[name])
         print(f"{path}: {name}, {results[name].dtype} {results[name].shape}")
@@ -70,6 +69,8 @@ def _pairs(texts, option):
         name, equals, path = text.partition("=")
         if not (name and equals and path):
             raise ValueError(f"{option} {text}: expected NAME=FILE")
+        if name in pairs:
+            raise ValueError(f"{option} {name} is given twice")
         pairs[name] = path
     return pairs
 
@@ -79,5 +80,5 @@ def _load(path):
 
     try:
         return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, TypeError, SyntaxError, tokenize.TokenError) as error:
         raise ValueError(f"{path} is no .npy file: {error}") from None

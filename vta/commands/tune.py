@@ -7,6 +7,7 @@ them on the RTL. --output keeps the result in a file that operators read when VT
 
 import inspect
 import sys
+from pathlib import Path
 
 NAME = "tune"
 HELP = "find the best tiling of an operator"
@@ -36,19 +37,25 @@ def run(args):
         raise ValueError(f"no operator {args.operator!r}; there are {', '.join(OPERATORS)}")
     if args.count < 1:
         raise ValueError(f"--count {args.count} must be at least 1")
-    build, options = OPERATORS[args.operator], {"config": args.config}
+    if args.rtl < 0:
+        raise ValueError(f"--rtl {args.rtl} must be at least 0")
+    build, options = OPERATORS[args.operator], {"shape": parse(args.shape), "config": args.config}
     for text in args.arguments:
         name, _, value = text.partition("=")
         if not value or name == "config":
             raise ValueError(f"{text!r} must be NAME=VALUE")
+        if name in options:
+            raise ValueError(f"{name} is given twice")
         options[name] = parse(value)
-    options = {"shape": parse(args.shape)} | options
     signature = inspect.signature(build)
     try:
         signature.bind(**options)
     except TypeError as error:
         raise ValueError(f"{args.operator}: {error}; it takes {', '.join(signature.parameters)}") from None
     if args.output:
+        folder = Path(args.output).parent
+        if not folder.is_dir():
+            raise ValueError(f"{args.output}: no folder {folder}")
         Tilings(args.output)             # refuse a bad file now, not after the work
 
     def progress(done, total, best):
