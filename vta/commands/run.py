@@ -38,6 +38,12 @@ def run(args):
     program = open_program(args.program, config)
     for name in (*inputs, *outputs):
         program.buffer(name)
+    for name in outputs:                 # refused now, not after the run
+        if program.buffer(name).kind != "output":
+            known = [buffer.name for buffer in program.buffers if buffer.kind == "output"]
+            raise ProgramError(f"{name!r} is no output of {program.name!r}: {', '.join(known)}")
+    if args.random is not None and args.random < 0:
+        raise ValueError(f"--random {args.random}: must be 0 or more")
     arrays = {name: _load(path) for name, path in inputs.items()}
     random = np.random.default_rng(args.random)
     for buffer in program.buffers:
@@ -56,8 +62,6 @@ def run(args):
         for name, value in device.stats().items():
             print(f"\t{name:<16}: {value:>16}")
     for name, path in outputs.items():
-        if name not in results:
-            raise ProgramError(f"{name!r} is no output of {program.name!r}: {', '.join(results)}")
         with Path(path).open("wb") as file:
             np.save(file, results[name])
         print(f"{path}: {name}, {results[name].dtype} {results[name].shape}")
