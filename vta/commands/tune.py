@@ -7,6 +7,7 @@ them on the RTL. --output keeps the result in a file that operators read when VT
 
 import inspect
 import sys
+from pathlib import Path
 
 NAME = "tune"
 HELP = "find the best tiling of an operator"
@@ -48,8 +49,12 @@ def run(args):
         signature.bind(**options)
     except TypeError as error:
         raise ValueError(f"{args.operator}: {error}; it takes {', '.join(signature.parameters)}") from None
-    if args.output:
-        Tilings(args.output)             # refuse a bad file now, not after the work
+    if args.rtl < 0:
+        raise ValueError(f"--rtl {args.rtl} must be 0 or more")
+    if args.output:                      # refuse a bad file now, not after the work
+        Tilings(args.output)
+        if not Path(args.output).parent.is_dir():
+            raise ValueError(f"{args.output}: there is no folder {Path(args.output).parent}")
 
     def progress(done, total, best):
         if sys.stderr.isatty():
