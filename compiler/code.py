@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vta.hw.config import MAX_TILE_BYTES
 from vta.hw.isa import MEMORY, MemType, extract
 
 UOPS = 0                         # index of the micro-op image among a program's buffers
 KINDS = ("input", "output", "const")
 RESERVED = ("self", "device", "watchdog", "progress")       # arguments of `Program.run`, beside the arrays
-MOST = 1 << 44                   # bytes: the largest tiles, as many as dram_base tells apart
 DRAM = MEMORY["dram_base"]
+MAX_BYTES = MAX_TILE_BYTES << DRAM.width         # what a dram_base can reach, whatever the configuration
 
 
 class StreamError(ValueError):
@@ -39,8 +40,9 @@ class Buffer:
             raise StreamError(f"buffer {self.name!r}: kind {self.kind!r} must be one of {', '.join(KINDS)}")
         if np.dtype(self.dtype).kind not in "iu" or any(extent < 0 for extent in self.shape):
             raise StreamError(f"buffer {self.name!r}: {self.dtype} {self.shape} is no array of integers")
-        if self.nbytes > MOST:
-            raise StreamError(f"buffer {self.name!r}: {self.nbytes} bytes, at most {MOST} can be addressed")
+        if self.nbytes > MAX_BYTES:
+            raise StreamError(f"buffer {self.name!r}: {self.dtype} {self.shape} has {self.nbytes} bytes, dram_base "
+                              f"reaches {MAX_BYTES}")
 
     @property
     def nbytes(self):

@@ -224,8 +224,10 @@ class Placement:
         unknown = set(arrays) - {buffer.name for buffer in inputs}
         missing = {buffer.name for buffer in inputs} - set(arrays)
         if unknown or missing:
-            raise ProgramError(f"program {program.name!r} takes {', '.join(b.name for b in inputs) or 'no'} "
-                               f"inputs; missing {sorted(missing)}, unknown {sorted(unknown)}")
+            wrong = [f"{word} {', '.join(sorted(names))}" for word, names in
+                     (("missing", missing), ("unknown", unknown)) if names]
+            raise ProgramError(f"program {program.name!r}: its inputs are "
+                               f"{', '.join(b.name for b in inputs) or 'none'}; {'; '.join(wrong)}")
         for buffer in inputs:
             memory.write(self.addresses[buffer.name], _fitting(arrays[buffer.name], buffer, program.name))
 

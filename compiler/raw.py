@@ -65,7 +65,7 @@ def import_raw(folder):
         raise ProgramError(f"{folder / MANIFEST}: {error}") from None
     except ProgramError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, OSError) as error:
         raise ProgramError(f"{folder / MANIFEST}: {type(error).__name__}: {error}") from None
     if not buffers or buffers[UOPS].name != "uop":
         raise ProgramError(f"{folder / MANIFEST}: the first buffer must be 'uop'")

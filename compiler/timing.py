@@ -213,7 +213,10 @@ def _clashes(alu, layout, memory, depth):
     outer, inner = np.arange(alu["iter_out"])[:, None, None], np.arange(alu["iter_in"])[None, :, None]
     dst, src = ((extract(words, layout[name])[None, None] + outer * alu[f"{name}_factor_out"]
                  + inner * alu[f"{name}_factor_in"]).ravel() % depth for name in ("dst", "src"))
-    parity = np.bitwise_count(dst ^ src) & 1
+    parity = dst ^ src                           # of the indices' bits, SRAM_BASE_BITS at most
+    for shift in (8, 4, 2, 1):
+        parity ^= parity >> shift
+    parity &= 1
     kept = np.zeros(len(src), bool)
     kept[1:] = (src[1:] == src[:-1]) & (dst[:-1] != src[1:])
     return int(np.count_nonzero((parity == 0) & (dst != src) & ~kept))

@@ -235,7 +235,7 @@ class Config:
             raise ConfigError(f"no configuration {source!r}: neither a file nor a preset ({', '.join(PRESETS)})")
         try:
             keys = json.loads(path.read_text())
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
             raise ConfigError(f"cannot read configuration {source}: {error}") from None
         return cls.from_dict(keys, name=path.stem)
 

@@ -59,7 +59,7 @@ def built_config(bitstream, config):
     try:
         keys = json.loads(manifest.read_text())["configuration"]
         built = Config.from_dict({key: keys[key] for key in keys if key != "name"}, name=keys["name"])
-    except (ValueError, KeyError, TypeError, ConfigError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, ConfigError) as error:
         raise BitstreamError(f"{manifest} is not a manifest of `vta bitstream`: {error}") from None
     if built.hash != config.hash:
         raise BitstreamError(f"{bitstream} has configuration {built.name!r} (hash 0x{built.hash:08x}), the "

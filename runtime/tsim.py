@@ -24,7 +24,7 @@ class RtlDevice(Device):
     stall, seed     probability that a channel pauses in a cycle; seed of all that is random
     order           "in_order", "reorder" (responses of different IDs) or "interleave" (their beats too)
     early           share of reads that see memory as it is when requested, not when answered
-    trace           path of a VCD file to write (slow)
+    trace           path of a VCD file to write (slow, and up to 70 KB a cycle)
     verilog         text of the accelerator to simulate, if not the one that `config` generates
     say             called with a line of text for each step of the build
     """
@@ -38,6 +38,8 @@ class RtlDevice(Device):
             "outstanding": outstanding, "bandwidth": bandwidth, "stall": stall, "seed": seed, "order": order,
             "early": early}
         settings = memory_settings(config, **self._behaviour)
+        if trace is not None:
+            open(trace, "wb").close()        # Verilator says nothing of a file that it cannot write
         program = build(config, verilog, trace=trace is not None, say=say)
         super().__init__(config, Memory(memory_size))
         try:

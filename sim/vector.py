@@ -92,7 +92,7 @@ def load_vector(path):
              f"key {key!r} has type {keys[key].dtype} and {keys[key].ndim} dimensions")
     need(keys["insns"].shape[1:] == (2,) and len(keys["insns"]), f"insns has shape {keys['insns'].shape}")
     regions = keys.get("regions")
-    need(regions is None or (regions.dtype.kind in "iu" and regions.shape == (len(regions), 2)),
+    need(regions is None or (regions.dtype.kind in "iu" and regions.ndim == 2 and regions.shape[1] == 2),
          "regions is not a list of (address, bytes)")
     chunks = {}
     for when in ("before", "after"):
@@ -106,7 +106,7 @@ def load_vector(path):
         stats = json.loads(str(keys["stats"]))
         need(isinstance(stats, dict), "stats is not a JSON object")
         config = Config.from_dict(stats["config"], name=path.stem) if "config" in stats else Config()
-    except (json.JSONDecodeError, ConfigError) as error:
+    except (json.JSONDecodeError, RecursionError, ConfigError) as error:
         raise VectorError(f"{path}: stats: {error}") from None
     return Vector(path, config, keys["insns"].astype(np.uint64), int(keys["insn_phy_addr"]), **chunks,
                   tokens_before=_tokens(stats, "tokens_before", need),

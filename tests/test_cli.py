@@ -69,9 +69,13 @@ def write(path, data):
     ("replay TMP/truncated.npz", "truncated.npz: not a vector file, or a truncated one"),
     ("replay TMP/outside.npz", "DRAM range 0x10000000000 + 1 bytes lies outside of DRAM"),
     ("replay GOOD --device gpu", "no device 'gpu'"),
+    ("sim --seed -1", "--seed -1: must be 0 or more"),
+    ("sim --trace TMP", "Is a directory"),
+    ("sim --trace TMP/none/x.vcd", "x.vcd: No such file or directory"),
     ("replay GOOD --config huge", "no configuration 'huge'"),
     ("replay GOOD --config tiny", "made for LOG_BLOCK = 4, configuration 'tiny' has 2"),
     ("replay GOOD --config TMP/malformed.json", "malformed.json: Expecting property name"),
+    ("replay GOOD --config TMP/deep.json", "deep.json: maximum recursion depth"),
     ("replay GOOD --config TMP/invalid.json", "log_block = 7: must be 2 to 6"),
     ("replay GOOD --config TMP/unknown.json", "unknown key 'LOG_BLOK'"),
 ])
@@ -80,6 +84,7 @@ def test_one_line_for_everything_wrong(arguments, words, tmp_path, vector, capsy
         write(tmp_path / "truncated.npz", file.read()[:99])
     write_vector(tmp_path / "outside.npz", FINISH, [(1 << 40, [1])])
     write(tmp_path / "malformed.json", b"{,")
+    write(tmp_path / "deep.json", b"[" * 100_000)
     write(tmp_path / "invalid.json", b'{"LOG_BLOCK": 7}')
     write(tmp_path / "unknown.json", b'{"LOG_BLOK": 4}')
     try:
@@ -111,6 +116,24 @@ def test_as_a_process(vector):
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr == "vta: nowhere.npz: No such file or directory\n"
     assert "Traceback" in run("replay", "nowhere.npz", VTA_TRACEBACK="1").stderr
+
+
+def test_closed_output():
+    """`vta ... >&-`: Python has no sys.stdout then."""
+    command = f"{sys.executable} -I -m vta bitstream --list >&-"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("error, words", [
+    (MemoryError("Unable to allocate 4.50 TiB"), "Unable to allocate 4.50 TiB"),
+    (OSError(28, "No space left on device"), "No space left on device")])
+def test_no_room(monkeypatch, vector, capsys, error, words):
+    def full(path):
+        raise error
+    monkeypatch.setattr("vta.commands.replay.load_vector", full)
+    assert main(["replay", vector]) == 1
+    assert capsys.readouterr().err == f"vta: {words}\n"
 
 
 def test_reader_that_goes_away(tmp_path):

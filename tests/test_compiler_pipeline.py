@@ -91,7 +91,7 @@ def test_every_output_is_stored_once():
     (lambda p, data, out: p.alu(AluOp.ADD, [(8, 1)], [(0, 0)]), "must have 2 and 3 numbers each"),
     (lambda p, data, out: p.alu(AluOp.ADD, [(8, 1)], [(0, 0)], 5), "must have 1 and 2 numbers each"),
     (lambda p, data, out: p.alu(AluOp.ADD, [(8, -1)], [(7,)], 5), "must not go backwards"),
-    (lambda p, data, out: p.reset(0, 20000), "reset of 20000 tiles: one loop runs at most"),
+    (lambda p, data, out: p.reset(0, 20000), "reset of 1 x 20000 tiles: one loop runs at most"),
 ])
 def test_calls_are_checked_where_they_are_made(call, message):
     p = Pipeline(CONFIG)

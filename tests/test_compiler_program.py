@@ -148,6 +148,7 @@ def endless(members):
     members["insns.npy"] = text.getvalue()
 
 
+DEEP = b"[" * 100_000            # more than Python's JSON reader follows
 DAMAGED = [
     (lambda m: m.pop("program.json"), "is not a program file"),
     (lambda m: m.pop("insns.npy"), "insns is missing"),
@@ -163,9 +164,12 @@ DAMAGED = [
     (buffer(layout=None), "layout None of a buffer must be text"),
     (buffer(dtype=None), "dtype None of a buffer must be text"),
     (buffer(name="progress"), "buffer name 'progress': self, device, .* have a meaning where programs are run"),
-    (buffer(shape=[1 << 62, 1 << 62]), "bytes, at most 17592186044416 can be addressed"),
+    (buffer(shape=[1 << 62, 1 << 62]), "bytes, dram_base reaches 17592186044416"),
     (header("uops.npy", b"'fortran_order'", b"b'ortran_order'"), "is not a program file"),
     (header("uops.npy", b"'fortran_order'", b"'fortran_order["), "is not a program file"),
+    (head(buffers=[{"name": "a", "shape": [1 << 44, 2], "dtype": "int8", "kind": "input", "layout": ""}]),
+     f"has {1 << 45} bytes, dram_base reaches {1 << 44}"),
+    (lambda m: m.update({"program.json": DEEP}), "is not a program file"),
     (head(buffers=[]), "a relocation points to no LOAD or STORE, or to no buffer"),
     (array("insns.npy", np.zeros((3, 3), np.uint64)), r"insns is uint64 \(3, 3\)"),
     (array("insns.npy", np.zeros((3, 2), np.int32)), r"insns is int32 \(3, 2\)"),
@@ -199,8 +203,8 @@ def test_wrong_configuration_is_refused(program):
 
 
 @pytest.mark.parametrize("arrays, words", [
-    ({}, r"missing \['data'\]"),
-    ({"data": np.zeros((4, 1, 16), np.int32), "bias": 0}, r"unknown \['bias'\]"),
+    ({}, "its inputs are data; missing data$"),
+    ({"data": np.zeros((4, 1, 16), np.int32), "bias": 0}, "its inputs are data; unknown bias$"),
     ({"data": np.zeros((4, 16), np.int32)},
      r"data is int32 \(4, 16\), expected int32 \(4, 1, 16\) \(tile b c\)"),
     ({"data": np.zeros((4, 1, 16), np.int64)}, "data is int64"),
@@ -266,6 +270,12 @@ def test_damaged_raw_folders_are_refused(program, tmp_path, change, words):
         import_raw(tmp_path)
 
 
+def test_a_manifest_too_deep_is_refused(tmp_path):
+    (tmp_path / "manifest.json").write_bytes(DEEP)
+    with pytest.raises(ProgramError, match="RecursionError"):
+        import_raw(tmp_path)
+
+
 # the commands
 def test_compile_run_disasm_check(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -304,9 +314,11 @@ def test_compile_run_disasm_check(tmp_path, capsys, monkeypatch):
     (["compile", "seven.py"], "build returned a int, not a program"),
     (["compile", "broken.py"], "broken.py: SyntaxError: "),
     (["compile", "raises.py"], "raises.py: KeyError: 3"),
+    (["compile", "exits.py"], "exits.py: SystemExit: ['exits.py']"),
     (["run", "p.vta"], "input 'data' has no data"),
     (["run", "p.vta", "--random", "1", "--output", "x=y"], "has no buffer 'x'"),
     (["run", "p.vta", "--random", "1", "--output", "data=y"], "'data' is no output"),
+    (["run", "p.vta", "--random", "-1"], "--random -1: must be 0 or more"),
     (["run", "p.vta", "--input", "data"], "--input data: expected NAME=FILE"),
     (["run", "p.vta", "--input", "data=bad.s"], "bad.s is no .npy file"),
     (["run", "p.vta", "--input", "data=bad.npy"], "bad.npy is no .npy file"),
@@ -326,6 +338,7 @@ def test_commands_say_what_is_wrong_in_one_line(program, tmp_path, monkeypatch, 
     Path("seven.py").write_text("def build(config):\n    return 7\n")
     Path("broken.py").write_text("def build(config:\n")
     Path("raises.py").write_text("def build(config):\n    return {}[3]\n")
+    Path("exits.py").write_text("import sys\nsys.exit(str(sys.argv))\n")
     program.save("p.vta")
     np.save("bad.npy", np.zeros(4))
     Path("bad.npy").write_bytes(Path("bad.npy").read_bytes().replace(b"'fortran_order'", b"'fortran_order["))
@@ -334,8 +347,9 @@ def test_commands_say_what_is_wrong_in_one_line(program, tmp_path, monkeypatch, 
     Path("up.vta").write_bytes(rewritten(program, head(name="../up")))
     Path("cut.vta").write_bytes(Path("p.vta").read_bytes()[:500])
     assert main(arguments) == 1
-    error = capsys.readouterr().err
+    out, error = capsys.readouterr()
     assert error.startswith("vta: ") and words in error and error.count("\n") == 1
+    assert out == ""                             # refused before anything ran
 
 
 SCHEDULED = """

@@ -144,9 +144,10 @@ def test_bitstream_files(board, tmp_path):
         find_bitstream(PRESETS["pynq"])
     with pytest.raises(BitstreamError, match=r"program needs 'default' \(hash 0x0d07ea86\)"):
         board("default", bitstream=bit)
-    bit.with_suffix(".json").write_text("{}")
-    with pytest.raises(BitstreamError, match="is not a manifest of `vta bitstream`"):
-        board()
+    for text in ("{}", "[" * 100_000):
+        bit.with_suffix(".json").write_text(text)
+        with pytest.raises(BitstreamError, match="is not a manifest of `vta bitstream`"):
+            board()
     bit.with_suffix(".hwh").unlink()
     with pytest.raises(BitstreamError, match=r"\.hwh is missing"):
         board()

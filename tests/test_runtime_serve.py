@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,10 +16,11 @@ pytest.importorskip("msgpack")
 from remote_bench import DEADLINE, TOKEN, connect, serving_here, shift_program
 
 from vta.cli import main
+from vta.hw.config import PRESETS
 from vta.runtime import wire
 from vta.runtime.device import DeviceError
 from vta.runtime.functional import FunctionalDevice
-from vta.runtime.remote import RemoteError
+from vta.runtime.remote import RemoteError, parse_url
 from vta.runtime.serve import Server
 from vta.runtime.session import Session
 from vta.runtime.wire import LIMIT, Wire, pack
@@ -248,8 +250,20 @@ def test_short_token_and_taken_port(served):
 @pytest.mark.parametrize("arguments, message", [
     (["--device", "tcp://x"], "cannot be served again"),
     (["--port", "70000"], "--port 70000"),
+    (["--idle", "0"], "--idle 0.0: must be more than 0 seconds"), (["--idle", "nan"], "--idle nan"),
     (["--token", "short"], "at least 8"), (["--device", "nothing"], "no device 'nothing'")])
 def test_serve_mistakes(arguments, message, capsys):
     assert main(["serve", *arguments]) == 1
     said = capsys.readouterr().err
     assert said.startswith("vta: ") and message in said and said.count("\n") == 1
+
+
+def test_the_url_that_serve_prints_is_the_one_to_use(monkeypatch, capsys):
+    """Whatever characters its token has."""
+    stub = SimpleNamespace(config=PRESETS["tiny"], url="tcp://board:7780", serve_forever=lambda: None,
+                           close=lambda: None)
+    monkeypatch.setattr("vta.runtime.serve.Server", lambda *_: stub)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    token = "a+b c&d=%41#é"
+    assert main(["serve", "--token", token]) == 0
+    assert parse_url(capsys.readouterr().out.split(" at ")[1].strip()) == ("board", 7780, token)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vta.cli import main
 from vta.commands import area as command
 from vta.hw.tokens import TokenQueue
 from vta.hw.verilog import to_verilog
@@ -62,3 +63,14 @@ def test_the_table_is_replaced(tmp_path):
     file.write_text("no place")
     with pytest.raises(ValueError, match="no place for the table"):
         command._replace(file, "| new |")
+
+
+@pytest.mark.parametrize("name", ["area", "bench"])
+def test_a_file_without_a_place_is_refused_before_the_work(name, tmp_path, monkeypatch, capsys):
+    def work(*_, **__):
+        raise AssertionError("the work has begun")
+    monkeypatch.setattr("vta.sim.area.measure", work)
+    monkeypatch.setattr("vta.commands.bench.open_device", work)
+    (tmp_path / "page.md").write_text("no place")
+    assert main([name, "--write", str(tmp_path / "page.md")]) == 1
+    assert "page.md" in capsys.readouterr().err

@@ -47,7 +47,8 @@ def main(argv=None):
     try:
         args = _parser(chosen or names).parse_args(argv)
         code = args.run(args) or 0
-        sys.stdout.flush()
+        if sys.stdout is not None:       # as it is where it was closed: vta ... >&-
+            sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         print("vta: interrupted", file=sys.stderr)
@@ -58,8 +59,9 @@ def main(argv=None):
     except Exception as error:
         if not _expected(error) or os.environ.get("VTA_TRACEBACK"):
             raise
-        named = isinstance(error, OSError) and error.filename and error.strerror
-        words = f"{error.filename}: {error.strerror}" if named else str(error) or "out of memory"
+        words = str(error) or "out of memory"
+        if isinstance(error, OSError) and error.strerror:
+            words = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
         print("vta:", " ".join(words.split()), file=sys.stderr)
         return 1
 

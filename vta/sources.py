@@ -1,6 +1,7 @@
 """What the commands read: vectors, programs, raw folders, assembly and Python files."""
 
 import importlib.util
+import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,14 +76,17 @@ def open_program(path, config=None):
         raise SourceError(f"no file {path}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
+    ours, sys.argv = sys.argv, [str(path)]           # a script that reads arguments finds none
     try:
         spec.loader.exec_module(module)
         build = getattr(module, "build", None)
         program = build(config or Config()) if callable(build) else None
     except ValueError:
         raise                                        # ours, in words
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SourceError(f"{path}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.argv = ours
     if not callable(build):
         raise SourceError(f"{path} has no function build(config) that returns a program")
     if isinstance(program, (Module, Operator)):

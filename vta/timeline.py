@@ -87,8 +87,8 @@ def timeline(lanes, first=0, last=None, latency=16):
     end = max(cycles for cycles, _ in drawn)
     last = end if last is None else min(last, end)
     if not 0 <= first < last:
-        raise TimelineError(f"cycles {first} to {last}: the first must be less than the last and than "
-                            f"the {end} cycles of the run")
+        raise TimelineError(f"cycles {first} to {last}: the first must be 0 or more, less than the "
+                            f"last and than the {end} cycles of the run")
     panel = HEAD + 3 * (ROW + GAP)
     height = TOP + len(lanes) * panel + BOTTOM
     picture = Picture(WIDTH, height, "Load, compute and store over time: "

@@ -26,7 +26,7 @@ class Tilings:
                 for entries in self.known.values():
                     for entry in entries.values():
                         Tiling(**entry["tiling"])
-            except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
                 raise OperatorError(f"{path} is no file of tilings: {type(error).__name__}: {error}") from None
 
     @staticmethod

@@ -36,6 +36,8 @@ def run(args):
         # the 1024 products of `wide` take Yosys more than a quarter of an hour
         configs += [config for name, config in PRESETS.items() if name != "wide"]
         configs += [dataclasses.replace(PRESETS["default"], log_batch=1, name="2x16")]
+    if args.write:
+        _around(args.write)                  # refuse a bad file now, not after the work
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---" + "|--:" * (len(COLUMNS) - 1) + "|"]
     code = 0
     for config in configs:
@@ -62,12 +64,18 @@ def _cycles(config):
         return example("conv2d_by_hand").main(device).cycles
 
 
-def _replace(path, table):
+def _around(path):
+    """What stands before and behind the table's place in the file."""
     text = path.read_text()
     if text.count(BEGIN) != 1 or END not in text.split(BEGIN)[1]:
         raise ValueError(f"{path} has no place for the table: {BEGIN} ... {END}")
     before, behind = text.split(BEGIN)
-    path.write_text(f"{before}{BEGIN}\n{table}\n{END}{behind.split(END, 1)[1]}")
+    return before, behind.split(END, 1)[1]
+
+
+def _replace(path, table):
+    before, behind = _around(path)
+    path.write_text(f"{before}{BEGIN}\n{table}\n{END}{behind}")
 
 
 def _say(text):

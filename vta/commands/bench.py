@@ -66,6 +66,8 @@ class Row:
 
 def run(args):
     config = Config.load(args.config)
+    if args.write:
+        _around(args.write)                  # refuse a bad file now, not after the work
     rows = []
     with open_device("tsim", config, latency=args.latency, say=_say) as device:
         for name, measure in _measurements(args, config):
@@ -177,12 +179,18 @@ def table(rows, config, latency):
     return "\n".join(lines)
 
 
-def _replace(path, text):
-    """Put `text` between the two markers of the file."""
+def _around(path):
+    """What stands before and behind the two markers of the file."""
     parts = path.read_text().split(MARKER)
     if len(parts) != 3:
         raise ValueError(f"{path} must hold the line {MARKER} twice: the table goes between")
-    path.write_text(f"{parts[0]}{MARKER}\n\n{text}\n\n{MARKER}{parts[2]}")
+    return parts[0], parts[2]
+
+
+def _replace(path, text):
+    """Put `text` between the two markers of the file."""
+    before, behind = _around(path)
+    path.write_text(f"{before}{MARKER}\n\n{text}\n\n{MARKER}{behind}")
 
 
 def _say(text):

@@ -38,8 +38,13 @@ def run(args):
     config = Config.load(args.config) if args.config else None
     program = open_program(args.program, config)
     for name in (*inputs, *outputs):
-        if program.buffer(name).kind != "output" and name in outputs:
-            raise ProgramError(f"{name!r} is no output of {program.name!r}")
+        program.buffer(name)
+    for name in outputs:                 # refused now, not after the run
+        if program.buffer(name).kind != "output":
+            known = [buffer.name for buffer in program.buffers if buffer.kind == "output"]
+            raise ProgramError(f"{name!r} is no output of {program.name!r}: {', '.join(known)}")
+    if args.random is not None and args.random < 0:
+        raise ValueError(f"--random {args.random}: must be 0 or more")
     arrays = {name: _load(path) for name, path in inputs.items()}
     random = np.random.default_rng(args.random)
     missing = [buffer for buffer in program.buffers if buffer.kind == "input" and buffer.name not in arrays]

@@ -29,6 +29,7 @@ def add_arguments(parser):
 
 def run(args):
     import secrets
+    from urllib.parse import quote
 
     from vta.runtime.device import open_device
     from vta.runtime.serve import Server
@@ -36,10 +37,12 @@ def run(args):
         raise ValueError("a remote device cannot be served again: clients can reach it themselves")
     if not 0 <= args.port < 65536:
         raise ValueError(f"--port {args.port}: must be 0 to 65535")
+    if not args.idle > 0:                # nan neither
+        raise ValueError(f"--idle {args.idle}: must be more than 0 seconds")
     token = None if args.no_token else args.token or os.environ.get("VTA_TOKEN") or secrets.token_urlsafe(12)
     server = Server(lambda: open_device(args.device, args.config), token, args.host, args.port, args.idle,
                     lambda line: print(line, flush=True))
-    query = f"?token={token}" if token else ""
+    query = f"?token={quote(token, safe='')}" if token else ""
     print(f"device {args.device}, configuration {server.config.name}, at {server.url}{query}", flush=True)
     try:
         signal.signal(signal.SIGTERM, _end)

@@ -17,7 +17,7 @@ def add_arguments(parser):
     parser.add_argument("--latency", type=int, default=16,
                         help="cycles from a memory request to its data (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the random data (default: %(default)s)")
-    parser.add_argument("--trace", metavar="FILE", help="write all signals to this VCD file (slow)")
+    parser.add_argument("--trace", metavar="FILE", help="write all signals to this VCD file: slow, and 30 GB")
 
 
 def run(args):
@@ -25,6 +25,8 @@ def run(args):
     from vta.runtime.device import open_device
     from vta.runtime.progress import Progress
     from vta.sim.bound import bound
+    if args.seed < 0:
+        raise ValueError(f"--seed {args.seed}: must be 0 or more")
     config, example = Config.load(args.config), example_module("conv2d_by_hand")
     program = example.build(config)
     ideal = bound(program.code.insns, config, latency=args.latency, bus_bytes=config.bus_bytes).cycles

@@ -52,11 +52,10 @@ def run(args):
         signature.bind(**options)
     except TypeError as error:
         raise ValueError(f"{args.operator}: {error}; it takes {', '.join(signature.parameters)}") from None
-    if args.output:
-        folder = Path(args.output).parent
-        if not folder.is_dir():
-            raise ValueError(f"{args.output}: no folder {folder}")
-        Tilings(args.output)             # refuse a bad file now, not after the work
+    if args.output:                      # refuse a bad file now, not after the work
+        Tilings(args.output)
+        if not Path(args.output).parent.is_dir():
+            raise ValueError(f"{args.output}: there is no folder {Path(args.output).parent}")
 
     def progress(done, total, best):
         if sys.stderr.isatty():
