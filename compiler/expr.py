@@ -14,8 +14,31 @@ class CompileError(ValueError):
     """A program that cannot be compiled; the message names the stage, the loop, the numbers and the limit."""
 
 
-class _Arith:
+class _Refusing:
+    """Refuses Python's operators, in words; what has one of them defines it. `INSTEAD` says what there is."""
+
+    INSTEAD = ""
+
+    def refuse(self, sign):
+        raise CompileError(f"{sign} of {self}: {self.INSTEAD}")
+
+    def __eq__(self, other):        # tensors and loops are compared by identity, but a number is a question
+        return self is other or (self.refuse("==") if hasattr(other, "__index__") else NotImplemented)
+
+    __hash__ = object.__hash__
+
+
+for _sign, _names in {"/": "truediv rtruediv", "//": "floordiv rfloordiv", "%": "mod rmod", "**": "pow rpow",
+                      "&": "and rand", "|": "or ror", "^": "xor rxor", "<<": "lshift rlshift", ">>": "rshift rrshift",
+                      "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "~": "invert", "abs()": "abs"}.items():
+    for _name in _names.split():
+        setattr(_Refusing, f"__{_name}__", lambda self, *_, sign=_sign: self.refuse(sign))
+
+
+class _Arith(_Refusing):
     """Index arithmetic for everything that converts to a linear form."""
+
+    INSTEAD = "an index is built from axes and integers with + - * (the schedule's split divides a loop)"
 
     def __add__(self, other):
         return Lin.of(self)._plus(Lin.of(other), 1)
@@ -28,6 +51,9 @@ class _Arith:
 
     def __rsub__(self, other):
         return Lin.of(other)._plus(Lin.of(self), -1)
+
+    def __neg__(self):
+        return self * -1
 
     def __mul__(self, factor):
         if isinstance(factor, bool) or not hasattr(factor, "__index__"):
@@ -115,7 +141,9 @@ class Lin(_Arith):
         return found
 
     def __eq__(self, other):
-        return isinstance(other, Lin) and self.const == other.const and self.terms == other.terms
+        if not isinstance(other, Lin):
+            return super().__eq__(other)
+        return self.const == other.const and self.terms == other.terms
 
     def __hash__(self):
         return hash((frozenset(self.terms.items()), self.const))
@@ -158,7 +186,7 @@ class Max:
 
 
 @dataclass(frozen=True, eq=False)
-class Val:
+class Val(_Refusing):
     """What a stage computes for one element.
 
     `op`: load (tensor, indices), pad (the same, zero outside the tensor), const (integer), cast (value),
@@ -168,6 +196,14 @@ class Val:
     op: str
     args: tuple
     dtype: str
+
+    INSTEAD = "values are computed with + - * >> <<, te.max, te.min, te.sum and .astype"
+
+    def __str__(self):
+        return f"{self.dtype} {self.op}"
+
+    def __bool__(self):
+        self.refuse("the truth")
 
     @classmethod
     def of(cls, value, dtype):
@@ -197,6 +233,12 @@ class Val:
 
     def __sub__(self, other):
         return self.binary("sub", other)
+
+    def __rsub__(self, other):
+        return self.binary("sub", other, swap=True)
+
+    def __neg__(self):
+        return self * -1
 
     def __mul__(self, other):
         return self.binary("mul", other)

@@ -21,6 +21,7 @@ def test_alu_merges_loops():
 @pytest.mark.parametrize(("value", "message"), [
     (lambda a: a + 40000, "immediate 40000 does not fit 16 bits"),
     (lambda a: a << (a >> 1), "the ALU has no shl"),
+    (lambda a: 5 - a, "the ALU has no sub .*: negate what is taken away in a stage of its own, and add"),
     (lambda a: (a >> 1) >> 1, "alu of stage B: it computes shr of shr, .*: give the shr a stage of its own"),
     (lambda a: te.min(te.max(a, 0), 9), "it computes min of max, .*: give the max a stage of its own"),
 ])

@@ -64,6 +64,33 @@ def test_refused(wrong, message):
         wrong()
 
 
+@pytest.mark.parametrize(("function", "message"), [
+    (lambda A, i: A[i // 2], "// of i: an index is built from axes and integers with"),
+    (lambda A, i: A[(i + 1) % 2], "% of i . 1: an index"),
+    (lambda A, i: A[i] if i < 2 else -A[i], "< of i"),
+    (lambda A, i: A[i] if i == 0 else -A[i], "== of i"),
+    (lambda A, i: A[i] if i + 1 != np.int64(3) else -A[i], "== of i . 1"),
+    (lambda A, i: A[i] / 2, "/ of int8 load: values are computed with"),
+    (lambda A, i: 2 // A[i], "// of int8 load"),
+    (lambda A, i: 1 << A[i], "<< of int8 load"),
+    (lambda A, i: A[i] & 1, "& of int8 load"),
+    (lambda A, i: max(A[i], 0), "of int8 load: values are computed with .*te.max"),
+    (lambda A, i: A[i] if A[i] == 3 else -A[i], "== of int8 load"),
+    (lambda A, i: A[i] if A[i] else -A[i], "the truth of int8 load"),
+])
+def test_operators_that_the_language_has_not(function, message):
+    A = te.placeholder((4,), name="A")
+    with pytest.raises(CompileError, match=message):
+        te.compute((4,), lambda i: function(A, i), "B")
+
+
+def test_negation():
+    i = Var("i", 4)
+    assert -i == i * -1 and -(i - 2) == 2 - i
+    value = te.compute((4,), lambda i: -te.placeholder((4,), name="A")[3 - i], "B").body
+    assert value.op == "mul" and value.args[1].args == (-1,) and str(value.args[0].args[1][0]) == "3 - i"
+
+
 def test_names_are_unique():
     A = te.placeholder((2,), name="A")
     B = te.compute((2,), lambda i: A[i], "same")

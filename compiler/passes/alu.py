@@ -76,7 +76,8 @@ def _match(store, what):
         value = Val({"shl": "shr", "sub": "add"}[value.op], (value.args[0], negated), value.dtype)
     if value.op not in OPCODES:
         raise CompileError(f"{what}: the ALU has no {value.op} of these operands; it has "
-                           f"{', '.join(op.name for op in AluOp)}")
+                           f"{', '.join(op.name for op in AluOp)}"
+                           + (": negate what is taken away in a stage of its own, and add" * (value.op == "sub")))
     for inner in value.args:
         if inner.op not in ("load", "const"):
             raise CompileError(f"{what}: it computes {value.op} of {inner.op}, but the ALU does one operation at a "
