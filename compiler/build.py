@@ -68,8 +68,9 @@ def build(schedule, args, target=None, name="main", config="default"):
     if target not in (None, "ext_dev"):
         raise CompileError(f"target {target!r}: only \"ext_dev\", this accelerator, can be built for")
     config = Config.load(config)
+    program = lower_program(schedule, args, config, name)
     outputs = [tensor.name for tensor in schedule.outputs]
-    code = emit.run(lower_program(schedule, args, config, name), config, outputs)
+    code = emit.run(program, config, outputs)
     try:
         program = Program.from_code(code, name)
     except CheckError as error:

@@ -4,22 +4,27 @@ from vta.compiler.expr import CompileError
 from vta.compiler.ir import Dma, Push, Store, Token, verify
 from vta.compiler.passes import alu, dma, fold, inplace, lift, nests, place, threads, tokens
 from vta.compiler.printer import show
+from vta.compiler.schedule import Schedule
 from vta.hw.config import Config
 
 
 def lower_loops(schedule, args, name="main"):
     """The Program of plain loops: passes 1 and 2."""
+    if not isinstance(schedule, Schedule):
+        raise CompileError(f"schedule {schedule!r} must be one that te.create_schedule made")
+    if not isinstance(args, (list, tuple)):
+        raise CompileError(f"arguments {args!r} must be a list of tensors")
     return nests.build(schedule, args, name)
 
 
 def lower_program(schedule, args, config, name="main"):
     """The Program just before `emit`: all passes of the compiler but the last."""
+    program = lower_loops(schedule, args, name)
     for stage in schedule.stages.values():
         if stage.intrinsic and stage.intrinsic[1].config.hash != config.hash:
             raise CompileError(f"tensorize of stage {stage.name} is for configuration "
                                f"{stage.intrinsic[1].config.name!r}, the program for {config.name!r}: give "
                                f"vta.get_env and vta.build the same one")
-    program = lower_loops(schedule, args, name)
     for buffer in program.buffers:
         if buffer.scope == "global":
             raise CompileError(f"stage {buffer.name} lives in DRAM but is no argument: give it a place on "

@@ -102,6 +102,8 @@ class Program:
     @contextmanager
     def place(self, device):
         """A Placement: the program in the memory of `device`, ready to run any number of times."""
+        if not isinstance(getattr(device, "config", None), Config):
+            raise ProgramError(f"{device!r} is no device: open one with vta.device(...)")
         if device.config.hash != self.config.hash:
             raise ProgramError(f"program {self.name!r} is for configuration hash {self.config.hash:#010x}, "
                                f"the device has {device.config.hash:#010x} ({device.config.name})")

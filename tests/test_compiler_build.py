@@ -31,14 +31,41 @@ def test_equal_schedules_give_equal_files():
     assert files[0] == files[1]
 
 
+def test_a_number_less_a_tensor_is_two_stages():
+    s, args, n = vector_add()
+    shape = args[0].shape
+    minus = te.compute(shape, lambda *i: -n.C_buf(*i), "minus")
+    five = te.compute(shape, lambda *i: 5 + minus(*i), "five")
+    D = te.compute(shape, lambda *i: five(*i).astype("int8"), "D")
+    s = te.create_schedule(D)
+    for stage, pragma in ((n.A_buf, env.dma_copy), (n.B_buf, env.dma_copy), (n.C_buf, env.alu), (minus, env.alu),
+                          (five, env.alu)):
+        s[stage].set_scope(env.acc_scope)
+        s[stage].pragma(stage.op.axis[0], pragma)
+    s[D].pragma(D.op.axis[0], env.dma_copy)
+    random = np.random.default_rng(0)
+    a, b = (random.integers(-1 << 31, 1 << 31, shape).astype(np.int32) for _ in "ab")
+    out = np.zeros(shape, np.int8)
+    with vta.device("sim") as device:
+        vta.build(s, [*args[:2], D])(device, a, b, out)
+    assert np.array_equal(out, (5 - (a + b)).astype(np.int8))
+
+
 def test_refused():
     s, args, _ = vector_add()
+    for wrong in (vta.build, vta.lower, te.lower):
+        with pytest.raises(CompileError, match=r"schedule None must be one that te.create_schedule made"):
+            wrong(None, [])
+        with pytest.raises(CompileError, match=r"arguments Tensor\(A, .* must be a list of tensors"):
+            wrong(s, args[0])
     with pytest.raises(CompileError, match=r"target 'llvm': only .ext_dev."):
         vta.build(s, args, "llvm")
     with pytest.raises(CompileError, match=r"pass 'vta.tokens' cannot be disabled"), \
             vta.build_config(disabled_pass={"vta.tokens"}):
         pass
     module = vta.build(s, args, name="add")
+    with pytest.raises(ValueError, match=r"None is no device: open one with vta.device"):
+        module(None, *(np.zeros(arg.shape, arg.dtype) for arg in args))
     with vta.device("sim") as device:
         with pytest.raises(CompileError, match=r"add takes 3 arrays \(A, B, C\), 1 given"):
             module(device, 0)
