@@ -51,6 +51,9 @@ def import_raw(folder):
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         config = Config.from_dict(manifest["config"], name="program")
+        if manifest["config_hash"] != config.hash:
+            raise ProgramError(f"{folder / MANIFEST}: configuration hash {manifest['config_hash']!r} does not belong "
+                               f"to its configuration ({config.hash:#010x})")
         rows = manifest["buffers"]
         buffers = tuple(parse_buffer(row) for row in rows)
         addresses = np.array([int(row["address"]) for row in rows], np.int64)

@@ -259,6 +259,7 @@ def test_raw_binaries_are_placed(program, tmp_path):
     (lambda folder, m: m["buffers"].reverse(), "the first buffer must be 'uop'"),
     (lambda folder, m: m["insns"].update(count=-1), "manifest"),
     (lambda folder, m: m.pop("config"), "KeyError: 'config'"),
+    (lambda folder, m: m["config"].update(LOG_BLOCK=5), "manifest.json: configuration hash .* does not belong to its"),
     (lambda folder, m: m["buffers"][1].update(kind="x"), "kind 'x' must be one of"),
 ])
 def test_damaged_raw_folders_are_refused(program, tmp_path, change, words):
