@@ -155,7 +155,8 @@ class _Run:
         most = self.given[queue] - self.pops_done[queue][max(clock[consumer], fetched)]
         if most > self.config.token_depth:
             self.fault("tokens", n, f"queue {Queue(queue).name} may come to hold {most} tokens, "
-                                    f"its depth is {self.config.token_depth}")
+                                    f"its depth is {self.config.token_depth}: larger pieces need fewer tokens, or "
+                                    f"raise token_depth")
 
     def _touch(self, unit, n, clock):
         """Compare the accesses of instruction `n` with all earlier ones, and enter them."""
@@ -254,5 +255,5 @@ class _Run:
         left = {queue.name.lower(): len(self.tokens[queue]) for queue in Queue}
         for name, count in left.items():
             if not stuck and count != expected.get(name, 0):
-                self.fault("tokens", None, f"{count} tokens left in {name.upper()}, "
+                self.fault("tokens", None, f"{count} token{'s' * (count != 1)} left in {name.upper()}, "
                                            f"{expected.get(name, 0)} expected")
