@@ -179,7 +179,9 @@ def test_command(capsys):
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["--config", "huge"], "no configuration 'huge'"), (["--count", "-3"], "whole number")])
+    (["--config", "huge"], "no configuration 'huge'"), (["--count", "-3"], "positive number"),
+    (["--count", "0"], "positive number"), (["--seed", "-3"], "whole number"),
+    (["--out", __file__], "test_fuzz.py: it is no folder")])
 def test_command_refuses(arguments, words, capsys):
     try:
         code = main(["fuzz", *arguments])

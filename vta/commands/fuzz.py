@@ -8,6 +8,7 @@ A program that fails is made small and written as assembly to the folder --out. 
 import secrets
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 NAME = "fuzz"
 HELP = "compare random programs on functional simulator and RTL"
@@ -16,14 +17,14 @@ EPILOG = "example: vta fuzz --count 1000 --config all"
 
 def add_arguments(parser):
     from vta.fuzz.configs import VARIANTS
-    parser.add_argument("--count", type=_number, default=100, metavar="N",
+    parser.add_argument("--count", type=_positive, default=100, metavar="N",
                         help="programs, shared out among the configurations (default: %(default)s)")
     parser.add_argument("--seed", type=_number, metavar="S", help="of the first program (default: a random one)")
     parser.add_argument("--config", nargs="+", default=["tiny"], metavar="NAME|FILE",
                         help=f"presets, files, {', '.join(VARIANTS)}, or all (default: tiny)")
     parser.add_argument("--out", default="build/fuzz", metavar="FOLDER",
                         help="where failing programs are written (default: %(default)s)")
-    parser.add_argument("--jobs", type=_number, default=1, metavar="J",
+    parser.add_argument("--jobs", type=_positive, default=1, metavar="J",
                         help="configurations run at the same time (default: %(default)s)")
     parser.add_argument("--coverage", action="store_true", help="print what the programs contained")
 
@@ -34,13 +35,22 @@ def _number(text):
     return int(text)
 
 
-_number.__name__ = "whole number"      # argparse shows it where the value is bad
+def _positive(text):
+    if not _number(text):
+        raise ValueError(text)
+    return int(text)
+
+
+_number.__name__ = "whole number"      # argparse shows these where the value is bad
+_positive.__name__ = "positive number"
 
 
 def run(args):
     from vta.fuzz.configs import fuzz_configs
     from vta.fuzz.coverage import Coverage
 
+    if Path(args.out).exists() and not Path(args.out).is_dir():
+        raise ValueError(f"--out {args.out}: it is no folder")
     configs = fuzz_configs(args.config)
     seed = secrets.randbelow(1 << 31) if args.seed is None else args.seed
     tasks, left = [], args.count
