@@ -118,6 +118,13 @@ def test_as_a_process(vector):
     assert "Traceback" in run("replay", "nowhere.npz", VTA_TRACEBACK="1").stderr
 
 
+def test_a_name_that_is_no_text(tmp_path, vector):
+    strange = os.fsencode(tmp_path) + b"/x\xff.npz"
+    os.link(vector, strange)
+    done = run("replay", os.fsdecode(strange))
+    assert (done.returncode, done.stderr) == (0, "") and r"x\udcff.npz" in done.stdout
+
+
 def test_closed_output():
     """`vta ... >&-`: Python has no sys.stdout then."""
     command = f"{sys.executable} -I -m vta bitstream --list >&-"

@@ -7,6 +7,7 @@ traceback through.
 
 import argparse
 import importlib
+import io
 import os
 import pkgutil
 import sys
@@ -42,6 +43,8 @@ def _parser(names):
 def main(argv=None):
     """Run one command; returns the exit code."""
     argv = sys.argv[1:] if argv is None else list(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):         # a name that is no text is shown, as on standard error
+        sys.stdout.reconfigure(errors="backslashreplace")
     names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
     chosen = [name for name in names if argv[:1] == [name]]
     try:
