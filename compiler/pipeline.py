@@ -58,7 +58,7 @@ class Pipeline:
 
     def load(self, memory, base, buffer, offset, x_size, y_size=1, stride=None, pads=(0, 0, 0, 0)):
         """LOAD: rows of tiles from DRAM to `base`; sizes and pads as in `Stream.load_buffer_2d`."""
-        stride = x_size if stride is None else stride
+        stride = x_size if stride is None or y_size == 1 else stride      # of one row it has no effect, but must fit
         if memory not in LOAD_UNIT or memory is MemType.UOP:
             raise PipelineError(f"LOAD of {memory!r}: INP, WGT, ACC and ACC_8BIT can be loaded; kernels load their own "
                                 f"micro-ops")
@@ -69,7 +69,7 @@ class Pipeline:
 
     def store(self, base, buffer, offset, x_size, y_size=1, stride=None):
         """STORE: rows of output tiles from `base` to DRAM."""
-        stride = x_size if stride is None else stride
+        stride = x_size if stride is None or y_size == 1 else stride
         self._add(Unit.STORE, lambda stream: stream.store_buffer_2d(
             base, MemType.OUT, buffer, offset, x_size, y_size, stride),
             reads=(("ACC", base, base + x_size * y_size),))

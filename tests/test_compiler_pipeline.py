@@ -100,6 +100,15 @@ def test_calls_are_checked_where_they_are_made(call, message):
         call(p, data, out)
 
 
+def test_one_row_has_no_stride():
+    p = Pipeline(CONFIG)
+    data, out = p.buffer("data", (4, 1, 16), "int8", "input"), p.buffer("out", (4, 1, 16), "int8", "output")
+    p.load(MemType.ACC_8BIT, 0, data, 0, 4, 1, 70000)
+    p.alu(AluOp.ADD, [(4, 1)], [(0,)], 5)
+    p.store(0, out, 0, 4, 1, 70000)
+    assert Program.from_code(p.code(), "row").check().ok
+
+
 def test_stores_beyond_the_output_are_refused():
     p = Pipeline(CONFIG)
     out = p.buffer("out", (8, 1, 16), "int8", "output")
