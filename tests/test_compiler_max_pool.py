@@ -62,6 +62,12 @@ def test_cost_of_a_window_in_place():
     assert clashes(code.insns, code.config, lambda first, count: code.uops[first:first + count]).sum() < steps / 20
 
 
+def test_one_long_row_is_cut_into_few_tiles():
+    """Every halving of the width is tried: tiles of one output would take four times as long."""
+    layer = ops.max_pool2d((1, 16, 1, 5000), (1, 2))
+    assert layer.about["predicted"] < 2.7 * 5000
+
+
 def test_wide_bus_loads_accumulators_directly():
     wide = replace(PRESETS["default"], axi_data_width=256)
     tilings = [ops.max_pool2d((1, 16, 56, 56), 2, config=config).about["tilings"][0][-1]

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from vta.compiler.ops.operator import Operator, Post, cycles, need, sizes
+from vta.compiler.ops.operator import Operator, Post, cycles, in_dram, need, sizes
 from vta.compiler.ops.window import Slots, cut
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
@@ -51,6 +51,7 @@ def _elementwise(name, shape, operands, post, config, dtype, operations=None):
     tiles = (-(-shape[0] // config.batch), -(-shape[1] // config.block), *shape[2:])
     packed, total = (*tiles, config.batch, config.block), math.prod(tiles)
     names = ("a", "b")[:operands]
+    in_dram(name, config, dict.fromkeys(names, ("ACC" if dtype == "int32" else "INP", tiles)))
 
     def emit(body, piece):
         p = Pipeline(config)

@@ -1,11 +1,9 @@
 """From windows to an Operator: buffers, bias, tilings, program. What all operators that multiply have in common."""
 
-import math
-
 import numpy as np
 
 from vta.compiler.ops.emitter import Emitter
-from vta.compiler.ops.operator import Operator, cycles, need
+from vta.compiler.ops.operator import Operator, cycles, in_dram
 from vta.compiler.ops.search import choose, floor
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
@@ -21,9 +19,8 @@ def window_operator(name, config, windows, post, tiles, inputs, output, referenc
     array of shape (outputs,) after the others. constants: packed arrays by buffer name. tiling: for a single
     window.
     """
-    for kind, buffer in (("INP", "data"), ("WGT", "weight"), ("OUT", "out")):
-        size, limit = math.prod(tiles[buffer]) * config.tile_bytes[kind], 1 << config.axi_addr_width
-        need(size <= limit, f"{name}: {buffer} of {size} bytes, DRAM has at most {limit}")
+    in_dram(name, config, {buffer: (kind, tiles[buffer])
+                           for buffer, kind in (("data", "INP"), ("weight", "WGT"), ("out", "OUT"))})
     inputs, constants = dict(inputs), dict(constants or {})
     blocks, lanes = tiles["out"][1], (config.batch, config.block)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from vta.compiler.ops.emitter import MAX_PAD
 from vta.compiler.ops.max_pool_plan import Axis, plans
-from vta.compiler.ops.operator import Operator, cycles, pair, picture, sizes
+from vta.compiler.ops.operator import Operator, cycles, in_dram, pair, picture, sizes
 from vta.compiler.ops.window import MAX_LOOP, Slots, cut, split_loops, unroll
 from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
@@ -35,6 +35,7 @@ def max_pool2d(shape, kernel, *, stride=None, pad=0, config="default"):
     stride = kernel if stride is None else pair(stride, "stride")
     out_size = picture((h, w), kernel, stride, pad, limit=max(pad))      # padding is left out, not loaded
     batch, blocks = -(-n // config.batch), -(-c // config.block)
+    in_dram("max_pool2d", config, {"data": ("INP", (batch, blocks, h, w)), "out": ("OUT", (batch, blocks, *out_size))})
     lanes = (config.batch, config.block)
     axes = tuple(Axis(*each) for each in zip((h, w), out_size, kernel, stride, pad, strict=True))
 

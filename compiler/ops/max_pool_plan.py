@@ -113,19 +113,21 @@ def plans(axes, blocks, config):
     """Candidates, two of which fit: as much as possible of the memories and of ever smaller parts of them, where loads
     overlap better."""
     found, smallest = {}, math.inf
-    for multiplied, part in itertools.product((True, False), (2, 4, 8)):
-        fit = []
-        for rows, parts in itertools.product(range(1, axes[0].outputs + 1), (1, 2, 4, 8, axes[1].outputs)):
-            cols = -(-axes[1].outputs // parts)
-            one = Plan(axes, rows, cols, 1, multiplied)
-            smallest = min(smallest, one.sums)
-            many = min(blocks, config.depth["ACC"] // (part * one.sums))
-            if multiplied:
-                many = min(many, config.depth["INP"] // (part * one.inputs))
-            if many:
+    rows, cols = (axis.outputs for axis in axes)
+    sizes = [*itertools.product(range(1, min(rows, config.depth["ACC"]) + 1),
+                                sorted({-(-cols // (1 << n)) for n in range(cols.bit_length() + 1)}))]
+    for multiplied in (True, False):
+        ones = [Plan(axes, rows, cols, 1, multiplied) for rows, cols in sizes]
+        smallest = min(smallest, *(one.sums for one in ones))
+        for part in (2, 4, 8):
+            fit = []
+            for one, (rows, cols) in zip(ones, sizes, strict=True):
+                many = min(blocks, config.depth["ACC"] // (part * one.sums))
+                if multiplied:
+                    many = min(many, config.depth["INP"] // (part * one.inputs))
                 fit.append((many * rows * cols, rows, cols, many))
-        if fit:
-            found[max(fit)[1:], multiplied] = Plan(axes, *max(fit)[1:], multiplied)
+            if max(fit)[0]:
+                found[max(fit)[1:], multiplied] = Plan(axes, *max(fit)[1:], multiplied)
     need(found, f"kernel {tuple(axis.kernel for axis in axes)}: one window needs {smallest} of {config.depth['ACC']} "
                 f"accumulators, twice")
     return list(found.values())

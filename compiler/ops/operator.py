@@ -1,5 +1,6 @@
 """What every operator is: a checked program, how numpy arrays get in and out of it, and a numpy reference."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -71,6 +72,14 @@ def need(ok, message):
     """Raise OperatorError with the message unless `ok`."""
     if not ok:
         raise OperatorError(message)
+
+
+def in_dram(name, config, tiles):
+    """Refuse tensors that DRAM cannot hold; `tiles`: buffer -> (memory type, shape in tiles)."""
+    limit = 1 << config.axi_addr_width
+    for buffer, (kind, shape) in tiles.items():
+        size = math.prod(shape) * config.tile_bytes[kind]
+        need(size <= limit, f"{name}: {buffer} of {size} bytes, DRAM has at most {limit}")
 
 
 def whole(value, name, low=1, high=None):
