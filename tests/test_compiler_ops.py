@@ -5,6 +5,7 @@ import pytest
 
 from vta.compiler import ops
 from vta.compiler.ops.operator import OperatorError, Post
+from vta.compiler.ops.pool import _factor
 from vta.compiler.ops.search import candidates, ranked
 from vta.compiler.ops.window import Plan, Slots, Tiling, Window, cut, slot_count, split_loops, unroll
 from vta.hw.config import PRESETS
@@ -49,6 +50,7 @@ def agree(device, layer, seed=0):
     lambda: ops.dense((5, 70), 30, shift=17, rounding=True),
     lambda: ops.conv2d((1, 16, 1, 9000), 16, (1, 9), stride=(1, 1), shift=8),           # wider than the memories
     lambda: ops.dense((9001, 40), 20, shift=6),
+    lambda: ops.dense((70000, 16), 16, shift=6),                                        # wider than a stride
     lambda: ops.avg_pool2d((1, 40, 14, 14), 2),
     lambda: ops.avg_pool2d((1, 40, 14, 14), 3, stride=2, pad=1),
     lambda: ops.global_avg_pool((2, 40, 7, 7)),
@@ -97,6 +99,8 @@ def test_agrees_with_numpy(device, build):
     (lambda: Tiling(0, 1, 1, 1), "rows = 0 must be an integer of at least 1"),
     (lambda: Tiling(1, 1, 1, 1, weights_stay=2), "weights_stay = 2 must be True or False"),
     (lambda: ops.avg_pool2d((1, 16, 64, 64), 60), "needs 1 weight tiles .of 1024. and 3600 input"),
+    (lambda: ops.max_pool2d((1, 16, 99999, 99999), 2), "data of 159996800016 bytes, DRAM has at most 4294967296"),
+    (lambda: ops.add((1, 16, 99999, 99999)), "a of 159996800016 bytes, DRAM has at most 4294967296"),
     (lambda: ops.conv2d((1, 16, 99999, 99999), 16, 3), "data of 159996800016 bytes, DRAM has at most 4294967296"),
 ])
 def test_refused(build, message):
@@ -147,6 +151,28 @@ def test_resnet18_on_the_rtl():
             assert abs(layer.about["predicted"] / result.cycles - 1) < 0.03
             total += result.cycles
     assert total < 2_900_000
+
+
+@pytest.mark.parametrize(("kernel", "most"), [((7, 7), 0.15), ((5, 9), 0.15), ((40, 40), 0.016), ((9, 9), 0.004),
+                                              ((1, 51), 0.004), ((16, 32), 0), ((45, 45), 0.016)])
+def test_averages_are_near_the_true_ones(device, kernel, most):
+    layer = ops.avg_pool2d((1, 64, *kernel), kernel)
+    data = np.random.default_rng(0).integers(-128, 128, (1, 64, *kernel)).astype(np.int8)
+    data += np.linspace(-100, 100, 64).astype(np.int8)[None, :, None, None]
+    data[0, 0], data[0, 1] = -128, 127
+    out = layer(device, data)
+    np.testing.assert_array_equal(out, layer.reference(data))
+    assert np.abs(out - data.mean((2, 3), keepdims=True)).max() <= 0.5 + most
+
+
+def test_factors_of_averages():
+    """What the docstring of avg_pool2d says of its error; the product of every sum fits 32 bits."""
+    for count in (count for count in range(3, 1 << 16) if count & (count - 1)):
+        scale, shift = _factor(count)
+        most = 0.15 if count <= 49 else max(0.004, count / 2**17)
+        assert scale < 1 << 15 and 128 * abs(scale * count / 2**shift - 1) <= most
+        assert 128 * count * scale + (1 << shift - 1) < 1 << 31
+        assert count > 49 or (scale, shift) == (round(2**14 / count), 14)
 
 
 # the parts

@@ -152,14 +152,18 @@ class Post:
     @property
     def adds(self):
         """Whether a tile of 32-bit numbers, one for each channel, is added: the bias, with `half` in it, or
-        `half` alone where no immediate holds it."""
-        return self.bias or self.half > IMM_MAX
+        `half` alone where no immediate holds it. (A scale comes before `half`, and cannot come after the bias.)"""
+        return self.bias or (self.half > IMM_MAX and self.scale == 1)
 
     def operations(self):
-        """[(opcode, immediate)] after that addition."""
-        found = [(AluOp.MUL, self.scale)] if self.scale > 1 else []
-        found += [(AluOp.ADD, self.half)] if self.half and not self.adds else []
-        found += [(AluOp.SHR, self.shift)] if self.shift else []
+        """[(opcode, immediate)] after that addition. A half that is no immediate is added between two shifts: what the
+        first one drops could carry nothing."""
+        found, half, shift = [(AluOp.MUL, self.scale)] if self.scale > 1 else [], self.half, self.shift
+        if half > IMM_MAX and not self.adds:
+            found.append((AluOp.SHR, shift - IMM_BITS + 1))
+            half, shift = 1 << IMM_BITS - 2, IMM_BITS - 1
+        found += [(AluOp.ADD, half)] if half and not self.adds else []
+        found += [(AluOp.SHR, shift)] if shift else []
         if self.clip is not None:
             found += [(AluOp.MAX, self.clip[0]), (AluOp.MIN, self.clip[1])]
         return found
