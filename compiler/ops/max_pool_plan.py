@@ -110,12 +110,12 @@ class Plan:
 
 
 def plans(axes, blocks, config):
-    """Candidates, two of which fit: as much as possible of the memories and of ever smaller parts of them, where loads
+    """Candidates: tiles as large as fit twice into the memories, and into ever smaller parts of them, where loads
     overlap better."""
     found, smallest = {}, math.inf
-    rows, cols = (axis.outputs for axis in axes)
-    sizes = [*itertools.product(range(1, min(rows, config.depth["ACC"]) + 1),
-                                sorted({-(-cols // (1 << n)) for n in range(cols.bit_length() + 1)}))]
+    height, width = (axis.outputs for axis in axes)
+    widths = sorted({-(-width // (1 << n)) for n in range(width.bit_length() + 1)})
+    sizes = [*itertools.product(range(1, min(height, config.depth["ACC"]) + 1), widths)]
     for multiplied in (True, False):
         ones = [Plan(axes, rows, cols, 1, multiplied) for rows, cols in sizes]
         smallest = min(smallest, *(one.sums for one in ones))
