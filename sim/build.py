@@ -126,8 +126,9 @@ def _digest(*parts):
 
 def _versions(tool):
     """What else decides the bytes of the executable: tools, libraries it names, and this processor."""
-    compiler = subprocess.run(["g++", "-march=native", "-Q", "--help=target"], capture_output=True, text=True)
-    return (tool.version, tool.folder, compiler.stdout, platform.machine(), metadata.version("cocotb"),
+    compiler = [subprocess.run(["g++", *options], capture_output=True, text=True).stdout
+                for options in (["--version"], ["-march=native", "-Q", "--help=target"])]
+    return (tool.version, tool.folder, *compiler, platform.machine(), metadata.version("cocotb"),
             cocotb_tools.config.libs_dir)
 
 

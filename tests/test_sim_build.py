@@ -72,3 +72,19 @@ def test_a_full_cache_is_named_and_nothing_left(made, tmp_path, monkeypatch):
     with pytest.raises(ToolchainError, match=rf"cannot write {tmp_path}/verilog-\w+\.v: No space left on device"):
         build(PRESETS["default"])
     assert not list(tmp_path.iterdir())
+
+
+def test_another_compiler_makes_another_build(made, monkeypatch):
+    config = PRESETS["default"]
+    build(config, "module vta; endmodule")
+    real = module.subprocess.run
+
+    def newer(command, **options):
+        result = real(command, **options)
+        if command == ["g++", "--version"]:
+            result.stdout = "g++ 99.1"
+        return result
+
+    monkeypatch.setattr(module.subprocess, "run", newer)
+    build(config, "module vta; endmodule")
+    assert len(made) == 2
