@@ -12,6 +12,7 @@ raises a DeviceError whose `result` still holds what the run left.
 import abc
 import importlib
 import inspect
+import operator
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -24,6 +25,7 @@ from vta.hw.registers import ErrorCause
 
 QUEUES = tuple(queue.name.lower() for queue in Queue)
 STREAM_ALIGN = 4096
+MAX_WATCHDOG = (1 << 32) - 1
 
 
 @dataclass
@@ -79,6 +81,11 @@ CAUSES = {
 }
 
 
+def error_cause(number):
+    """The ErrorCause of this number, or the number itself where a newer accelerator has more of them."""
+    return ErrorCause(number) if number in list(ErrorCause) else number
+
+
 def run_error(cause, unit=None, insn=None, detail="", result=None):
     """The DeviceError for an ErrorCause, in words: "compute, instruction 7: on-chip index ...: detail"."""
     kind, words = CAUSES.get(cause, (DeviceError, f"error {int(cause)}"))
@@ -125,9 +132,14 @@ class Device(abc.ABC):
     def run(self, insn_address, insn_count, *, watchdog=None, progress=None):
         """Execute the `insn_count` instructions at DRAM byte address `insn_address`, up to FINISH.
 
-        watchdog: cycles without progress after which the run is given up (None: the device's default).
+        watchdog: cycles without progress after which the run is given up (None: the device's default; 0: never).
         progress: called now and then with the cycles so far, on devices that have cycles.
         """
+        insn_address, insn_count = operator.index(insn_address), operator.index(insn_count)     # numpy's too
+        if watchdog is not None:
+            watchdog = operator.index(watchdog)
+            if not 0 <= watchdog <= MAX_WATCHDOG:
+                raise ValueError(f"watchdog = {watchdog}: must be from 0 to {MAX_WATCHDOG} cycles")
         if insn_count < 1:
             raise ValueError(f"a stream of {insn_count} instructions: at least FINISH is needed")
         if insn_address % INSN_BYTES:

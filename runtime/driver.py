@@ -10,7 +10,7 @@ import time
 from vta.hw.counters import COUNTERS, STATES
 from vta.hw.isa import Queue, Unit
 from vta.hw.registers import IDENTIFICATION, POINTERS, VERSION, ErrorCause, identity, register_map
-from vta.runtime.device import DeviceError, RunResult, check_tokens, run_error
+from vta.runtime.device import DeviceError, RunResult, check_tokens, error_cause, run_error
 
 DEFAULT_WATCHDOG = 100_000      # cycles without progress; far above any memory's latency
 DRAIN_POLLS = 10_000            # reads of STATUS before the last transfers are given up
@@ -26,6 +26,7 @@ class Driver:
     def __init__(self, mmio, config, wait_interrupt, dram_base=0):
         self.mmio, self._config, self.wait_interrupt = mmio, config, wait_interrupt
         self._dram_base = dram_base
+        self._resetting = False                  # a reset whose end was not seen: the hardware ignores a launch
         self.registers = {register.name: register for register in register_map(config)}
         self._identify()
 
@@ -76,9 +77,14 @@ class Driver:
 
     def reset(self):
         """Tokens, queues and errors as after power-up; memories and pointers stay."""
+        self._resetting = True
         self.set_fields("reset", reset=1)
+        self._finish_reset()
+
+    def _finish_reset(self):
         if not self._drain():
             raise DeviceError(UNDRAINED)
+        self._resetting = False
 
     def run(self, insn_address, insn_count, watchdog=None):
         """One run from launch to interrupt: its RunResult, or a DeviceError that carries it.
@@ -95,7 +101,7 @@ class Driver:
         self.set_fields("irq_status", done=1, error=1)
         if cause["cause"] != ErrorCause.NONE:
             detail = "and further errors" if cause["more"] else ""
-            raise run_error(ErrorCause(cause["cause"]), Unit(cause["unit"]), where, detail, result)
+            raise run_error(error_cause(cause["cause"]), Unit(cause["unit"]), where, detail, result)
         if not drained:
             raise DeviceError(UNDRAINED, result=result)
         self._check_states(result)
@@ -105,6 +111,8 @@ class Driver:
         """Start a run and return at once: the interrupt comes at its end."""
         if self.fields("status")["busy"]:
             raise DeviceError("a run is under way already")
+        if self._resetting:
+            self._finish_reset()
         self.set_fields("irq_status", done=1, error=1)
         self.set_fields("irq_enable", done=1)
         self.write("insn_count", insn_count)
@@ -122,7 +130,6 @@ class Driver:
         False if that never comes, as after a run that the watchdog ended amid an instruction.
         """
         return any(self.fields("status")["drained"] for _ in range(DRAIN_POLLS))
-
 
     def _collect(self, seconds):
         wrapped = self.fields("status")["cycles_wrapped"]

@@ -28,24 +28,31 @@ class Jobs:
     def __init__(self, device):
         self.device = device
         self._worker, self._placed = ThreadPoolExecutor(1, "vta-jobs"), contextlib.ExitStack()
+        self._ended = False
         self.lock = getattr(device.memory, "lock", contextlib.nullcontext())
 
     def load(self, program, slots=SLOTS):
         """Place `program` in DRAM, `slots` times, until the Jobs end: a LoadedProgram."""
         if slots < 1:
             raise ValueError(f"{slots} slots: at least 1")
+        self.check_open()
         with contextlib.ExitStack() as stack, self.lock:
             placements = [stack.enter_context(program.place(self.device)) for _ in range(slots)]
             self._placed.enter_context(stack.pop_all())
         return LoadedProgram(self, placements)
 
-    def _submit(self, work):
+    def check_open(self):
+        if self._ended:
+            raise RuntimeError("these Jobs have ended")
+
+    def submit(self, work):
         return self._worker.submit(work)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self._ended = True
         self._worker.shutdown()                  # waits for the runs, which still use the placements
         self._placed.close()
 
@@ -62,15 +69,19 @@ class LoadedProgram:
         """Write the inputs and queue a run; a future of (outputs by name, RunResult).
 
         Waits for a free slot. Wrong inputs raise here, what goes wrong in the run is the future's exception.
+        A future that is cancelled before its run gives its slot back.
         """
+        self._jobs.check_open()
         placement = self._free.get()
         try:
             with self._jobs.lock:
                 placement.write(**arrays)
-            return self._jobs._submit(lambda: self._run(placement, watchdog, progress))
+            future = self._jobs.submit(lambda: self._run(placement, watchdog, progress))
         except BaseException:
             self._free.put(placement)
             raise
+        future.add_done_callback(lambda _: self._free.put(placement))
+        return future
 
     def _run(self, placement, watchdog, progress):
         try:
@@ -79,5 +90,3 @@ class LoadedProgram:
         except DeviceError:
             self._jobs.device.reset()
             raise
-        finally:
-            self._free.put(placement)

@@ -31,16 +31,17 @@ class Buffer:
 
     def __init__(self, memory, address, nbytes):
         self.memory, self.address, self.nbytes = memory, address, nbytes
+        self._free = False
 
     @property
     def array(self):
         return self.memory.view(self.address, self.nbytes)
 
     def view(self, dtype, shape=-1):
-        """The first bytes of the buffer as an array of this type and shape (default: all, flat)."""
+        """The first bytes of the buffer as an array of this type and shape; -1 stands for as many as there are."""
         dtype = np.dtype(dtype)
-        if shape == -1:
-            return self.array[:self.nbytes // dtype.itemsize * dtype.itemsize].view(dtype)
+        if -1 in np.atleast_1d(shape):
+            return self.array[:self.nbytes // dtype.itemsize * dtype.itemsize].view(dtype).reshape(shape)
         nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         if nbytes > self.nbytes:
             raise AddressError(f"shape {shape} of {dtype} takes {nbytes} bytes, the buffer has {self.nbytes}")
@@ -48,7 +49,9 @@ class Buffer:
 
     def free(self):
         """Give the range back; a second call does nothing."""
-        self.memory.release(self)
+        if not self._free:                       # another buffer may lie there since
+            self._free = True
+            self.memory.release(self)
 
     def __enter__(self):
         return self
@@ -125,6 +128,7 @@ class Memory:
 
     def alloc(self, nbytes, align=64):
         """A new Buffer of `nbytes` at an address that is a multiple of `align`; contents undefined."""
+        self._check_open()
         return Buffer(self, self._allocator.alloc(int(nbytes), align), int(nbytes))
 
     def release(self, buffer):
@@ -135,10 +139,15 @@ class Memory:
 
     def view(self, address, nbytes):
         """The bytes [address, address + nbytes) as a uint8 array, without a copy."""
+        self._check_open()
         if not self.contains(address, nbytes):
             raise AddressError(f"DRAM range 0x{address:x} + {nbytes} bytes lies outside of DRAM "
                                f"(0x{self.base:x} to 0x{self.base + self.size:x})")
         return self.bytes[address - self.base:address - self.base + nbytes]
+
+    def _check_open(self):
+        if not self.size:
+            raise AddressError("the device of this DRAM was closed")
 
     def read(self, address, nbytes):
         """A copy of `nbytes` bytes, as a uint8 array."""

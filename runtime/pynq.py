@@ -127,7 +127,7 @@ class PynqDevice(Device):
         super().__init__(config, BoardMemory(buffer))
         self.bus_base = buffer.physical_address
         self._loop = None
-        if (self.bus_base + memory_size) >> config.axi_addr_width:
+        if (self.bus_base + memory_size - 1) >> config.axi_addr_width:
             self.close()
             raise DeviceError(f"PYNQ's memory lies at 0x{buffer.physical_address:x}, the accelerator's addresses "
                               f"have {config.axi_addr_width} bits")

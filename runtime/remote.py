@@ -11,9 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from vta.hw.config import Config
 from vta.hw.isa import Unit
-from vta.hw.registers import ErrorCause
 from vta.runtime import device as errors
-from vta.runtime.device import Device, DeviceError, RunResult, check_tokens
+from vta.runtime.device import Device, DeviceError, RunResult, check_tokens, error_cause
 from vta.runtime.memory import Memory
 from vta.runtime.wire import NONCE_BYTES, PROTOCOL, RemoteError, Wire, WireError, changes, proof
 
@@ -139,7 +138,7 @@ class RemoteDevice(Device):
         if error is None:
             return result
         unit = None if error["unit"] is None else Unit(error["unit"])
-        raise KINDS[error["kind"]](error["message"], ErrorCause(error["cause"]), unit, error["insn"], result)
+        raise KINDS[error["kind"]](error["message"], error_cause(error["cause"]), unit, error["insn"], result)
 
     def _hang_up(self):
         if self._wire is not None:

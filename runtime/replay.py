@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vta.hw.isa import INSN_BYTES
 from vta.runtime.device import DeviceError
 from vta.runtime.memory import Memory
+from vta.sim.vector import VectorError
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,14 @@ class Replay:
 def replay(vector, device, *, progress=None):
     """Load a Vector into an otherwise empty DRAM, set its tokens, run it, compare.
 
-    AddressError for a vector that does not fit the device's DRAM. An error of the run is a difference.
+    AddressError for a vector that does not fit the device's DRAM, VectorError where its `insns` are not the stream
+    in its DRAM. An error of the run is a difference.
     """
     memory = device.memory
     expected = Memory(memory.size, memory.base)
     try:
         vector.before.write(expected)
+        _check_stream(vector, expected)
         device.reset()
         device.set_tokens(**vector.tokens_before)
         memory.clear()
@@ -48,6 +52,14 @@ def replay(vector, device, *, progress=None):
         differences += _numbers("tokens", vector.tokens_left, result.tokens_left)
         differences += _numbers("statistics", vector.stats, result.stats)
     return Replay(tuple(differences), result)
+
+
+def _check_stream(vector, memory):
+    stream = memory.read(vector.insn_address, vector.insns.nbytes).view(np.uint64).reshape(-1, 2)
+    differ = np.flatnonzero((stream != vector.insns).any(axis=1))
+    if differ.size:
+        raise VectorError(f"{vector.path}: instruction {differ[0]} of insns is not the one in DRAM at "
+                          f"0x{vector.insn_address + INSN_BYTES * int(differ[0]):x}")
 
 
 def _dram(memory, expected):

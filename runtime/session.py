@@ -4,12 +4,10 @@ import contextlib
 from dataclasses import asdict
 
 from vta.hw.isa import Unit
-from vta.runtime.device import DeviceError
+from vta.runtime.device import MAX_WATCHDOG, DeviceError
 from vta.runtime.memory import Memory
 from vta.runtime.remote import KINDS
 from vta.runtime.wire import CHUNK, WireError, changes
-
-MAX_WATCHDOG = (1 << 32) - 1
 
 
 class Session:

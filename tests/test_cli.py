@@ -53,6 +53,12 @@ def test_replay_fails_at_a_difference(tmp_path, vector, capsys):
     assert [json.loads(line)["equal"] for line in captured.out.splitlines()] == [False, True]
 
 
+def test_replay_of_a_stream_that_gets_stuck(tmp_path, capsys):
+    path = str(write_vector(tmp_path / "stuck.npz", [[0, 0]]))       # no FINISH
+    assert main(["replay", path]) == 1
+    assert "no bound: the stream gets stuck" in capsys.readouterr().out
+
+
 def write(path, data):
     path.write_bytes(data)
     return str(path)
@@ -67,7 +73,7 @@ def write(path, data):
     ("replay TMP/none.npz", "none.npz: No such file or directory"),
     ("replay TMP", "Is a directory"),
     ("replay TMP/truncated.npz", "truncated.npz: not a vector file, or a truncated one"),
-    ("replay TMP/outside.npz", "DRAM range 0x10000000000 + 1 bytes lies outside of DRAM"),
+    ("replay TMP/outside.npz", "outside.npz: DRAM range 0x10000000000 + 1 bytes lies outside of DRAM"),
     ("replay GOOD --device gpu", "no device 'gpu'"),
     ("sim --seed -1", "--seed -1: must be 0 or more"),
     ("sim --trace TMP", "Is a directory"),

@@ -164,3 +164,21 @@ def test_newer_minor_version_is_welcome():
     fake = FakeRegisters(PRESETS["default"])
     fake.words["version"] += 1
     assert Driver(fake, PRESETS["default"], fake.wait_interrupt).read("id") == IDENTIFICATION
+
+
+def test_no_launch_before_the_end_of_a_reset(driver, fake):
+    fake.words["status"] = 0
+    with pytest.raises(DeviceError, match="does not answer"):
+        driver.reset()
+    with pytest.raises(DeviceError, match="does not answer"):     # the hardware would ignore it: a wait for ever
+        driver.run(0x1000, 1)
+    assert fake.runs == 0
+    fake.words["status"] = 0b1000
+    assert driver.run(0x1000, 1).cycles == CYCLES
+
+
+def test_a_cause_that_this_version_does_not_know(driver, fake):
+    fake.error = (9, Unit.LOAD)
+    with pytest.raises(DeviceError, match="load, instruction 7: error 9") as caught:
+        driver.run(0x1000, 1)
+    assert caught.value.result.cycles == CYCLES

@@ -167,3 +167,37 @@ def test_statistics_of_the_process():
     assert vta.stats()["out_store_nbytes"] == 2 * TILES * CONFIG.tile_bytes["OUT"]
     vta.clear_stats()
     assert vta.stats()["out_store_nbytes"] == 0
+
+
+def test_a_cancelled_job_gives_its_slot_back(device, monkeypatch):
+    running, go_on = threading.Event(), threading.Event()
+    plain = FunctionalDevice._run
+
+    def slow(self, *arguments):
+        running.set()
+        assert go_on.wait(DEADLINE)
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(FunctionalDevice, "_run", slow)
+    with Jobs(device) as jobs:
+        program = jobs.load(shift(1))
+        first = program.submit(data=data(1))
+        assert running.wait(DEADLINE)
+        for n in range(5):                           # more than there are slots
+            assert program.submit(data=data(n)).cancel()
+        last = program.submit(data=data(7))
+        go_on.set()
+        for n, future in ((1, first), (7, last)):
+            assert (future.result(DEADLINE)[0]["res"] == (data(n) >> 1).astype(np.int8)).all()
+
+
+def test_nothing_is_written_after_the_end(device):
+    with Jobs(device) as jobs:
+        program = jobs.load(shift(1))
+    others = device.memory.alloc(1 << 18)            # where the program lay
+    others.array[:] = 7
+    with pytest.raises(RuntimeError, match="have ended"):
+        program.submit(data=data(1))
+    assert (others.array == 7).all()
+    with pytest.raises(RuntimeError, match="have ended"):
+        jobs.load(shift(1))

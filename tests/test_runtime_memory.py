@@ -111,3 +111,30 @@ def test_another_mapping_sees_the_same_bytes(memory):
 def test_sizes(size):
     with pytest.raises(AddressError, match="must be a multiple of 4096, at least 8192"):
         Memory(size)
+
+
+def test_a_second_free_leaves_the_next_owner_alone(memory):
+    first = memory.alloc(64)
+    first.free()
+    second = memory.alloc(64)
+    first.free()
+    assert second.address == first.address
+    assert memory.alloc(64).address != second.address
+
+
+def test_minus_one_in_a_shape_is_what_is_left(memory):
+    buffer = memory.alloc(96)
+    assert buffer.view(np.int32, (-1, 8)).shape == (3, 8)
+    assert buffer.view(np.int8, (2, -1)).shape == (2, 48)
+    with pytest.raises(ValueError, match="reshape"):
+        buffer.view(np.int32, (-1, 7))
+
+
+def test_closed_memory_says_so():
+    memory = Memory(1 << 20)
+    buffer = memory.alloc(64)
+    memory.close()
+    for use in (lambda: memory.alloc(1), lambda: buffer.array, lambda: memory.write(4096, b"1")):
+        with pytest.raises(AddressError, match="was closed"):
+            use()
+    buffer.free()

@@ -160,6 +160,11 @@ def test_parameters_of_the_bitstream_count(board, tmp_path):
         board()                                  # the manifest says 128 bits, the accelerator 64
 
 
+def test_memory_up_to_the_last_address(board, monkeypatch):
+    monkeypatch.setattr(fake_pynq, "FAR", (1 << 32) - SIZE - BASE)
+    assert board().bus_base + SIZE == 1 << 32
+
+
 def test_memory_that_the_accelerator_cannot_reach(board, monkeypatch):
     monkeypatch.setattr(fake_pynq, "FAR", 1 << 32)
     with pytest.raises(DeviceError, match="lies at 0x116800000, the accelerator's addresses have 32 bits"):

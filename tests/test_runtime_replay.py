@@ -8,7 +8,7 @@ from vta.hw.isa import MemType, Opcode, encode, layouts, to_words
 from vta.runtime.device import open_device
 from vta.runtime.memory import AddressError
 from vta.runtime.replay import replay
-from vta.sim.vector import load_vector
+from vta.sim.vector import VectorError, load_vector
 
 SIZE = 1 << 20
 
@@ -81,4 +81,12 @@ def test_error_of_the_run_is_a_difference(device, tmp_path):
 def test_vector_outside_of_dram(device, tmp_path):
     path = write_vector(tmp_path / "v.npz", copy(device), [(SIZE - 2, [1, 2, 3])])
     with pytest.raises(AddressError, match=r"0xffffe \+ 3 bytes lies outside of DRAM"):
+        replay(load_vector(path), device)
+
+
+def test_instructions_that_are_not_in_dram(device, tmp_path):
+    words = np.array(copy(device), np.uint64)
+    words[1, 1] ^= 1
+    path = write_vector(tmp_path / "v.npz", copy(device), [DATA], insns=words)
+    with pytest.raises(VectorError, match=r"v.npz: instruction 1 of insns is not the one in DRAM at 0x10010"):
         replay(load_vector(path), device)

@@ -9,6 +9,7 @@ import sys
 
 from vta.hw.config import Config
 from vta.runtime.device import open_device
+from vta.runtime.memory import AddressError
 from vta.runtime.progress import Progress
 from vta.runtime.replay import replay
 from vta.runtime.report import table
@@ -52,7 +53,7 @@ def run(args):
             least = _bound(vector, config, args.latency)
             device = devices.get(config)
             with Progress(vector.name, sys.stderr, least) as progress:
-                outcome = replay(vector, device, progress=progress)
+                outcome = _replay(vector, device, progress)
             report = _report(vector, config, outcome, args, least)
             print(json.dumps(report) if args.json else _text(report, outcome.result), flush=True)
             if not outcome.equal:
@@ -61,6 +62,13 @@ def run(args):
     finally:
         devices.close()
     return 0 if equal else 1
+
+
+def _replay(vector, device, progress):
+    try:
+        return replay(vector, device, progress=progress)
+    except AddressError as error:
+        raise VectorError(f"{vector.path}: {error}") from None
 
 
 class _Devices:
@@ -128,11 +136,11 @@ def _text(report, result):
     lines = [f"{report['file']}: {'equal' if report['equal'] else 'DIFFERENT'} on {report['device']} "
              f"({report['seconds'] or 0:.3f} s{speed})"]
     lines += [f"  {words}" for words in report["differences"]]
-    if report["cycles"]:
-        lines.append(f"  cycles {report['cycles']}, bound {report['bound']} at latency {report['latency']}, "
-                     f"efficiency {report['efficiency'] or 0:.1%}")
-    else:
-        lines.append(f"  bound {report['bound']} cycles at latency {report['latency']}")
+    facts = [f"cycles {report['cycles']}"] if report["cycles"] else []
+    facts += [f"bound {report['bound']} cycles at latency {report['latency']}" if report["bound"] is not None
+              else "no bound: the stream gets stuck"]
+    facts += [f"efficiency {report['efficiency']:.1%}"] if report["efficiency"] is not None else []
+    lines.append("  " + ", ".join(facts))
     lines.append("  tokens left: " + (", ".join(f"{queue} {count}" for queue, count in
                                                 report["tokens_left"].items() if count) or "none"))
     lines += ["  " + line for line in (table(result) if result else [])]
