@@ -41,7 +41,10 @@ class Pair:
 
     def run(self, case, *, dump=True, seed=0):
         """Run all launches; returns the first differences, in words, and the number of cycles simulated."""
-        self._start(case)
+        try:
+            self._start(case)
+        except (DeviceError, SimulationError) as problem:
+            return [f"the device cannot be brought to a known state: {problem}"], 0
         cycles = 0
         for number, launch in enumerate(case.launches):
             self._set_memory(launch.memory)
