@@ -111,8 +111,8 @@ class Compute(wiring.Component):
         to_acc = Signal()
         to_index = Signal()
         kinds_ready = Signal()
-        loads = Signal(SEQ_BITS)                 # taken so far
-        kernels = Signal(SEQ_BITS)               # the same
+        loads = Signal(SEQ_BITS)                 # LOAD UOPs taken so far
+        kernels = Signal(SEQ_BITS)               # instructions that read micro-ops, likewise
         has_steps = (alu.iter_out != 0) & (alu.iter_in != 0) & (alu.uop_end > alu.uop_bgn)
         with m.Switch(memory.opcode):
             with m.Case(Opcode.LOAD), m.If(memory.x_size != 0):

@@ -58,8 +58,8 @@ class Nest(wiring.Component):
         now, step = self.first, self.step.payload
         outer = Signal(offset_layout(self.config))
         inner = Signal(offset_layout(self.config))
-        left_out = Signal(LOOP_BITS)             # trips left, this one included
-        left_in = Signal(LOOP_BITS)              # the same
+        left_out = Signal(LOOP_BITS)             # trips left of the outer loop, this one included
+        left_in = Signal(LOOP_BITS)              # and of the inner
         uop = Signal(self.config.uop_depth_log + 1)
         active = Signal()
         fire = Signal()

@@ -9,6 +9,18 @@ from vta.compiler.lowering import lower_loops, lower_program
 from vta.compiler.passes import dma
 
 
+def copied(A_buf):
+    """(schedule, output): what `A_buf` loads into the accumulator is stored again."""
+    B_buf = te.compute(A_buf.shape, lambda *i: A_buf(*i) >> 0, "B_buf")
+    B = te.compute(A_buf.shape, lambda *i: B_buf(*i).astype("int8"), "B")
+    s = te.create_schedule(B)
+    for stage, pragma in ((A_buf, env.dma_copy), (B_buf, env.alu)):
+        s[stage].set_scope(env.acc_scope)
+        s[stage].pragma(stage.op.axis[0], pragma)
+    s[B].pragma(B.op.axis[0], env.dma_copy)
+    return s, B
+
+
 def test_dma_folds_dense_dimensions():
     s, args, _ = vector_add(tiles=4)
     load = nodes(dma.run(lower_loops(s, args), DEFAULT), Dma)[0]
@@ -29,13 +41,7 @@ def test_dma_loops_around_a_transfer_move_it():
     """Three dimensions that do not fold: the outermost is a loop, and both addresses follow it."""
     A = te.placeholder((3, 4, 5, 1, 16), name="A", dtype="int32")
     A_buf = te.compute((3, 2, 2, 1, 16), lambda a, b, c, d, e: A[a, b, c, d, e], "A_buf")
-    B_buf = te.compute(A_buf.shape, lambda *i: A_buf(*i) >> 0, "B_buf")
-    B = te.compute(A_buf.shape, lambda *i: B_buf(*i).astype("int8"), "B")
-    s = te.create_schedule(B)
-    for stage, pragma in ((A_buf, env.dma_copy), (B_buf, env.alu)):
-        s[stage].set_scope(env.acc_scope)
-        s[stage].pragma(stage.op.axis[0], pragma)
-    s[B].pragma(B.op.axis[0], env.dma_copy)
+    s, B = copied(A_buf)
     load = nodes(lower_program(s, [A, B], DEFAULT), Dma)[0]
     assert list(load.dram.index.terms.values()) == [20] and list(load.sram.index.terms.values()) == [4]
 
@@ -43,13 +49,7 @@ def test_dma_loops_around_a_transfer_move_it():
 def test_dma_refuses_too_much_padding():
     A = te.placeholder((1, 2, env.BATCH, env.BLOCK_OUT), name="A", dtype="int32")
     A_buf = topi.nn.pad(A, [0, 16, 0, 0], name="A_buf")
-    B_buf = te.compute(A_buf.shape, lambda *i: A_buf(*i) >> 0, "B_buf")
-    B = te.compute(A_buf.shape, lambda *i: B_buf(*i).astype("int8"), "B")
-    s = te.create_schedule(B)
-    for stage, pragma in ((A_buf, env.dma_copy), (B_buf, env.alu)):
-        s[stage].set_scope(env.acc_scope)
-        s[stage].pragma(stage.op.axis[0], pragma)
-    s[B].pragma(B.op.axis[0], env.dma_copy)
+    s, B = copied(A_buf)
     refuse(s, [A, B], "dma_copy of stage A_buf: 16 tiles of padding: a transfer adds at most 15")
 
 

@@ -16,7 +16,7 @@ from vta.runtime.functional import FunctionalDevice
 from vta.runtime.jobs import Jobs
 
 CONFIG = PRESETS["tiny"]
-DEADLINE = 10
+DEADLINE = 60
 TILES = 3
 SHAPE = (TILES, CONFIG.lanes)
 GEMM, ALU = 0, 1
@@ -45,6 +45,21 @@ def data(n):
 def device():
     with open_device("sim", "tiny", memory_size=1 << 20) as device:
         yield device
+
+
+@pytest.fixture
+def held_up(monkeypatch):
+    """(running, go_on): runs set the one and wait for the other."""
+    running, go_on = threading.Event(), threading.Event()
+    plain = FunctionalDevice._run
+
+    def slow(self, *arguments):
+        running.set()
+        assert go_on.wait(DEADLINE)
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(FunctionalDevice, "_run", slow)
+    return running, go_on
 
 
 def test_two_programs_in_turn(device):
@@ -85,16 +100,8 @@ def test_on_the_rtl():
         check_many(device, 10)
 
 
-def test_inputs_are_written_while_another_run_is_under_way(device, monkeypatch):
-    running, go_on = threading.Event(), threading.Event()
-    plain = FunctionalDevice._run
-
-    def slow(self, *arguments):
-        running.set()
-        assert go_on.wait(DEADLINE)
-        return plain(self, *arguments)
-
-    monkeypatch.setattr(FunctionalDevice, "_run", slow)
+def test_inputs_are_written_while_another_run_is_under_way(device, held_up):
+    running, go_on = held_up
     with Jobs(device) as jobs:
         program = jobs.load(shift(1))
         first = program.submit(data=data(1))
@@ -169,16 +176,8 @@ def test_statistics_of_the_process():
     assert vta.stats()["out_store_nbytes"] == 0
 
 
-def test_a_cancelled_job_gives_its_slot_back(device, monkeypatch):
-    running, go_on = threading.Event(), threading.Event()
-    plain = FunctionalDevice._run
-
-    def slow(self, *arguments):
-        running.set()
-        assert go_on.wait(DEADLINE)
-        return plain(self, *arguments)
-
-    monkeypatch.setattr(FunctionalDevice, "_run", slow)
+def test_a_cancelled_job_gives_its_slot_back(device, held_up):
+    running, go_on = held_up
     with Jobs(device) as jobs:
         program = jobs.load(shift(1))
         first = program.submit(data=data(1))

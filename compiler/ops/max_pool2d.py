@@ -1,6 +1,6 @@
 """Max pooling on the ALU, one axis after the other: a window's rows are reduced first, then its columns.
 
-Each axis is reduced in place where one tap's inputs can take the results (`_seat`), which costs a tensor-tensor
+Each axis is reduced in place where one tap's inputs can take the results (`Axis.seat`), which costs a tensor-tensor
 MAX for each other tap and output; else into accumulators of its own, where the first tap is added to zero. Padding
 never wins: it is left out, not loaded.
 
