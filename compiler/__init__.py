@@ -4,7 +4,7 @@ The names a schedule needs are here too (`compiler.te`, `compiler.topi`, `compil
 written against TVM's can say `from vta import compiler as tvm`.
 """
 
-from vta.compiler import te, topi
-from vta.compiler.te import lower
+from vta.compiler import te
+from vta.compiler.te import lower, topi
 
 __all__ = ["lower", "te", "topi"]

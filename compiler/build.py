@@ -11,11 +11,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from vta.compiler.checker import CheckError
-from vta.compiler.expr import CompileError
-from vta.compiler.lowering import lower_program
+from vta.compiler.check.checker import CheckError
 from vta.compiler.passes import emit
+from vta.compiler.passes.lowering import lower_program
 from vta.compiler.program import Program
+from vta.compiler.te.expr import CompileError
 from vta.hw.config import Config
 
 # passes of TVM that a script may name in `build_config(disabled_pass=...)`; this compiler has no need of them

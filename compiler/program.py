@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vta.compiler.checker import check
-from vta.compiler.code import UOPS, Buffer, Code
+from vta.compiler.check.checker import check
+from vta.compiler.stream.code import UOPS, Buffer, Code
 from vta.hw.config import Config, ConfigError
 
 FORMAT = 1

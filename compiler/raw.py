@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vta.compiler.code import DRAM, UOPS, Code
-from vta.compiler.footprint import Footprints
+from vta.compiler.check.footprint import Footprints
 from vta.compiler.program import PAGE, Program, ProgramError, parse_buffer
+from vta.compiler.stream.code import DRAM, UOPS, Code
 from vta.hw.config import Config, ConfigError
 from vta.hw.isa import MEMORY, MemType, extract
 

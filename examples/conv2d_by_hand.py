@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from vta.compiler.program import Program
-from vta.compiler.stream import COMPUTE, LOAD, STORE, Stream
+from vta.compiler.stream.stream import COMPUTE, LOAD, STORE, Stream
 from vta.hw.config import PRESETS
 from vta.hw.isa import AluOp, MemType
 

@@ -9,7 +9,7 @@ import io
 import sys
 from pathlib import Path
 
-from vta.timeline import Lane, timeline
+from vta.pictures.timeline import Lane, timeline
 
 HERE = Path(__file__).resolve().parent
 PICTURE = HERE.parent / "docs" / "pictures" / "virtual-threads.svg"

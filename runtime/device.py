@@ -212,7 +212,7 @@ DEVICES = {
     "tsim": ("vta.runtime.tsim", "RtlDevice"),
     "pynq": ("vta.runtime.pynq", "PynqDevice"),
 }
-REMOTE = ("vta.runtime.remote", "RemoteDevice")
+REMOTE = ("vta.runtime.remote.client", "RemoteDevice")
 
 
 def open_device(name="sim", config="default", **options):

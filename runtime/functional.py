@@ -8,7 +8,7 @@ from vta.hw.config import Config
 from vta.hw.isa import INSN_BYTES, Queue
 from vta.runtime.device import QUEUES, Device, RunResult, check_tokens, run_error
 from vta.runtime.memory import DEFAULT_SIZE, Memory
-from vta.sim.functional import Simulator
+from vta.sim.functional.machine import Simulator
 
 
 class FunctionalDevice(Device):

@@ -7,7 +7,7 @@ import numpy as np
 from vta.hw.isa import INSN_BYTES
 from vta.runtime.device import DeviceError
 from vta.runtime.memory import Memory
-from vta.sim.vector import VectorError
+from vta.runtime.vector import VectorError
 
 
 @dataclass(frozen=True)

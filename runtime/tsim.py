@@ -7,8 +7,8 @@ second. DRAM is the memory model's and this process's at the same time.
 from vta.runtime.device import BusError, Device, DeviceError, run_error
 from vta.runtime.driver import Driver
 from vta.runtime.memory import DEFAULT_SIZE, Memory
-from vta.sim.build import build
-from vta.sim.simulation import Simulation
+from vta.sim.cosim.build import build
+from vta.sim.cosim.simulation import Simulation
 
 ORDERS = ("in_order", "reorder", "interleave")
 LONGEST = 10_000                # latency in cycles: the watchdog's default is above the 3 times of "reorder"

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from vta.hw.verilog import vta_verilog
+from vta.hw.export.verilog import vta_verilog
 from vta.sim import yosys
-from vta.sim.toolchain import ToolchainError, cache_folder
+from vta.sim.cosim.toolchain import ToolchainError, cache_folder
 
 SCRIPT = """
 read_verilog vta.v

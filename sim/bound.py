@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vta.hw.columns import Columns
 from vta.hw.isa import Opcode, Queue, Unit
-from vta.sim.columns import Columns
-from vta.sim.order import order
+from vta.sim.functional.order import order
 
 
 class BoundError(ValueError):

@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from vta.sim.toolchain import ToolchainError, cache_folder, locked
+from vta.sim.cosim.toolchain import ToolchainError, cache_folder, locked
 
 SCRIPTS = Path(sys.executable).parent
 

@@ -1,39 +1,66 @@
-"""Layers point one way: who may import whom, as docs/architecture.md has it."""
+"""Layers point one way: who may import whom, as the table of folders in docs/architecture.md has it."""
 
 import ast
-from pathlib import Path
+import graphlib
+import re
 
 import pytest
+from repository import DOCS, ROOT
 
-ROOT = Path(__file__).parents[1]
-FACTS = {"vta.hw.config", "vta.hw.isa", "vta.hw.counters", "vta.hw.registers"}
-# folder -> what its modules may import of ours: whole packages (with a dot at the end) or single modules
-ALLOWED = {
-    "hw": {"vta.hw."},
-    "compiler": FACTS | {"vta.compiler.", "vta.runtime.layout"},
-    "sim": FACTS | {"vta.sim.", "vta.hw."},
-    "runtime": FACTS | {"vta.runtime.", "vta.sim.", "vta.compiler.checker", "vta.hw.boards", "vta"},
-}
+ROW = re.compile(r"^\| `([a-z/]+)/` \|[^|]+\| ([^|]*)\|$", re.MULTILINE)
+# folder -> the folders that its modules may import from, its own included
+ALLOWED = {folder: {folder, *re.findall(r"`([a-z/]+)/`", allowed)} if allowed.strip() != "everything" else None
+           for folder, allowed in ROW.findall((DOCS / "architecture.md").read_text())}
+MODULES = {path.relative_to(ROOT).with_suffix("").as_posix(): path
+           for top in ("hw", "compiler", "sim", "runtime", "vta") for path in sorted((ROOT / top).rglob("*.py"))}
+
+
+def module(name):
+    """The module (its path without ".py") that the dotted name, or the name of something in it, stands for."""
+    parts = name.split(".")
+    if parts[0] == "vta":
+        for end in range(len(parts), 0, -1):
+            for top in ("", "vta/"):
+                path = top + "/".join(parts[1:end])
+                if path in MODULES:
+                    return path
+                if f"{path.rstrip('/')}/__init__" in MODULES:
+                    return f"{path.rstrip('/')}/__init__"
+    return None
 
 
 def imports(path):
     """The modules of ours that a file imports, at its top or inside of functions."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[path].read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            modules = [node.module]
-            if node.module in ("vta.hw", "vta.compiler", "vta.sim", "vta.runtime", "vta"):
-                modules = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {module(f"{node.module}.{alias.name}") for alias in node.names}
         elif isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        else:
-            continue
-        yield from (module for module in modules if module.split(".")[0] == "vta" and module != "vta.__version__")
+            found |= {module(alias.name) for alias in node.names}
+    return found - {None, path}
 
 
-@pytest.mark.parametrize("folder", ALLOWED)
-def test_layers(folder):
-    wrong = [f"{path.relative_to(ROOT)} imports {module}"
-             for path in sorted((ROOT / folder).rglob("*.py")) for module in imports(path)
-             if not any(module == one or (one.endswith(".") and f"{module}.".startswith(one))
-                        for one in ALLOWED[folder])]
+def folder(path):
+    return path.rpartition("/")[0]
+
+
+def test_the_table_has_every_folder():
+    assert set(ALLOWED) == {folder(path) for path in MODULES}
+
+
+@pytest.mark.parametrize("name", [name for name, allowed in ALLOWED.items() if allowed])
+def test_layers(name):
+    wrong = [f"{path}.py imports {other}" for path in MODULES if folder(path) == name for other in sorted(imports(path))
+             if folder(other) not in ALLOWED[name]]
     assert not wrong, "\n".join(wrong)
+
+
+def test_folders_have_no_circle():
+    """Nor have modules: a module is below all that import it."""
+    graphlib.TopologicalSorter({name: allowed - {name} for name, allowed in ALLOWED.items() if allowed}).prepare()
+    graphlib.TopologicalSorter({path: imports(path) for path in MODULES}).prepare()
+
+
+def test_imports_are_seen():
+    assert "hw/isa" in imports("hw/rtl/fetch") and "hw/rtl/top" in imports("hw/export/verilog")
+    assert module("vta.hw.isa.Opcode") == "hw/isa" and module("vta.compiler.te") == "compiler/te/__init__"

@@ -2,8 +2,6 @@
 
 import importlib
 
-__version__ = "0.1.0"
-
 # public name -> where it lives; imported when first used, so that `import vta` costs nothing
 _PUBLIC = {
     "Config": "vta.hw.config:Config",
@@ -13,23 +11,26 @@ _PUBLIC = {
     "clear_stats": "vta.runtime.device:clear_stats",
     "Jobs": "vta.runtime.jobs:Jobs",
     "te": "vta.compiler.te:",
-    "topi": "vta.compiler.topi:",
+    "topi": "vta.compiler.te.topi:",
     "ops": "vta.compiler.ops:",
-    "get_env": "vta.compiler.environment:get_env",
-    "lower": "vta.compiler.lowering:lower",
+    "get_env": "vta.compiler.te.environment:get_env",
+    "lower": "vta.compiler.passes.lowering:lower",
     "build": "vta.compiler.build:build",
     "build_config": "vta.compiler.build:build_config",
-    "pack_activations": "vta.runtime.layout:pack_activations",
-    "unpack_activations": "vta.runtime.layout:unpack_activations",
-    "pack_weights": "vta.runtime.layout:pack_weights",
-    "unpack_weights": "vta.runtime.layout:unpack_weights",
-    "pack_bias": "vta.runtime.layout:pack_bias",
+    "pack_activations": "vta.compiler.layout:pack_activations",
+    "unpack_activations": "vta.compiler.layout:unpack_activations",
+    "pack_weights": "vta.compiler.layout:pack_weights",
+    "unpack_weights": "vta.compiler.layout:unpack_weights",
+    "pack_bias": "vta.compiler.layout:pack_bias",
     "replay": "vta.runtime.replay:replay",
-    "load_vector": "vta.sim.vector:load_vector",
+    "load_vector": "vta.runtime.vector:load_vector",
 }
 
 
 def __getattr__(name):
+    if name == "__version__":
+        from importlib import metadata
+        return metadata.version("amaranth-vta")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'vta' has no attribute {name!r}")
     module, attribute = _PUBLIC[name].split(":")
@@ -41,4 +42,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted([*globals(), *_PUBLIC])
+    return sorted([*globals(), *_PUBLIC, "__version__"])

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from vta.compiler.assembler import AssemblyError, assemble
 from vta.compiler.build import Module
-from vta.compiler.checker import check
+from vta.compiler.check.checker import check
 from vta.compiler.ops.operator import Operator
 from vta.compiler.program import HEAD, SUFFIX, Program
 from vta.compiler.raw import import_raw
+from vta.compiler.stream.assembler import AssemblyError, assemble
 from vta.hw.config import Config
-from vta.sim.vector import load_vector
+from vta.runtime.vector import load_vector
 
 
 class SourceError(ValueError):

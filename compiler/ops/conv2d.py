@@ -9,11 +9,11 @@ import math
 
 import numpy as np
 
+from vta.compiler.layout import pack_activations, pack_weights, unpack_activations
 from vta.compiler.ops.layer import window_operator
 from vta.compiler.ops.operator import Post, need, pair, picture, sizes, whole
 from vta.compiler.ops.window import Window
 from vta.hw.config import Config
-from vta.runtime.layout import pack_activations, pack_weights, unpack_activations
 
 
 def conv2d(shape, outputs, kernel, *, stride=1, pad=0, groups=1, bias=False, shift=0, rounding=False,

@@ -7,11 +7,11 @@ apart.
 
 import numpy as np
 
+from vta.compiler.layout import pack_activations, pack_weights, unpack_activations
 from vta.compiler.ops.layer import window_operator
 from vta.compiler.ops.operator import Post, need, pair, sizes, whole
 from vta.compiler.ops.window import Window
 from vta.hw.config import Config
-from vta.runtime.layout import pack_activations, pack_weights, unpack_activations
 
 
 def conv2d_transpose(shape, outputs, kernel, *, stride=1, pad=0, output_pad=0, bias=False, shift=0,

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from vta.compiler.layout import pack_activations, pack_weights, unpack_activations
 from vta.compiler.ops.layer import window_operator
 from vta.compiler.ops.operator import Post, sizes, whole
 from vta.compiler.ops.window import Window
 from vta.hw.config import Config
-from vta.runtime.layout import pack_activations, pack_weights, unpack_activations
 
 
 def dense(shape, outputs, *, bias=False, shift=0, rounding=False, clip=(-128, 127), config="default", tiling=None):

@@ -8,13 +8,13 @@ import math
 
 import numpy as np
 
+from vta.compiler.layout import pack_activations, unpack_activations
 from vta.compiler.ops.operator import Operator, Post, cycles, in_dram, need, sizes
 from vta.compiler.ops.window import Slots, cut
-from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
+from vta.compiler.stream.pipeline import Pipeline
 from vta.hw.config import Config
 from vta.hw.isa import IMM_BITS, AluOp, MemType
-from vta.runtime.layout import pack_activations, unpack_activations
 
 SLOTS = 4          # shares of the accumulator that take turns, at most
 MEMORY = {"int8": MemType.ACC_8BIT, "int32": MemType.ACC}

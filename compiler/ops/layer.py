@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from vta.compiler.layout import pack_bias
 from vta.compiler.ops.emitter import Emitter
 from vta.compiler.ops.operator import Operator, cycles, in_dram
 from vta.compiler.ops.search import choose, floor
-from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
-from vta.runtime.layout import pack_bias
+from vta.compiler.stream.pipeline import Pipeline
 
 
 def window_operator(name, config, windows, post, tiles, inputs, output, reference, *, outputs, constants=None,

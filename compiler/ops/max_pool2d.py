@@ -16,15 +16,15 @@ import itertools
 
 import numpy as np
 
+from vta.compiler.layout import pack_activations, unpack_activations
 from vta.compiler.ops.emitter import MAX_PAD
 from vta.compiler.ops.max_pool_plan import Axis, plans
 from vta.compiler.ops.operator import Operator, cycles, in_dram, pair, picture, sizes
 from vta.compiler.ops.window import MAX_LOOP, Slots, cut, split_loops, unroll
-from vta.compiler.pipeline import Pipeline
 from vta.compiler.program import Program
+from vta.compiler.stream.pipeline import Pipeline
 from vta.hw.config import Config
 from vta.hw.isa import AluOp, MemType
-from vta.runtime.layout import pack_activations, unpack_activations
 
 
 def max_pool2d(shape, kernel, *, stride=None, pad=0, config="default"):

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from vta.compiler.layout import pack_activations, unpack_activations
 from vta.compiler.ops.layer import window_operator
 from vta.compiler.ops.operator import IMM_MAX, Post, pair, picture, sizes
 from vta.compiler.ops.window import Window
 from vta.hw.config import Config
-from vta.runtime.layout import pack_activations, unpack_activations
 
 COMMON = 49              # up to 7 x 7 numbers, 14 bits of the factor are enough, and its rounding is one immediate
 

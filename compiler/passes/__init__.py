@@ -1,2 +1,2 @@
-"""The passes from a schedule to a stream, one a file, its contract at the top; `compiler/lowering.py` has
+"""The passes from a schedule to a stream, one a file, its contract at the top; `compiler/passes/lowering.py` has
 their order."""

@@ -7,9 +7,9 @@ The first operand must be the result's own memory (pass `inplace`); the second i
 of 16 bits.
 """
 
-from vta.compiler.expr import CompileError, Val, Var
-from vta.compiler.ir import For, Ptr, Push, Scope, Store, children, rebuild
-from vta.compiler.passes.rewrite import memory_of, perfect_nest, strip_tile
+from vta.compiler.te.expr import CompileError, Val, Var
+from vta.compiler.te.ir import For, Ptr, Push, Scope, Store, children, rebuild
+from vta.compiler.te.rewrite import memory_of, perfect_nest, strip_tile
 from vta.hw.config import LOOP_BITS
 from vta.hw.isa import IMM_BITS, AluOp
 

@@ -8,9 +8,9 @@ comes from the guards of `pad`: its amounts and the sizes left are linear forms 
 
 from dataclasses import dataclass
 
-from vta.compiler.expr import CompileError, Lin
-from vta.compiler.ir import Dma, For, Ptr, Scope, Store, children, rebuild
-from vta.compiler.passes.rewrite import largest, memory_of, perfect_nest, strip_tile
+from vta.compiler.te.expr import CompileError, Lin
+from vta.compiler.te.ir import Dma, For, Ptr, Scope, Store, children, rebuild
+from vta.compiler.te.rewrite import largest, memory_of, perfect_nest, strip_tile
 
 MAX_SIZE = MAX_STRIDE = (1 << 16) - 1
 MAX_PAD = 15

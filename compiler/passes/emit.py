@@ -1,4 +1,4 @@
-"""Pass 11, emit: walk the program and make the calls of `compiler/stream.py`.
+"""Pass 11, emit: walk the program and make the calls of `compiler/stream/stream.py`.
 
 In:  a placed, folded program.
 Out: the finished Code. Loops run here, in Python; every linear form has become an integer by then, and the
@@ -7,10 +7,10 @@ Out: the finished Code. Loops run here, in Python; every linear form has become 
 
 from contextlib import ExitStack
 
-from vta.compiler.expr import CompileError
-from vta.compiler.ir import Dma, For, Push, Scope, Seq, Token, walk
-from vta.compiler.passes.rewrite import memory_of
-from vta.compiler.stream import Stream
+from vta.compiler.stream.stream import Stream
+from vta.compiler.te.expr import CompileError
+from vta.compiler.te.ir import Dma, For, Push, Scope, Seq, Token, walk
+from vta.compiler.te.rewrite import memory_of
 from vta.hw.isa import MemType, Unit
 
 UNITS = {"load": Unit.LOAD, "compute": Unit.COMPUTE, "store": Unit.STORE}

@@ -8,8 +8,8 @@ This is what `vta.lower` prints.
 
 from dataclasses import replace
 
-from vta.compiler.ir import For, Push, Scope, children, rebuild
-from vta.compiler.passes.rewrite import substitute
+from vta.compiler.te.ir import For, Push, Scope, children, rebuild
+from vta.compiler.te.rewrite import substitute
 from vta.hw.isa import field_range, layouts
 
 

@@ -8,9 +8,9 @@ Out: the same, with accumulator stages merged: one that reads another at its own
 
 from dataclasses import replace
 
-from vta.compiler.expr import Val
-from vta.compiler.ir import Ptr, Push, Store, walk
-from vta.compiler.passes.rewrite import map_leaves, memory_of
+from vta.compiler.te.expr import Val
+from vta.compiler.te.ir import Ptr, Push, Store, walk
+from vta.compiler.te.rewrite import map_leaves, memory_of
 
 
 def run(program):

@@ -6,7 +6,7 @@ Out: each uop scope moved outward over the loops that hold nothing else. Never o
      two that become hardware loops would unroll to more micro-ops than a share of the micro-op memory.
 """
 
-from vta.compiler.ir import For, Scope, children, rebuild
+from vta.compiler.te.ir import For, Scope, children, rebuild
 
 SHARE = 8          # of the micro-op memory that one kernel may fill
 

@@ -6,8 +6,8 @@ Out: the same, with `Buffer.offset` and `Buffer.stride` set: a buffer of virtual
 A memory that is too small is an error that lists its buffers.
 """
 
-from vta.compiler.expr import CompileError
-from vta.compiler.passes.rewrite import memory_of
+from vta.compiler.te.expr import CompileError
+from vta.compiler.te.rewrite import memory_of
 
 
 def run(program, config):

@@ -7,7 +7,7 @@ Out: that loop is gone; each module scope stands in a thread loop of its own, ea
      changes.
 """
 
-from vta.compiler.ir import For, Scope, Token, children, rebuild, seq
+from vta.compiler.te.ir import For, Scope, Token, children, rebuild, seq
 
 
 def run(program):

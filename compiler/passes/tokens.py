@@ -12,8 +12,8 @@ Every queue is empty at the end.
 
 from dataclasses import dataclass, replace
 
-from vta.compiler.ir import Dma, For, Scope, Seq, Token, children, rebuild, seq
-from vta.compiler.passes.rewrite import memory_of
+from vta.compiler.te.ir import Dma, For, Scope, Seq, Token, children, rebuild, seq
+from vta.compiler.te.rewrite import memory_of
 
 PAIRS = (("load", "compute"), ("compute", "store"))
 

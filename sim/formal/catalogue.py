@@ -6,18 +6,21 @@ from types import ModuleType
 
 from amaranth.lib import fifo as amaranth_fifo
 
-from vta.hw import gemm, nest, reader, request, store_data, tokens, writer
 from vta.hw.config import PRESETS
+from vta.hw.rtl import burst_generator as request
+from vta.hw.rtl import gemm, nest, store_data, tokens
+from vta.hw.rtl import read_arbiter as reader
+from vta.hw.rtl import write_master as writer
+from vta.sim.formal.burst_generator import LegalBursts, WholeRegion
 from vta.sim.formal.fifo import FirstInFirstOut
 from vta.sim.formal.mutant import mutant
 from vta.sim.formal.nest import ThreeLoops
 from vta.sim.formal.product import DualProduct
 from vta.sim.formal.prove import bounded, inductive
-from vta.sim.formal.reader import ReadMaster
-from vta.sim.formal.request import LegalBursts, WholeRegion
+from vta.sim.formal.read_arbiter import ReadMaster
 from vta.sim.formal.store import SteadyBeats
 from vta.sim.formal.tokens import TokenConservation
-from vta.sim.formal.writer import WriteMaster
+from vta.sim.formal.write_master import WriteMaster
 
 TINY = PRESETS["tiny"]
 PAIR = replace(TINY, read_outstanding=2, write_outstanding=2)

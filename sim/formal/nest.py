@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Assert, Assume, Mux, Signal
 
-from vta.hw import nest
+from vta.hw.rtl import nest
 from vta.sim.formal.property import Property
 
 

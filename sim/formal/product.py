@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Assert, Const, signed
 
-from vta.hw import gemm
+from vta.hw.rtl import gemm
 from vta.sim.formal.property import Property
 
 

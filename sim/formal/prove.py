@@ -10,7 +10,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Fragment
 
 from vta.sim import yosys
-from vta.sim.toolchain import ToolchainError
+from vta.sim.cosim.toolchain import ToolchainError
 
 SCRIPT = """
 read_rtlil property.il

@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Assume
 
-from vta.hw import store_data
+from vta.hw.rtl import store_data
 from vta.sim.formal.property import Property
 
 

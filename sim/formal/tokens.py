@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Assert, Assume, Mux, Signal
 
-from vta.hw import tokens
+from vta.hw.rtl import tokens
 from vta.sim.formal.property import Property, inner
 
 GHOST_BITS = 16      # the counts are compared modulo 2^16; no queue is as deep

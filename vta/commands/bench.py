@@ -16,13 +16,13 @@ import numpy as np
 
 from vta.compiler.timing import predict
 from vta.hw.config import Config
-from vta.roofline import Point, peak, roofline
+from vta.pictures.roofline import Point, peak, roofline
 from vta.runtime.device import open_device
 from vta.runtime.progress import Progress
 from vta.runtime.replay import replay
 from vta.runtime.report import advice
+from vta.runtime.vector import load_vector
 from vta.sim.bound import bound
-from vta.sim.vector import load_vector
 from vta.suite import LAYERS, RESNET18_CONVOLUTIONS, example, layer, random_arguments
 
 NAME = "bench"

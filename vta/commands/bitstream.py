@@ -27,10 +27,10 @@ def add_arguments(parser):
 
 
 def run(args):
-    from vta.hw import vivado
     from vta.hw.boards import BOARDS, BoardError, bitstream_name, find_board
     from vta.hw.config import Config
-    from vta.hw.verilog import vta_verilog
+    from vta.hw.export import vivado
+    from vta.hw.export.verilog import vta_verilog
     if args.list:
         for board in BOARDS.values():
             print(f"{board.name:12} {board.title:18} {board.part:22} {board.clock_mhz} MHz")

@@ -19,7 +19,7 @@ def add_arguments(parser):
 
 
 def run(args):
-    from vta.compiler.assembler import disassemble
+    from vta.compiler.stream.assembler import disassemble
     from vta.hw.config import Config
     from vta.sources import open_source
 
@@ -38,7 +38,7 @@ def _loaded(words, source):
     """The micro-ops that an instruction loads, as text; none unless it is a LOAD UOP."""
     import numpy as np
 
-    from vta.compiler.assembler import disassemble_uops
+    from vta.compiler.stream.assembler import disassemble_uops
     from vta.hw.isa import MEMORY, UOP_BYTES, MemType, Opcode, decode, from_words
 
     get = decode(MEMORY, from_words(words))

@@ -22,10 +22,10 @@ def add_arguments(parser):
 
 
 def run(args):
-    from vta.hw import vivado
     from vta.hw.boards import BOARDS, find_board
     from vta.hw.config import Config
-    from vta.hw.verilog import vta_verilog
+    from vta.hw.export import vivado
+    from vta.hw.export.verilog import vta_verilog
     if args.all:
         configs = [board.config for board in BOARDS.values()]
     elif args.board:

@@ -16,8 +16,8 @@ def add_arguments(parser):
 
 
 def run(args):
-    from vta.hw import cheader, ipxact, regdoc
     from vta.hw.config import Config
+    from vta.hw.export import cheader, ipxact, regdoc
     config = Config.load(args.config)
     text = {"md": lambda: regdoc.registers_markdown(), "counters": lambda: regdoc.counters_markdown(),
             "c": lambda: cheader.c_header(config), "ipxact": lambda: ipxact.memory_map_xml(config),

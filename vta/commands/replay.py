@@ -13,8 +13,8 @@ from vta.runtime.memory import AddressError
 from vta.runtime.progress import Progress
 from vta.runtime.replay import replay
 from vta.runtime.report import table
+from vta.runtime.vector import VectorError, load_vector
 from vta.sim.bound import BoundError, bound
-from vta.sim.vector import VectorError, load_vector
 
 NAME = "replay"
 HELP = "run vector files and compare all of DRAM with what they expect"

@@ -32,7 +32,7 @@ def run(args):
     from urllib.parse import quote
 
     from vta.runtime.device import open_device
-    from vta.runtime.serve import Server
+    from vta.runtime.remote.serve import Server
     if args.device.startswith("tcp:"):
         raise ValueError("a remote device cannot be served again: clients can reach it themselves")
     if not 0 <= args.port < 65536:

@@ -25,8 +25,8 @@ def add_arguments(parser):
 
 def run(args):
     from vta.hw.config import Config
+    from vta.pictures.timeline import Lane, summary, timeline
     from vta.sources import open_source
-    from vta.timeline import Lane, summary, timeline
 
     if args.latency < 0:
         raise ValueError(f"--latency {args.latency}: cycles cannot be less than 0")

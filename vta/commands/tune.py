@@ -30,7 +30,7 @@ def add_arguments(parser):
 def run(args):
     from vta.compiler.ops import OPERATORS
     from vta.compiler.ops.tilings import Tilings
-    from vta.compiler.tune import keep, report, tune
+    from vta.compiler.ops.tune import keep, report, tune
     from vta.runtime.device import open_device
 
     if args.operator not in OPERATORS:

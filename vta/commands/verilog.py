@@ -18,7 +18,7 @@ def add_arguments(parser):
 
 def run(args):
     from vta.hw.config import Config
-    from vta.hw.verilog import vta_verilog
+    from vta.hw.export.verilog import vta_verilog
     config = Config.load(args.config)
     text = vta_verilog(config)
     if args.out is None:

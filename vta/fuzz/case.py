@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from vta.compiler.assembler import disassemble, disassemble_uops
+from vta.compiler.stream.assembler import disassemble, disassemble_uops
+from vta.hw.columns import Columns
 from vta.hw.isa import MemType, Opcode
-from vta.sim.columns import Columns
 
 DRAM_BYTES = 2 << 20
 STREAM, UOPS, DATA, OUT, DUMP = 0x1000, 0x2_0000, 0x4_0000, 0x8_0000, 0x10_0000    # byte addresses

@@ -9,7 +9,7 @@ from vta.fuzz.dump import RESULTS, Dump, fill
 from vta.hw.counters import STATES
 from vta.hw.registers import ErrorCause
 from vta.runtime.device import DeviceError
-from vta.sim.simulation import SimulationError
+from vta.sim.cosim.simulation import SimulationError
 
 STUCK_CYCLES = 3_000         # without progress, after which a stream that gets stuck is given up
 QUIET = dict(latency=2, write_latency=2, outstanding=64, bandwidth=1.0, stall=0.0, seed=1, order="in_order", early=0.0)

@@ -4,8 +4,8 @@ from collections import Counter
 
 import numpy as np
 
+from vta.hw.columns import Columns
 from vta.hw.isa import TOKEN_FLAGS, AluOp, MemType, Opcode, Unit
-from vta.sim.columns import Columns
 
 
 class Coverage:

@@ -5,7 +5,7 @@ import numpy as np
 from vta.fuzz.case import UOP_WORDS, UOPS
 from vta.fuzz.transfers import Transfers
 from vta.hw.isa import AluOp, MemType, Opcode, Unit, encode, layouts
-from vta.sim.nest import Nest
+from vta.sim.functional.nest import Nest
 
 MOST_STEPS = 400        # of a GEMM or ALU
 

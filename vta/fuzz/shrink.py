@@ -1,6 +1,6 @@
 """Makes a failing case small: fewer launches, fewer instructions, smaller numbers, as long as it still fails.
 
-What is tried must stay a program whose result depends on no timing, and `vta.compiler.checker` says whether it
+What is tried must stay a program whose result depends on no timing, and `vta.compiler.check.checker` says whether it
 does; so a case never shrinks into a race.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from vta.compiler.checker import check
+from vta.compiler.check.checker import check
 from vta.hw.isa import (
     TOKEN_FLAGS,
     UNIT_QUEUES,

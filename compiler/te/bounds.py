@@ -1,0 +1,115 @@
+"""Pass 1, bounds: which part of its tensor each stage computes, each time that it is computed.
+
+In:  a schedule.
+Out: a `Bounds` for each stage: for each axis a start (a linear form in the loops the stage is attached under)
+     and an extent; loop variables with known extents; each axis as a linear form of those loops.
+Consumers come first. The region is the box that all readers need; if several readers need boxes that start
+apart, or do not lie under the loop the stage is attached to, that is an error.
+"""
+
+from dataclasses import dataclass
+
+from vta.compiler.te.expr import CompileError, Lin, Var
+
+
+@dataclass
+class Bounds:
+    """`starts` and `extents` by axis position; `loops`: leaf -> loop variable, or None where one iteration;
+    `axes`: axis -> linear form of the loops, relative to the start; `path`: the loop variables around the
+    stage's own, outermost first."""
+
+    starts: list
+    extents: list
+    loops: dict
+    axes: dict
+    path: list
+
+    def absolute(self, tensor):
+        """axis -> its position in the whole tensor; reduce axes too."""
+        mapping = {axis: self.axes[axis] for axis in tensor.reduce_axis}
+        for axis, start in zip(tensor.axis, self.starts, strict=True):
+            mapping[axis] = self.axes[axis] + start
+        return mapping
+
+
+def infer(schedule):
+    """{stage: Bounds} for all stages."""
+    result = {}
+    for stage in reversed(list(schedule.stages.values())):
+        starts, extents, path = _region(schedule, stage, result)
+        loops, axes = _loops(stage, extents)
+        result[stage] = Bounds(starts, extents, loops, axes, path)
+    return result
+
+
+def _region(schedule, stage, done):
+    """(start of each axis, extent of each axis, loop variables around) that the readers of `stage` need."""
+    tensor = stage.tensor
+    if stage.attach is None:
+        return [Lin()] * len(tensor.shape), list(tensor.shape), []
+    consumer, leaf = stage.attach
+    bounds = done.get(consumer)
+    if bounds is None:
+        raise CompileError(f"stage {stage.name} is computed at {consumer.name}, which does not come after it")
+    position = consumer.leaves.index(leaf) if leaf in consumer.leaves else -1
+    if position < 0:
+        raise CompileError(f"stage {stage.name} is computed at loop {leaf} of {consumer.name}, which was "
+                           f"split since")
+    own = [bounds.loops[each] for each in consumer.leaves[:position + 1]]
+    path = bounds.path + [var for var in own if var is not None]
+    starts = extents = None
+    for reader, reader_bounds in done.items():
+        own = [reader_bounds.loops[leaf] for leaf in reader.leaves]
+        around = reader_bounds.path + [var for var in own if var is not None]
+        inside = set(around) - set(path)
+        for load in reader.tensor.body.loads():
+            if load.args[0] is not tensor:
+                continue
+            if around[:len(path)] != path:
+                raise CompileError(f"stage {stage.name} is computed at loop {leaf} of {consumer.name}, but "
+                                   f"{reader.name} reads it outside of that loop")
+            forms = [index.substitute(reader_bounds.absolute(reader.tensor)) for index in load.args[1]]
+            new = [form.drop(inside) for form in forms]
+            size = [_span(form, inside, stage, reader) for form in forms]
+            if starts is not None and new != starts:
+                raise CompileError(f"stage {stage.name}: its readers need regions that start apart, at "
+                                   f"{starts} and {new}")
+            starts = new
+            extents = size if extents is None else [max(a, b) for a, b in zip(size, extents, strict=True)]
+    if starts is None:
+        raise CompileError(f"stage {stage.name} is attached to {consumer.name} but nothing reads it")
+    for axis, start, extent in zip(tensor.axis, starts, extents, strict=True):
+        low, high = start.range()
+        if low < 0 or high + extent > axis.extent:
+            raise CompileError(f"stage {stage.name}: axis {axis} is read from {low} to {high + extent - 1}, "
+                               f"it has 0 to {axis.extent - 1}")
+    return starts, extents, path
+
+
+def _span(form, inside, stage, reader):
+    span = 1
+    for atom, n in form.terms.items():
+        if atom in inside:
+            if n < 0:
+                raise CompileError(f"stage {reader.name} reads {stage.name} backwards along {atom}: "
+                                   f"only positive steps can be loaded")
+            span += n * (atom.extent - 1)
+    return span
+
+
+def _loops(stage, extents):
+    """(leaf -> loop variable or None, axis -> linear form of the loop variables) from the splits."""
+    tensor = stage.tensor
+    size = dict(zip(tensor.axis, extents, strict=True)) | {axis: axis.extent for axis in tensor.reduce_axis}
+    for parent, outer, inner, factor, nparts in stage.splits:
+        step = factor or nparts
+        if size[parent] % step:
+            raise CompileError(f"stage {stage.name}: loop {parent} of {size[parent]} iterations cannot be "
+                               f"split by {step}: choose a divisor")
+        parts = size[parent] // step
+        size[outer], size[inner] = (parts, step) if factor else (step, parts)
+    loops = {leaf: Var(leaf.name, size[leaf], leaf.kind) if size[leaf] > 1 else None for leaf in stage.leaves}
+    axes = {leaf: Lin.of(var) if var is not None else Lin() for leaf, var in loops.items()}
+    for parent, outer, inner, _, _ in reversed(stage.splits):
+        axes[parent] = axes[outer] * size[inner] + axes[inner]
+    return loops, axes

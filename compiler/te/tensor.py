@@ -1,0 +1,158 @@
+"""The tensor-expression language: declare what each tensor holds, element by element.
+
+    A = te.placeholder((n, m), name="A", dtype="int8")
+    k = te.reduce_axis((0, m), name="k")
+    B = te.compute((n,), lambda i: te.sum(A[i, k].astype("int32"), axis=k), name="B")
+
+A tensor is declared once, by `placeholder` or `compute`; how it is computed is the business of a schedule
+(`create_schedule`). Indices are sums of axes times integers; values are built with + - * >> <<, `max`, `min`,
+`sum` and `.astype`. Arithmetic is that of the machine: two's complement that wraps.
+"""
+
+import inspect
+import itertools
+import math
+
+from vta.compiler.te.expr import DTYPES, CompileError, Lin, Val, Var
+
+
+class Tensor:
+    """A named array of static shape. `op.axis` and `op.reduce_axis` are its axes; `body` is a Val, None for inputs."""
+
+    def __init__(self, shape, dtype, name, axis=(), body=None):
+        if dtype not in DTYPES:
+            raise CompileError(f"tensor {name}: dtype {dtype!r} must be one of {', '.join(DTYPES)}")
+        self.shape, self.dtype, self.name = tuple(shape), dtype, name
+        self.axis, self.body = list(axis), body
+        self.reduce_axis = list(body.args[1]) if body is not None and body.op == "sum" else []
+
+    @property
+    def op(self):
+        """The tensor itself: `T.op.axis` is `T.axis`, and `s[T.op]` is `s[T]`."""
+        return self
+
+    @property
+    def size(self):
+        return math.prod(self.shape)
+
+    @property
+    def strides(self):
+        """Elements between neighbours in each dimension: row-major."""
+        return tuple(math.prod(self.shape[n + 1:]) for n in range(len(self.shape)))
+
+    def __call__(self, *indices, op="load"):
+        if len(indices) != len(self.shape):
+            raise CompileError(f"tensor {self.name} has {len(self.shape)} dimensions, {len(indices)} indices "
+                               f"given")
+        return Val(op, (self, tuple(Lin.of(index) for index in indices)), self.dtype)
+
+    def __getitem__(self, indices):
+        return self(*indices) if isinstance(indices, tuple) else self(indices)
+
+    def __repr__(self):
+        return f"Tensor({self.name}, {self.shape}, {self.dtype})"
+
+
+def _shape(shape, name):
+    if not isinstance(shape, (tuple, list)):
+        raise CompileError(f"tensor {name}: shape {shape!r} must be a tuple of integers")
+    for extent in shape:
+        if isinstance(extent, bool) or not hasattr(extent, "__index__") or extent < 1:
+            raise CompileError(f"tensor {name}: shape {shape} must consist of integers of at least 1")
+    return tuple(int(extent) for extent in shape)
+
+
+def placeholder(shape, name="placeholder", dtype="int8"):
+    """An input tensor."""
+    return Tensor(_shape(shape, name), dtype, name)
+
+
+def compute(shape, function, name="compute"):
+    """The tensor whose element at axes (i, j, ...) is `function(i, j, ...)`."""
+    shape = _shape(shape, name)
+    parameters = [parameter for parameter in inspect.signature(function).parameters.values()
+                  if parameter.default is parameter.empty]
+    if len(parameters) == 1 and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
+        names = [f"i{n}" for n in range(len(shape))]
+    else:
+        names = [parameter.name for parameter in parameters]
+    if len(names) != len(shape):
+        raise CompileError(f"tensor {name} has {len(shape)} dimensions but its function takes {len(names)} "
+                           f"axes")
+    axis = [Var(axis_name, extent) for axis_name, extent in zip(names, shape, strict=True)]
+    body = function(*axis)
+    if not isinstance(body, Val):
+        raise CompileError(f"tensor {name}: its function returns {body!r}, which is no value of a tensor")
+    _closed(body, axis, name)
+    return Tensor(shape, body.dtype, name, axis, body)
+
+
+def _closed(body, axis, name):
+    """Refuse what no loop of the tensor runs over: an axis of another tensor, a sum inside of other operations."""
+    own = {*axis, *(body.args[1] if body.op == "sum" else ())}
+    for load in body.loads():
+        for var in (var for index in load.args[1] for var in index.variables if var not in own):
+            raise CompileError(f"tensor {name}: {load.args[0].name} is read along {var}, " + (
+                "which is summed over only by a te.sum(..., axis) around the whole value: give what follows a "
+                "tensor of its own" if var.kind == "reduce" else f"which is no axis of {name}"))
+
+
+def reduce_axis(bounds, name="k"):
+    """An axis to sum over: from `bounds[0]`, which must be 0, up to `bounds[1]` - 1."""
+    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2 or bounds[0] != 0 \
+            or not hasattr(bounds[1], "__index__") or bounds[1] < 1:
+        raise CompileError(f"reduce axis {name}: bounds {bounds} must be (0, n) with an integer n of at least 1")
+    return Var(name, int(bounds[1]), "reduce")
+
+
+def sum(value, axis):
+    """The sum of `value` over one reduce axis or several."""
+    axis = tuple(axis) if isinstance(axis, (list, tuple)) else (axis,)
+    for var in axis:
+        if getattr(var, "kind", None) != "reduce":
+            raise CompileError(f"te.sum over {var!r}: only axes made by te.reduce_axis can be summed over")
+    if not isinstance(value, Val) or len(set(axis)) < len(axis):
+        raise CompileError(f"te.sum of {value!r} over {axis}: it sums a value of a tensor, over each axis once")
+    return Val("sum", (value, axis), value.dtype)
+
+
+def _of_two(op, a, b):
+    if not isinstance(a, Val) and not isinstance(b, Val):
+        raise CompileError(f"{op} of {a!r} and {b!r}: one of them must be a value of a tensor")
+    return a.binary(op, b) if isinstance(a, Val) else b.binary(op, a)
+
+
+def max(a, b):
+    """The larger of two values, one of which may be an integer."""
+    return _of_two("max", a, b)
+
+
+def min(a, b):
+    """The smaller of two values, one of which may be an integer."""
+    return _of_two("min", a, b)
+
+
+def thread_axis(tag):
+    """What an axis is bound to for virtual threads: the tag must be "cthread"."""
+    if tag != "cthread":
+        raise CompileError(f"thread axis {tag!r}: only \"cthread\", virtual threads, exists on this machine")
+    return tag
+
+
+def stages_of(outputs):
+    """All computed tensors that `outputs` need, producers first."""
+    order = []
+
+    def visit(tensor):
+        if tensor.body is not None and tensor not in order:
+            for load in tensor.body.loads():
+                visit(load.args[0])
+            order.append(tensor)
+
+    for tensor in outputs:
+        visit(tensor)
+    names = [tensor.name for tensor in order]
+    for name, group in itertools.groupby(sorted(names)):
+        if len(list(group)) > 1:
+            raise CompileError(f"two tensors are called {name!r}: give each its own name")
+    return order

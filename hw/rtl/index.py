@@ -1,0 +1,131 @@
+"""The index generator: loop nest, micro-op memory, index addition."""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+
+from vta.hw.isa import Opcode, layouts
+from vta.hw.rtl.issue import ISSUED, NUMBER_BITS
+from vta.hw.rtl.nest import OPERANDS, Nest, operand_bits, sticky_add
+from vta.hw.rtl.scratchpad import Scratchpad
+from vta.hw.rtl.tile_writer import chunk_layout
+
+SEQ_BITS = 5         # LOAD UOPs and kernels are counted modulo 32; far fewer are ever under way
+KERNELS_AHEAD = 8
+
+
+def kernel_layout():
+    """A GEMM or ALU instruction, and the number of LOAD UOPs that come before it (modulo 2^SEQ_BITS)."""
+    return data.StructLayout({"issued": ISSUED, "loads": unsigned(SEQ_BITS)})
+
+
+def step_layout(config):
+    """One GEMM or ALU step: tile indices, and what its instruction says of it.
+
+    `beyond`: an index that the step uses is not below its memory's depth (it has wrapped).
+    """
+    return data.StructLayout({
+        **{name: unsigned(bits) for name, bits in operand_bits(config).items()},
+        "is_alu": unsigned(1), "reset": unsigned(1), "alu_opcode": unsigned(3), "use_imm": unsigned(1),
+        "imm": unsigned(16), "last": unsigned(1), "beyond": unsigned(1), "number": unsigned(NUMBER_BITS)})
+
+
+class IndexGenerator(wiring.Component):
+    """Turns GEMM and ALU instructions into steps, and holds the micro-op memory.
+
+    Throughput: one step a cycle, without a gap between instructions. Latency: 4 cycles from `kernel` to
+    `step`. A kernel starts when the LOAD UOPs before it have been written (`loads_done` counts them); a
+    LOAD UOP may be written, `may_write`, when the kernels before it have read their last micro-op, or the only one
+    still reading does not read there. `kernels` is how many kernels come before that LOAD UOP, `write_*` its
+    range.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "kernel": In(stream.Signature(kernel_layout())),
+            "step": Out(stream.Signature(step_layout(config))),
+            "loads_done": In(SEQ_BITS),
+            "kernels": In(SEQ_BITS), "write_bgn": In(16), "write_end": In(17), "may_write": Out(1),
+            "en": In(1), "chunk": In(chunk_layout(config)),
+            "wait_uop": Out(1), "idle": Out(1)})
+        self.formats = layouts(config)
+
+    def elaborate(self, platform):
+        m = Module()
+        config, formats = self.config, self.formats
+        bits = operand_bits(config)
+        m.submodules.queue = queue = SyncFIFO(width=kernel_layout().size, depth=KERNELS_AHEAD)
+        m.submodules.nest = nest = Nest(config)
+        m.submodules.uops = uops = Scratchpad(config, "UOP", assemble=False)
+        wiring.connect(m, queue.w_stream, wiring.flipped(self.kernel))
+        m.d.comb += [uops.en.eq(self.en), uops.chunk.eq(self.chunk)]
+
+        # start a kernel
+        head = data.View(kernel_layout(), queue.r_data)
+        gemm, alu = (data.View(layout, head.issued.insn) for layout in (formats.gemm, formats.alu))
+        is_alu = Signal()
+        behind = Signal(SEQ_BITS)
+        started = Signal()
+        new = nest.insn.payload
+        m.d.comb += [
+            is_alu.eq(gemm.opcode == Opcode.ALU),
+            behind.eq(self.loads_done - head.loads),          # negative while loads are missing
+            self.wait_uop.eq(queue.r_rdy & behind[-1]),
+            nest.insn.valid.eq(queue.r_rdy & ~behind[-1]),
+            started.eq(nest.insn.valid & nest.insn.ready), queue.r_en.eq(started),
+            *(new[name].eq(gemm[name]) for name in ("uop_bgn", "uop_end", "iter_out", "iter_in")),
+            *(new[f"{name}_factor_{loop}"].eq(Mux(
+                is_alu, alu[f"{name}_factor_{loop}"] if name != "wgt" else 0, gemm[f"{name}_factor_{loop}"]))
+              for name in OPERANDS for loop in ("out", "in")),
+        ]
+        constant = Signal(step_layout(config))                # what all steps of the kernel share
+        with m.If(started):
+            m.d.sync += [
+                constant.is_alu.eq(is_alu), constant.reset.eq(~is_alu & gemm.reset),
+                constant.alu_opcode.eq(alu.alu_opcode), constant.use_imm.eq(alu.use_imm),
+                constant.imm.eq(alu.imm), constant.number.eq(head.issued.number)]
+
+        # read the micro-op, then add: two stages that move together
+        move = Signal()
+        read_valid = Signal()
+        offset = Signal.like(nest.step.payload.offset)
+        shared = Signal(step_layout(config))
+        uop_beyond = Signal()
+        m.d.comb += [
+            move.eq(~self.step.valid | self.step.ready),
+            nest.step.ready.eq(move),
+            uops.read_en.eq(move), uops.read_index.eq(nest.step.payload.uop),
+        ]
+        uop = data.View(formats.uop, uops.read_data)
+        step = self.step.payload
+        sums = {name: sticky_add(offset[name], uop[name]) for name in OPERANDS}
+        src_beyond = Mux(shared.is_alu, (sums["src"] >> config.acc_depth_log) != 0,
+                         (sums["src"] >> config.inp_depth_log) != 0)
+        reads_src = Mux(shared.is_alu, ~shared.use_imm | config.alu_imm_reads_src, ~shared.reset)
+        with m.If(move):
+            m.d.sync += [
+                read_valid.eq(nest.step.valid), offset.eq(nest.step.payload.offset),
+                shared.eq(constant), shared.last.eq(nest.step.payload.last),
+                uop_beyond.eq(nest.step.payload.uop[-1]),
+                self.step.valid.eq(read_valid), step.eq(shared),
+                *(step[name].eq(sums[name][:bits[name]]) for name in OPERANDS),
+                step.beyond.eq(uop_beyond | sums["dst"][-1] | (reads_src & src_beyond)
+                               | (sums["wgt"][-1] & ~shared.is_alu & ~shared.reset)),
+            ]
+
+        # when a LOAD UOP may write
+        read_kernels = Signal(SEQ_BITS)          # kernels that have read all they need
+        missing = Signal(SEQ_BITS)
+        apart = Signal()
+        with m.If(nest.step.valid & nest.step.ready & nest.step.payload.last):
+            m.d.sync += read_kernels.eq(read_kernels + 1)
+        m.d.comb += [
+            missing.eq(self.kernels - read_kernels),
+            apart.eq(((self.write_bgn >= nest.first.uop_end) | (self.write_end <= nest.first.uop_bgn))
+                     & (nest.first.uop_end <= config.depth["UOP"])),       # beyond it, reading wraps to 0
+            self.may_write.eq((missing == 0) | ((missing == 1) & nest.step.valid & apart)),
+            self.idle.eq(~queue.r_rdy & ~nest.step.valid & ~read_valid & ~self.step.valid),
+        ]
+        return m

@@ -1,0 +1,111 @@
+"""One 2-D tensor loader for every memory: requester and receiver, joined by a queue of descriptors.
+
+The requester works on the next LOADs while the data of earlier ones is still arriving.
+"""
+
+from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO, SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from vta.hw.isa import MEMORY, MemType
+from vta.hw.rtl.axi import burst_layout, bus_log
+from vta.hw.rtl.burst_generator import Requester
+from vta.hw.rtl.issue import ISSUED, NUMBER_BITS
+from vta.hw.rtl.read_arbiter import beat_layout
+from vta.hw.rtl.tile_writer import Receiver, chunk_layout, descriptor_layout
+
+LUT_BUFFER = 64      # buffers of up to so many beats are LUT RAM
+LOADS_AHEAD = 8      # LOADs whose requests may be out before the first one's data has been written
+
+
+class Loader(wiring.Component):
+    """Executes LOADs of the memory types `names`, in order; see `Receiver` for what it writes.
+
+    `insn` takes one LOAD in two cycles at most while fewer than `LOADS_AHEAD` are under way; its first burst
+    is offered in the next cycle. `pointers` are the base addresses of the memory types, multiples of the
+    bus. With `buffer` beats of its own (a power of two) the loader requests only what fits there, so the
+    read channel never waits for `chunk`; without, the consumer must take chunks at once.
+    `read_ahead` bounds the beats requested and not yet here, so that more urgent clients wait less.
+    """
+
+    def __init__(self, config, *names, assembled=(), buffer=0, read_ahead=0):
+        self.config, self.names, self.assembled = config, names, assembled
+        self.buffer, self.limit = buffer, buffer or read_ahead
+        super().__init__({
+            "insn": In(stream.Signature(ISSUED)),
+            "pointers": In(config.axi_addr_width).array(len(names)),
+            "request": Out(stream.Signature(burst_layout(config))),
+            "beats": In(stream.Signature(beat_layout(config))),
+            "chunk": Out(stream.Signature(chunk_layout(config))),
+            "beyond": Out(1), "bad": Out(1), "number": Out(NUMBER_BITS),
+            "receiving": Out(1),     # a LOAD is in the receiver
+            "idle": Out(1),          # none is anywhere
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config, bus = self.config, bus_log(self.config)
+        m.submodules.requester = requester = Requester(config)
+        m.submodules.receiver = receiver = Receiver(config, *self.names, assembled=self.assembled)
+        m.submodules.descriptors = descriptors = SyncFIFO(
+            width=descriptor_layout(config).size, depth=LOADS_AHEAD)
+
+        # decode
+        fields = data.View(MEMORY, self.insn.payload.insn)
+        described = data.View(descriptor_layout(config), descriptors.w_data)
+        region = requester.region.payload
+        mem = Signal()
+        addr = Signal(config.axi_addr_width)
+        tile_logs = receiver.tile_logs
+        work = Signal()
+        m.d.comb += [
+            mem.eq(fields.mem_type == MemType[self.names[1]] if len(self.names) == 2 else 0),
+            addr.eq(Array(pointer + (fields.dram_base << log)
+                          for pointer, log in zip(self.pointers, tile_logs, strict=True))[mem]),
+            region.addr.eq(addr), region.rows.eq(fields.y_size),
+            region.x_bytes.eq(Array(fields.x_size << log for log in tile_logs)[mem]),
+            region.stride.eq(Array(fields.x_stride << log for log in tile_logs)[mem]),
+            *[described[name].eq(fields[name]) for name in (
+                "sram_base", "x_size", "y_size", "y_pad_0", "y_pad_1", "x_pad_0", "x_pad_1")],
+            described.mem.eq(mem), described.lane.eq(addr[:bus]), described.stride.eq(region.stride[:bus]),
+            described.merged.eq(fields.x_stride == fields.x_size),
+            described.push.eq(fields.push_next), described.number.eq(self.insn.payload.number),
+            work.eq((fields.x_size != 0) & (fields.y_size != 0)),
+            # a LOAD goes to both halves at once, or to the receiver only where it has nothing to read
+            requester.region.valid.eq(self.insn.valid & work & descriptors.w_rdy),
+            descriptors.w_en.eq(self.insn.valid & self.insn.ready),
+            self.insn.ready.eq(descriptors.w_rdy & (requester.region.ready | ~work)),
+        ]
+        wiring.connect(m, receiver.descriptor, descriptors.r_stream)
+
+        beats = wiring.flipped(self.beats)
+        arrived = self.beats.valid & self.beats.ready
+        if self.buffer:
+            kind = SyncFIFO if self.buffer <= LUT_BUFFER else SyncFIFOBuffered       # LUT RAM or block RAM
+            m.submodules.buffer = buffer = kind(width=beat_layout(config).size, depth=self.buffer)
+            m.d.comb += [buffer.w_data.eq(self.beats.payload), buffer.w_en.eq(self.beats.valid),
+                         self.beats.ready.eq(buffer.w_rdy),
+                         receiver.beats.payload.eq(buffer.r_data), receiver.beats.valid.eq(buffer.r_rdy),
+                         buffer.r_en.eq(receiver.beats.ready)]
+            arrived = receiver.beats.valid & receiver.beats.ready
+        else:
+            wiring.connect(m, receiver.beats, beats)
+
+        # requests run ahead by at most `limit` beats
+        ahead = Signal(range(self.limit + 1))
+        room = Signal()
+        burst = requester.burst
+        count = burst.payload.len + 1
+        m.d.comb += [
+            room.eq(ahead + count <= self.limit),
+            self.request.payload.eq(burst.payload),
+            self.request.valid.eq(burst.valid & room),
+            burst.ready.eq(self.request.ready & room),
+        ]
+        m.d.sync += ahead.eq(ahead + Mux(burst.valid & burst.ready, count, 0) - arrived)
+
+        wiring.connect(m, wiring.flipped(self.chunk), receiver.chunk)
+        m.d.comb += [self.beyond.eq(receiver.beyond), self.bad.eq(receiver.bad), self.number.eq(receiver.number),
+                     self.receiving.eq(receiver.busy), self.idle.eq(~receiver.busy & ~descriptors.r_rdy)]
+        return m

@@ -1,0 +1,138 @@
+"""The data half of the store unit: rows of output tiles, read and cut into beats."""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+
+from vta.hw.rtl.axi import bus_log
+from vta.hw.rtl.issue import NUMBER_BITS
+from vta.hw.rtl.write_master import write_beat_layout
+
+TILES_AHEAD = 4      # tiles read from the output buffer and not yet on the bus
+
+
+def store_rows_layout(config):
+    """The tiles of one STORE: `y_size` rows of `x_size` tiles, one after another from `sram_base` on.
+
+    `lane` is the byte of the beat at which the first row starts, `stride` the bytes from row to row, modulo the
+    bus. `merged`: each row goes on where the one before ended, so that they share beats.
+    """
+    return data.StructLayout({
+        "sram_base": unsigned(16), "x_size": unsigned(16), "y_size": unsigned(16),
+        "lane": unsigned(bus_log(config)), "stride": unsigned(bus_log(config)),
+        "merged": unsigned(1)})
+
+
+class StoreData(wiring.Component):
+    """Reads the tiles of STOREs in order and offers them as beats.
+
+    A tile wider than the bus becomes several beats; narrower ones are packed into beats at one tile a cycle,
+    with strobes, a row ending the beat unless the next row goes on where it ended (as the requester merges
+    it). Latency: 3 cycles from `rows` to the first beat; throughput: a beat a cycle, across STOREs as well.
+    `beyond`: a tile index was not below the depth (it wraps), in instruction `beyond_number`;
+    `number` is that of the STORE being taken. `tile_read` counts tiles.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "rows": In(stream.Signature(store_rows_layout(config))), "number": In(NUMBER_BITS),
+            "out_en": Out(1), "out_index": Out(config.acc_depth_log), "out_data": In(8 * config.tile_bytes["OUT"]),
+            "beats": Out(stream.Signature(write_beat_layout(config))),
+            "tile_read": Out(1), "beyond": Out(1), "beyond_number": Out(NUMBER_BITS)})
+
+    def elaborate(self, platform):
+        m = Module()
+        config, bus = self.config, bus_log(self.config)
+        tile_bytes, bus_bytes = config.tile_bytes["OUT"], 1 << bus
+        new = self.rows.payload
+
+        # the walk over the tiles: one read a cycle while there is room behind
+        active = Signal()
+        merged = Signal()
+        index = Signal(config.acc_depth_log)
+        beyond = Signal()
+        number = Signal(NUMBER_BITS)
+        column = Signal(16)
+        row = Signal(16)
+        x_size = Signal(16)
+        lane = Signal(bus)
+        row_lane = Signal(bus)
+        stride = Signal(bus)
+        row_ends = Signal()
+        all_ends = Signal()
+        read = Signal()
+        room = Signal()
+        in_flight = Signal()
+        tag_shape = data.StructLayout({"lane": unsigned(bus), "flush": unsigned(1)})
+        m.submodules.tiles = tiles = SyncFIFO(width=8 * tile_bytes + tag_shape.size, depth=TILES_AHEAD)
+        narrow = tile_bytes < bus_bytes
+        m.d.comb += [
+            room.eq(tiles.level + in_flight < TILES_AHEAD),
+            read.eq(active & room),
+            row_ends.eq(column == 1), all_ends.eq(row_ends & (row == 1)),
+            self.out_en.eq(read), self.out_index.eq(index), self.tile_read.eq(read),
+            self.beyond.eq(read & beyond), self.beyond_number.eq(number),
+            self.rows.ready.eq(~active | (read & all_ends)),
+        ]
+        following = Signal(config.acc_depth_log + 1)
+        m.d.comb += following.eq(index + 1)
+        with m.If(read):
+            m.d.sync += [index.eq(following), beyond.eq(beyond | following[-1]),
+                         column.eq(column - 1), lane.eq(lane + tile_bytes)]
+            with m.If(row_ends):
+                m.d.sync += [column.eq(x_size), row.eq(row - 1), lane.eq(row_lane + stride),
+                             row_lane.eq(row_lane + stride)]
+            with m.If(all_ends):
+                m.d.sync += active.eq(0)
+        with m.If(self.rows.valid & self.rows.ready):
+            m.d.sync += [
+                active.eq(1), index.eq(new.sram_base), beyond.eq(new.sram_base >> config.acc_depth_log != 0),
+                column.eq(new.x_size), x_size.eq(new.x_size), row.eq(new.y_size), number.eq(self.number),
+                lane.eq(new.lane), row_lane.eq(new.lane), stride.eq(new.stride),
+                merged.eq(new.merged),
+            ]
+
+        # the tile arrives a cycle after its read
+        tag = Signal(tag_shape)
+        tag_q = Signal(tag_shape)
+        m.d.comb += [
+            tag.lane.eq(lane),
+            tag.flush.eq((row_ends & ~(merged & ~all_ends)) | (lane + tile_bytes == bus_bytes)),
+            tiles.w_en.eq(in_flight), tiles.w_data.eq(self.out_data | (tag_q.as_value() << 8 * tile_bytes)),
+        ]
+        m.d.sync += [in_flight.eq(read), tag_q.eq(tag)]
+
+        (self._pack if narrow else self._cut)(m, tiles, tag_shape)
+        return m
+
+    def _cut(self, m, tiles, tag_shape):
+        """A tile is one beat or several."""
+        width = self.config.axi_data_width
+        parts = 8 * self.config.tile_bytes["OUT"] // width
+        part = Signal(range(max(parts, 2)))
+        m.d.comb += [
+            self.beats.valid.eq(tiles.r_rdy),
+            self.beats.payload.data.eq(tiles.r_data.word_select(part, width)[:width]),
+            self.beats.payload.strobe.eq(~0),
+            tiles.r_en.eq(self.beats.valid & self.beats.ready & (part == parts - 1)),
+        ]
+        with m.If(self.beats.valid & self.beats.ready):
+            m.d.sync += part.eq(Mux(part == parts - 1, 0, part + 1))
+
+    def _pack(self, m, tiles, tag_shape):
+        """Several tiles are a beat: they gather until the beat or the row ends."""
+        tile_bytes, payload = self.config.tile_bytes["OUT"], self.beats.payload
+        gathered = Signal.like(payload.data)
+        strobe = Signal.like(payload.strobe)
+        tag = data.View(tag_shape, tiles.r_data[8 * tile_bytes:])
+        tile = tiles.r_data[:8 * tile_bytes]
+        m.d.comb += [
+            payload.data.eq(gathered | (tile << (tag.lane << 3))),
+            payload.strobe.eq(strobe | (((1 << tile_bytes) - 1) << tag.lane)),
+            self.beats.valid.eq(tiles.r_rdy & tag.flush),
+            tiles.r_en.eq(tiles.r_rdy & (~tag.flush | self.beats.ready)),
+        ]
+        with m.If(tiles.r_en):
+            m.d.sync += [gathered.eq(Mux(tag.flush, 0, payload.data)), strobe.eq(Mux(tag.flush, 0, payload.strobe))]

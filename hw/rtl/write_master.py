@@ -1,0 +1,71 @@
+"""The AXI write master: addresses ahead of data, several bursts under way, responses in order."""
+
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+
+from vta.hw.rtl.axi import LEN_BITS, OKAY, burst_layout, write_signature
+
+
+def write_beat_layout(config):
+    """One beat to write: `strobe` says which bytes."""
+    return data.StructLayout({"data": unsigned(config.axi_data_width), "strobe": unsigned(config.bus_bytes)})
+
+
+class Writer(wiring.Component):
+    """Writes the bursts of `request`, taking their data, beat by beat, from `beats`.
+
+    A burst's data follows its address by a cycle at least; `beats` must hold while it waits. One AWID, so responses
+    come in the order of the bursts: `response` is 1 for one cycle each, with `failed` where it was not OKAY.
+    Throughput: a burst and a beat each cycle. Latency: one cycle to AWVALID. At most
+    `config.write_outstanding` bursts are under way; `halt` stops new ones.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "request": In(stream.Signature(burst_layout(config))),
+            "beats": In(stream.Signature(write_beat_layout(config))),
+            "axi": Out(write_signature(config)),
+            "response": Out(1), "failed": Out(1), "halt": In(1), "idle": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        axi, limit = self.axi, self.config.write_outstanding
+        m.submodules.lens = lens = SyncFIFO(width=LEN_BITS, depth=limit)
+        under_way = Signal(range(limit + 1))
+
+        # addresses
+        accepted = Signal()
+        m.d.comb += [
+            self.request.ready.eq((~axi.awvalid | axi.awready) & (under_way != limit) & ~self.halt),
+            accepted.eq(self.request.valid & self.request.ready),
+            axi.awid.eq(Const(0)),
+            lens.w_en.eq(axi.awvalid & axi.awready), lens.w_data.eq(axi.awlen),
+        ]
+        with m.If(axi.awready):
+            m.d.sync += axi.awvalid.eq(0)
+        with m.If(accepted):
+            m.d.sync += [axi.awvalid.eq(1), axi.awaddr.eq(self.request.payload.addr),
+                         axi.awlen.eq(self.request.payload.len)]
+
+        # data: straight from `beats`, once the address has been taken
+        sent = Signal(LEN_BITS)
+        last = Signal()
+        moved = Signal()
+        m.d.comb += [
+            last.eq(sent == lens.r_data),
+            axi.wvalid.eq(self.beats.valid & lens.r_rdy), axi.wlast.eq(last),
+            axi.wdata.eq(self.beats.payload.data), axi.wstrb.eq(self.beats.payload.strobe),
+            moved.eq(axi.wvalid & axi.wready),
+            self.beats.ready.eq(moved), lens.r_en.eq(moved & last),
+        ]
+        with m.If(moved):
+            m.d.sync += sent.eq(Mux(last, 0, sent + 1))
+
+        # responses
+        m.d.comb += [axi.bready.eq(1), self.response.eq(axi.bvalid), self.failed.eq(axi.bresp != OKAY),
+                     self.idle.eq(under_way == 0)]
+        m.d.sync += under_way.eq(under_way + accepted - self.response)
+        return m

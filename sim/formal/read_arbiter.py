@@ -1,0 +1,78 @@
+"""The AXI read master keeps the channel rules and gives every beat to the client that asked for it."""
+
+from amaranth.hdl import Array, Assert, Assume, Mux, Signal
+
+from vta.hw.rtl import read_arbiter as reader
+from vta.sim.formal.property import Property
+
+LEN_BITS = 2         # bursts of 1 to 4 beats: as many as show every case in a short execution
+
+
+class ReadMaster(Property):
+    """`clients` that ask for anything; a slave that does all that AXI allows: any delays, any order across IDs.
+
+    The slave is its obligations: for each ID the bursts accepted and not yet complete, oldest first.
+    """
+
+    def __init__(self, config, unit=reader, clients=3):
+        super().__init__()
+        self.config, self.clients = config, clients
+        self.reader = unit.Reader(config, clients)
+
+    def state(self, m):
+        dut, axi, limit = self.reader, self.reader.axi, self.config.read_outstanding
+        self.unit(m, dut)
+        asked = Signal(range(self.clients))                # whose request the AR register holds
+        for k, request in enumerate(dut.request):
+            m.d.comb += Assume(request.payload.len < 1 << LEN_BITS)
+            with m.If(request.valid & request.ready):
+                m.d.sync += asked.eq(k)
+        granted = sum(request.valid & request.ready for request in dut.request)
+        moved, ended = axi.arvalid & axi.arready, axi.rvalid & axi.rready & axi.rlast
+        first = Signal(self.reader.request[0].payload.shape())        # the request that was granted last
+        for request in dut.request:
+            with m.If(request.valid & request.ready):
+                m.d.sync += first.eq(request.payload)
+        under_way = Signal(range(limit + 2))
+        m.d.sync += under_way.eq(under_way + granted - ended)
+        self.held(m, axi.arvalid, axi.arready, [axi.araddr, axi.arlen, axi.arid])
+        m.d.comb += [
+            Assert(granted <= 1),
+            Assert(~self.past(m, granted != 0) | axi.arvalid),
+            Assert(~axi.arvalid | ((axi.araddr == first.addr) & (axi.arlen == first.len))),
+            Assert(~axi.arvalid | (axi.arid == asked % self.config.read_ids)),
+            Assert(under_way <= limit), Assert(dut.idle == (under_way == 0)),
+            Assert(~dut.halt | (granted == 0)),
+        ]
+        self._slave(m, asked, moved)
+
+    def _slave(self, m, asked, moved):
+        """R: whatever AXI allows. Each beat must come out at the client at the head of its ID's list, only there."""
+        dut, axi, limit = self.reader, self.reader.axi, self.config.read_outstanding
+        self.held(m, axi.rvalid, axi.rready, [axi.rdata, axi.rresp, axi.rlast, axi.rid], Assume)
+        m.d.comb += Assume(~axi.rvalid | (axi.rid < self.config.read_ids))
+        for number in range(self.config.read_ids):
+            owner = Array(Signal.like(asked, name=f"owner_{number}_{n}") for n in range(limit + 1))
+            length = Array(Signal(LEN_BITS, name=f"length_{number}_{n}") for n in range(limit + 1))
+            used, beat = Signal(range(limit + 1), name=f"used_{number}"), Signal(LEN_BITS, name=f"beat_{number}")
+            here = axi.rvalid & (axi.rid == number)
+            taken = here & axi.rready
+            enter, leave = moved & (axi.arid == number), taken & axi.rlast
+            m.d.comb += [Assume(~here | (used != 0)), Assume(~here | (axi.rlast == (beat == length[0])))]
+            m.d.sync += used.eq(used + enter - leave)
+            with m.If(taken):
+                m.d.sync += beat.eq(Mux(axi.rlast, 0, beat + 1))
+            for n in range(limit):
+                arrives = enter & (n == used - leave)
+                m.d.sync += [
+                    owner[n].eq(Mux(arrives, asked, Mux(leave, owner[n + 1], owner[n]))),
+                    length[n].eq(Mux(arrives, axi.arlen[:LEN_BITS], Mux(leave, length[n + 1], length[n])))]
+            for k, beats in enumerate(dut.beats):
+                with m.If(here):
+                    m.d.comb += [
+                        Assert(beats.valid == (owner[0] == k)),
+                        Assert((owner[0] != k) | (axi.rready == beats.ready)),
+                        Assert(~beats.valid | ((beats.payload.data == axi.rdata)
+                                               & (beats.payload.error == (axi.rresp != 0))
+                                               & (beats.payload.last == axi.rlast))),
+                    ]

@@ -1,0 +1,65 @@
+"""The AXI write master keeps the channel rules: stable data, WLAST, no data ahead of its address, responses counted."""
+
+from amaranth.hdl import Array, Assert, Assume, Mux, Signal
+
+from vta.hw.rtl import write_master as writer
+from vta.sim.formal.property import Property
+
+LEN_BITS = 2         # bursts of 1 to 4 beats: as many as show every case in a short execution
+
+
+class WriteMaster(Property):
+    """Any requests and beats, held as every stream holds them; a slave that does all that AXI allows."""
+
+    def __init__(self, config, unit=writer):
+        super().__init__()
+        self.config = config
+        self.writer = unit.Writer(config)
+
+    def state(self, m):
+        dut, axi, limit = self.writer, self.writer.axi, self.config.write_outstanding
+        self.unit(m, dut)
+        self.held(m, dut.request.valid, dut.request.ready, [dut.request.payload], Assume)
+        self.held(m, dut.beats.valid, dut.beats.ready, [dut.beats.payload], Assume)
+        m.d.comb += Assume(dut.request.payload.len < 1 << LEN_BITS)
+        granted, moved = dut.request.valid & dut.request.ready, axi.awvalid & axi.awready
+        beat_moved = axi.wvalid & axi.wready
+
+        # every offer is held
+        self.held(m, axi.awvalid, axi.awready, [axi.awaddr, axi.awlen, axi.awid])
+        self.held(m, axi.wvalid, axi.wready, [axi.wdata, axi.wstrb, axi.wlast])
+
+        # addresses: each request once
+        now = Signal(dut.request.payload.shape())
+        with m.If(granted):
+            m.d.sync += now.eq(dut.request.payload)
+        m.d.comb += [Assert(~self.past(m, granted) | axi.awvalid), Assert(~dut.halt | ~granted),
+                     Assert(~axi.awvalid | ((axi.awaddr == now.addr) & (axi.awlen == now.len)))]
+
+        # data: the beats of accepted bursts, in order, each once
+        lengths = Array(Signal(LEN_BITS, name=f"length_{n}") for n in range(limit + 1))
+        used, sent = Signal(range(limit + 1)), Signal(LEN_BITS)          # accepted bursts not yet sent
+        burst_sent = beat_moved & axi.wlast
+        m.d.comb += [
+            Assert(~axi.wvalid | (used != 0)),
+            Assert(~axi.wvalid | (axi.wlast == (sent == lengths[0]))),
+            Assert(~axi.wvalid | ((axi.wdata == dut.beats.payload.data) & (axi.wstrb == dut.beats.payload.strobe))),
+            Assert((dut.beats.valid & dut.beats.ready) == beat_moved),
+        ]
+        m.d.sync += used.eq(used + moved - burst_sent)
+        with m.If(beat_moved):
+            m.d.sync += sent.eq(Mux(axi.wlast, 0, sent + 1))
+        for n in range(limit):
+            arrives = moved & (n == used - burst_sent)
+            m.d.sync += lengths[n].eq(Mux(arrives, axi.awlen[:LEN_BITS], Mux(burst_sent, lengths[n + 1], lengths[n])))
+
+        # responses: the slave answers what it has; the master counts what is under way
+        unanswered, under_way = Signal(range(limit + 2)), Signal(range(limit + 2))
+        answer = axi.bvalid & axi.bready
+        self.held(m, axi.bvalid, axi.bready, [axi.bresp, axi.bid], Assume)
+        m.d.comb += [
+            Assume(~axi.bvalid | (unanswered != 0)), Assert(axi.bready),
+            Assert(dut.response == answer), Assert(~answer | (dut.failed == (axi.bresp != 0))),
+            Assert(under_way <= limit), Assert(dut.idle == (under_way == 0)),
+        ]
+        m.d.sync += [unanswered.eq(unanswered + burst_sent - answer), under_way.eq(under_way + granted - answer)]

@@ -1,0 +1,88 @@
+"""ALU in numpy: the steps of an instruction in rounds; within a round no step sees another one's result."""
+
+import numpy as np
+
+from vta.hw.isa import AluOp
+from vta.sim.functional.nest import compact, wrap
+
+
+def shift(x, y):
+    """x >> y for y >= 0, x << -y for y < 0, amounts modulo 32, the sign taken from all of y (decision D4)."""
+    right, left = np.right_shift(x, y & 31), np.left_shift(x, -y & 31)
+    return np.where(y < 0, left, right)
+
+
+OPERATIONS = {AluOp.MIN: np.minimum, AluOp.MAX: np.maximum, AluOp.ADD: np.add, AluOp.SHR: shift,
+              AluOp.MUL: np.multiply}      # int32 arrays: numpy wraps modulo 2^32
+
+
+class Elementwise:
+    """ACC[dst] <- operation(ACC[x], y), y an int32 or ACC[src]; no dst occurs twice, all reads come first."""
+
+    def __init__(self, operation, dst, x, y):
+        self.operation, self.dst, self.x, self.y = operation, dst, x, y
+
+    def apply(self, machine):
+        acc = machine.acc
+        y = self.y if isinstance(self.y, np.int32) else acc[self.y]
+        acc[self.dst] = self.operation(acc[self.x], y)
+
+
+def kernel(nest, operation, imm, micro_ops, config, part):
+    """([operation], complaint) of one part of an ALU instruction; `imm` is None for tensor operations.
+
+    An immediate operation reads dst, or src where the configuration says so (decision D3).
+    """
+    dst, complaint = wrap(nest.indices("dst", micro_ops, config, part), config.depth["ACC"], "ACC (dst)")
+    src = None
+    if imm is None or config.alu_imm_reads_src:
+        src, beyond = wrap(nest.indices("src", micro_ops, config, part), config.depth["ACC"], "ACC (src)")
+        complaint = complaint or beyond
+    found = []
+    for steps in rounds(dst, src):
+        at = compact(dst[steps])
+        other = None if src is None else compact(src[steps])
+        x = other if imm is not None and src is not None else at
+        found.append(Elementwise(OPERATIONS[operation], at, x, other if imm is None else np.int32(imm)))
+    return found, complaint
+
+
+def rounds(dst, src):
+    """Step numbers in groups: executing group after group, each at once, is the same as step after step.
+
+    `src` is None where a step reads nothing but its dst.
+    """
+    everything = np.arange(len(dst))
+    order = np.argsort(dst.astype(np.uint16), kind="stable")
+    ordered = dst[order]
+    fresh = np.concatenate(([True], ordered[1:] != ordered[:-1]))
+    start = np.maximum.accumulate(np.where(fresh, everything, 0))
+    turn = np.empty(len(dst), np.int64)            # how many earlier steps wrote this dst
+    turn[order] = everything - start
+    if src is not None and _reads_written(dst, src, fresh.all()):
+        turn = _levels(dst, src)
+    elif fresh.all():
+        return [everything]
+    order = np.argsort(turn, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(turn[order])) + 1)
+
+
+def _reads_written(dst, src, unique):
+    """Whether some step may read, as src, what another step writes before it."""
+    if not unique:
+        return bool(np.isin(src, dst).any())
+    writer = np.full(int(max(dst.max(), src.max())) + 1, len(dst))
+    writer[dst] = np.arange(len(dst))
+    return bool((writer[src] < np.arange(len(dst))).any())
+
+
+def _levels(dst, src):
+    """For each step the first round in which all it reads is written and all that read its dst have read."""
+    written, read, levels = {}, {}, []
+    for d, s in zip(dst.tolist(), src.tolist(), strict=True):
+        level = max(written.get(d, -1) + 1, written.get(s, -1) + 1, read.get(d, 0))
+        written[d] = level
+        read[s] = max(read.get(s, 0), level)
+        read[d] = max(read.get(d, 0), level)
+        levels.append(level)
+    return np.array(levels)

@@ -1,0 +1,81 @@
+"""GEMM in numpy: the steps of an instruction as a few exact matrix products.
+
+Additions modulo 2^32 commute, so only which (input, weight) pairs meet in which accumulator tile matters.
+Tiles that meet the same weights in the same order become the rows of one product, as in im2col.
+"""
+
+import numpy as np
+
+from vta.sim.functional.nest import compact, wrap
+
+EXACT_TERMS = 1024      # int8 products whose sum is at most 2^24, hence exact in float32
+
+
+class Reset:
+    """ACC[dst] <- 0."""
+
+    def __init__(self, dst):
+        self.dst = compact(np.unique(dst))
+
+    def apply(self, machine):
+        machine.acc[self.dst] = 0
+
+
+class Products:
+    """ACC[dst[g, m]] += sum over k of INP[src[g, m, k]] times the transpose of WGT[wgt[g, k]].
+
+    No dst occurs twice.
+    """
+
+    def __init__(self, dst, src, wgt):
+        self.dst, self.src, self.wgt = compact(dst.ravel()), src, wgt
+
+    def apply(self, machine):
+        groups, rows, terms = self.src.shape
+        batch, block = machine.config.batch, machine.config.block
+        for k in range(0, terms, EXACT_TERMS // block):
+            src, wgt = self.src[:, :, k:k + EXACT_TERMS // block], self.wgt[:, k:k + EXACT_TERMS // block]
+            inputs = machine.inp.take(src, axis=0).astype(np.float32)
+            if batch > 1:       # (g, m, k, batch, block) -> (g, m, batch, k, block)
+                inputs = inputs.reshape(*src.shape, batch, block).swapaxes(2, 3)
+            weights = machine.wgt.take(wgt, axis=0).reshape(*wgt.shape, block, block)
+            weights = weights.swapaxes(2, 3).astype(np.float32).reshape(groups, -1, block)
+            sums = inputs.reshape(groups, rows * batch, -1) @ weights
+            machine.acc[self.dst] += sums.astype(np.int32).reshape(-1, batch * block)
+
+
+def kernel(nest, reset, micro_ops, config, part):
+    """([operation], complaint): what one part of a GEMM does, and an index out of range in words or None."""
+    def index(name, memory):
+        return wrap(nest.indices(name, micro_ops, config, part), config.depth[memory], f"{memory} ({name})")
+
+    dst, complaint = index("dst", "ACC")
+    if reset:
+        return [Reset(dst)], complaint
+    src, beyond_inp = index("src", "INP")
+    wgt, beyond_wgt = index("wgt", "WGT")
+    return _products(dst, src, wgt), complaint or beyond_inp or beyond_wgt
+
+
+def _products(dst, src, wgt):
+    """Sort the steps by dst, group those dst that meet the same weights, and stack groups of one size."""
+    order = np.argsort(dst.astype(np.uint16), kind="stable")
+    tiles, starts, terms = np.unique(dst[order], return_index=True, return_counts=True)
+    stacks = {}
+    for count in np.unique(terms):
+        chosen = terms == count
+        steps = order[starts[chosen][:, None] + np.arange(count)]
+        for rows in _equal_rows(wgt[steps]):
+            group = (tiles[chosen][rows], src[steps[rows]], wgt[steps[rows[0]]])
+            stacks.setdefault(group[1].shape, []).append(group)
+    return [Products(*map(np.stack, zip(*groups, strict=True))) for groups in stacks.values()]
+
+
+def _equal_rows(table):
+    """Groups of row numbers whose rows are equal."""
+    if (table == table[0]).all():
+        return [np.arange(len(table))]
+    keys = np.ascontiguousarray(table).view(np.dtype((np.void, table.shape[1] * table.itemsize))).ravel()
+    inverse = np.unique(keys, return_inverse=True)[1].ravel()
+    order = np.argsort(inverse, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)

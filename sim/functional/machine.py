@@ -1,0 +1,108 @@
+"""The functional simulator: the instruction set in executable form, in numpy, in program order.
+
+Semantics are those of docs/isa.md with decisions D1-D10. STORE truncates the accumulator, which is the same
+as an output buffer that LOAD ACC and reset write too (D1, D2). What an instruction asks for in vain is a
+Fault: the first is kept, and the run goes on as the RTL does. An instruction with an unknown opcode or memory
+type handles its tokens and does nothing else, an index out of range wraps, a tile outside of DRAM reads 0 or
+is not written.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+
+from vta.hw.isa import MemType, Queue, Unit
+from vta.hw.registers import ErrorCause
+from vta.sim.functional.kernels import Kernels
+from vta.sim.functional.plan import Plan
+
+CACHED_STREAMS = 16
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What went wrong first. `insn` counts within the unit; None where no one instruction is to blame."""
+
+    cause: ErrorCause
+    unit: Unit
+    insn: int | None
+    words: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left: event counters by name, and the first Fault or None."""
+
+    counters: dict
+    fault: Fault | None
+
+
+class Simulator:
+    """An accelerator without time. Scratchpads and tokens live from run to run.
+
+    `uop`, `wgt`, `inp`, `acc` are the scratchpads, one row a tile; `tokens` counts by Queue number.
+    """
+
+    def __init__(self, config):
+        self.config, depth = config, config.depth
+        self.uop = np.zeros((depth["UOP"], 1), np.uint32)
+        self.wgt = np.zeros((depth["WGT"], config.block ** 2), np.int8)
+        self.inp = np.zeros((depth["INP"], config.lanes), np.int8)
+        self.acc = np.zeros((depth["ACC"], config.lanes), np.int32)
+        self.scratch = {MemType.UOP: self.uop, MemType.WGT: self.wgt, MemType.INP: self.inp,
+                        MemType.ACC: self.acc, MemType.ACC_8BIT: self.acc}
+        self.dram = {}           # during a run: the window as rows of tiles, by memory type
+        self.tokens = [0] * len(Queue)
+        self._plans, self._kernels, self._faults = OrderedDict(), Kernels(config), {}
+
+    def scratchpads(self):
+        """Copies of the on-chip memories {"UOP", "WGT", "INP", "ACC", "OUT"}, one row a tile."""
+        found = {mem.name: self.scratch[mem].copy()
+                 for mem in (MemType.UOP, MemType.WGT, MemType.INP, MemType.ACC)}
+        return found | {"OUT": self.acc.astype(np.int8)}
+
+    def run(self, insns, dram, base=0):
+        """Execute a stream, (n, 2) uint64, on the DRAM window `dram` (uint8) that starts at `base`."""
+        plan = self._plan(np.ascontiguousarray(insns, np.uint64), len(dram), base)
+        self.dram = {mem: _tiles(dram, self.config.tile_bytes[mem.name], dtype) for mem, dtype in (
+            (MemType.UOP, np.uint32), (MemType.WGT, np.int8), (MemType.INP, np.int8), (MemType.ACC, np.int32),
+            (MemType.OUT, np.int8), (MemType.ACC_8BIT, np.int8))}
+        self._faults = {}
+        for operation in plan.operations():
+            operation.apply(self)
+        self.dram = {}
+        self.tokens = list(plan.order.tokens_left)
+        return Outcome(dict(plan.counters), self._fault(plan))
+
+    def report(self, position, cause, words):
+        """Note that the instruction at `position` of the stream met an error."""
+        self._faults.setdefault((position, cause), words)
+
+    def _plan(self, insns, size, base):
+        key = (insns.tobytes(), tuple(self.tokens), size, base)
+        if key not in self._plans:
+            self._plans[key] = Plan(insns, self.config, self.tokens, base, size, self._kernels)
+            if len(self._plans) > CACHED_STREAMS:
+                self._plans.popitem(last=False)
+        self._plans.move_to_end(key)
+        return self._plans[key]
+
+    def _fault(self, plan):
+        if not plan.order.finished:
+            stuck = [(unit, plan.columns.in_unit(at)) for unit, at, queues in plan.order.waiting if queues]
+            unit, insn = stuck[0] if stuck else (Unit.COMPUTE, None)
+            return Fault(ErrorCause.WATCHDOG, unit, insn, plan.order.deadlock(plan.columns))
+        faults = plan.faults | self._faults
+        if not faults:
+            return None
+        turn = {position: n for n, position in enumerate(plan.order.executed.tolist())}
+        position, cause = min(faults, key=lambda key: turn[key[0]])
+        return Fault(cause, plan.columns.unit_at(position), plan.columns.in_unit(position),
+                     f"{faults[position, cause]} (instruction {position} of the stream)")
+
+
+def _tiles(dram, nbytes, dtype):
+    """The window as rows of one tile each, without a copy; a rest shorter than a tile is left out."""
+    whole = len(dram) // nbytes * nbytes
+    return dram[:whole].view(dtype).reshape(-1, nbytes // np.dtype(dtype).itemsize)

@@ -1,0 +1,121 @@
+"""LOAD and STORE in numpy: 2-D transfers as two index vectors, those of neighbouring instructions joined.
+
+A stream of thousands of one-tile stores then costs as much as a few large ones.
+"""
+
+import numpy as np
+
+from vta.hw.isa import MemType, Opcode
+from vta.hw.registers import ErrorCause
+from vta.sim.functional.nest import compact
+
+MAX_TILES = 1 << 20      # tiles whose index vectors are held at once
+
+
+class Load:
+    """Tiles `dram` of DRAM go to tiles `sram` of a scratchpad, in this order; those in `zero` become 0."""
+
+    def __init__(self, memory, sram, dram, zero):
+        self.memory, self.sram, self.zero = memory, compact(sram), zero
+        self.dram = compact(dram) if zero is None else dram
+
+    def apply(self, machine):
+        tiles = machine.dram[self.memory][self.dram]
+        if self.zero is not None:
+            tiles[self.zero] = 0
+        machine.scratch[self.memory][self.sram] = tiles      # ACC_8BIT: int8 to int32 here
+
+
+class Store:
+    """The low bytes of accumulator tiles `sram` go to tiles `dram` of DRAM, in this order."""
+
+    def __init__(self, sram, dram):
+        self.sram, self.dram = compact(sram), compact(dram)
+
+    def apply(self, machine):
+        machine.dram[MemType.OUT][self.dram] = machine.acc[self.sram].astype(np.int8)
+
+
+class Pieces:
+    """The instructions at `positions` of a stream, cut into pieces of at most MAX_TILES tiles each.
+
+    Arrays of one entry a piece: `position`, and the range `first` to `last` of the tiles it writes (padding
+    included; GEMM and ALU have none). Of a LOAD longer than its memory only the last lap is left: it
+    overwrites all the others. `over`: the instruction reaches beyond its memory.
+    """
+
+    def __init__(self, columns, positions):
+        memory, moves = columns.memory, columns.moves[positions]
+        load = moves & (columns.opcode[positions] == Opcode.LOAD)
+
+        def extent(axis):
+            pads = memory[f"{axis}_pad_0"][positions] + memory[f"{axis}_pad_1"][positions]
+            return np.where(moves, memory[f"{axis}_size"][positions] + np.where(load, pads, 0), 0)
+
+        self.columns, self.position, self.load = columns, positions, load
+        self.width = extent("x")
+        self.last = self.width * extent("y")
+        depth = by_type(columns.config.depth)[columns.mem_type[positions]]
+        self.first = np.where(load, np.maximum(self.last - depth, 0), 0)
+        self.over = moves & (self.last > 0) & (memory["sram_base"][positions] + self.last > depth)
+        if (self.last - self.first > MAX_TILES).any():
+            self._cut()
+
+    def _cut(self):
+        bounds = zip(self.first.tolist(), self.last.tolist(), strict=True)
+        cuts = [(n, k) for n, (first, last) in enumerate(bounds)
+                for k in range(first, max(last, first + 1), MAX_TILES)]
+        owner, first = np.array(cuts).T
+        self.last = np.minimum(first + MAX_TILES, self.last[owner])
+        self.first = first
+        self.position, self.load, self.width, self.over = (
+            part[owner] for part in (self.position, self.load, self.width, self.over))
+
+    def expand(self, part, base, size):
+        """Index vectors of the pieces in the slice `part`, end to end.
+
+        `base`, `size`: the DRAM window in bytes. Returns (owner, sram, dram, zero, bad): the stream position
+        each tile belongs to, tile numbers in scratchpad and window, whether the tile is padding, and whether
+        it lies outside of the window (`dram` is 0 for both).
+        """
+        columns, config, memory = self.columns, self.columns.config, self.columns.memory
+        count = (self.last - self.first)[part]
+        piece = np.repeat(np.arange(len(count)), count)
+        k = np.arange(len(piece)) - (np.cumsum(count) - count - self.first[part])[piece]
+        at, load = self.position[part][piece], self.load[part][piece]
+        row, column = np.divmod(k, np.maximum(self.width[part], 1)[piece])
+        row = row - np.where(load, memory["y_pad_0"][at], 0)
+        column = column - np.where(load, memory["x_pad_0"][at], 0)
+        zero = (row < 0) | (row >= memory["y_size"][at]) | (column < 0) | (column >= memory["x_size"][at])
+        mem = columns.mem_type[at]
+        sram = (memory["sram_base"][at] + k) % by_type(config.depth)[mem]
+        tile = by_type(config.tile_bytes)[mem]
+        address = (memory["dram_base"][at] + row * memory["x_stride"][at] + column) * tile
+        wrap = 1 << min(config.axi_addr_width, 62)      # no address comes near 2^62, and int64 ends at 2^63
+        dram = (address % wrap - base) // tile
+        bad = ~zero & ((dram < 0) | (dram >= size // tile))
+        dram[zero | bad] = 0
+        return at, sram, dram, zero, bad
+
+
+def beyond_memory(columns, position):
+    """(cause, words) for a LOAD or STORE whose tiles reach beyond its memory."""
+    mem = MemType(int(columns.mem_type[position])).name
+    return ErrorCause.INDEX, (f"{Opcode(int(columns.opcode[position])).name} {mem} from sram_base "
+                              f"{int(columns.memory['sram_base'][position])} on reaches beyond tile "
+                              f"{columns.config.depth[mem] - 1}")
+
+
+def outside_dram(columns, position, base, size):
+    """(cause, words) for a LOAD or STORE that reaches outside of the DRAM window."""
+    mem = MemType(int(columns.mem_type[position])).name
+    opcode = Opcode(int(columns.opcode[position]))
+    address = int(columns.memory["dram_base"][position]) * columns.config.tile_bytes[mem]
+    cause = ErrorCause.AXI_READ if opcode == Opcode.LOAD else ErrorCause.AXI_WRITE
+    return cause, (f"{opcode.name} {mem} from address 0x{address:x} on reaches outside of DRAM "
+                   f"(0x{base:x} to 0x{base + size:x})")
+
+
+def by_type(table):
+    """A table by memory type name as an array by number; 1 where there is none."""
+    return np.array([table.get(MemType(n).name, 1) if n < len(MemType) else 1 for n in range(8)])

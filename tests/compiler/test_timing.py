@@ -1,0 +1,89 @@
+"""The timing model: what it counts, and how far from the RTL it is."""
+
+import numpy as np
+import pytest
+
+from vta.compiler import ops
+from vta.compiler.stream.pipeline import Pipeline
+from vta.compiler.stream.stream import Stream
+from vta.compiler.timing import CONSTANTS, TimingError, _clashes, predict
+from vta.hw.config import PRESETS
+from vta.hw.isa import AluOp, Unit, layouts
+from vta.runtime.device import open_device
+
+CONFIG = PRESETS["default"]
+
+
+def shifts(steps, opcode=AluOp.ADD):
+    p = Pipeline(CONFIG)
+    out = p.buffer("out", (steps, 1, 16), "int8", "output")
+    p.reset(0, steps)
+    p.alu(opcode, [(steps, 1)], [(0,)], 3)
+    p.store(0, out, 0, steps)
+    return p.code().insns
+
+
+def test_a_step_is_a_cycle():
+    assert predict(shifts(900), CONFIG).cycles - predict(shifts(400), CONFIG).cycles == 3 * 500 + 500
+    slow = predict(shifts(400, AluOp.MUL), CONFIG).cycles - predict(shifts(400), CONFIG).cycles
+    assert slow == (CONSTANTS["mul"] - 1) * 400
+
+
+def test_clashes_are_those_of_the_banks(monkeypatch):
+    """dst and src in one bank (the parity of the index's bits), src not kept from the step before; numpy 1.21 does."""
+    monkeypatch.delattr(np, "bitwise_count", raising=False)
+    depth, dst_step, src_step = CONFIG.depth["ACC"], 37, 1011
+    alu = {"uop_bgn": 0, "uop_end": 1, "iter_out": 1, "iter_in": 3000, "dst_factor_out": 0, "src_factor_out": 0,
+           "dst_factor_in": dst_step, "src_factor_in": src_step}
+    steps = [(n * dst_step % depth, n * src_step % depth) for n in range(3000)]
+    same_bank = [(dst ^ src).bit_count() % 2 == 0 and dst != src for dst, src in steps]
+    assert _clashes(alu, layouts(CONFIG).uop, np.zeros(1, np.uint32), depth) == sum(same_bank)
+
+
+def test_latency_counts_where_nothing_hides_it():
+    code = shifts(100)
+    # stream, micro-ops, store response
+    assert predict(code, CONFIG, latency=64).cycles - predict(code, CONFIG, latency=16).cycles == 3 * 48
+
+
+def test_a_wider_bus_is_faster():
+    layer = ops.dense((1, 256), 256, config="default")
+    code = layer.program.code.insns
+    assert predict(code, PRESETS["ultra96"]).cycles < 0.6 * predict(code, CONFIG).cycles
+
+
+def test_tokens_out_of_order_are_refused():
+    stream = Stream(CONFIG)
+    stream.dep_pop(Unit.STORE, Unit.COMPUTE)
+    stream.dep_pop(Unit.STORE, Unit.COMPUTE)
+    stream.sync()
+    with pytest.raises(TimingError, match="pops a token of S2G that nothing before it"):
+        predict(stream.code().insns, CONFIG)
+    assert predict(stream.code().insns, CONFIG, tokens_before={"s2g": 2}).cycles > 0
+
+
+def test_loads_hide_behind_compute():
+    layer = ops.conv2d((1, 64, 28, 28), 64, 3, pad=1, bias=True, shift=8, clip=(0, 127))
+    prediction = predict(layer.program.code.insns, CONFIG)
+    assert prediction.cycles < 1.02 * prediction.busy["compute"]
+
+
+@pytest.mark.rtl
+@pytest.mark.slow
+@pytest.mark.parametrize("build", [
+    lambda: ops.conv2d((1, 256, 14, 14), 512, 1, stride=2, bias=True, shift=8, clip=(0, 127)),
+    lambda: ops.conv2d((1, 64, 28, 28), 64, 3, pad=1, bias=True, shift=8, clip=(0, 127)),
+    lambda: ops.depthwise_conv2d((1, 128, 28, 28), 3, pad=1, bias=True, shift=8, clip=(0, 127)),
+    lambda: ops.dense((1, 512), 1000, bias=True, shift=8),
+    lambda: ops.max_pool2d((1, 32, 56, 56), 3, stride=2, pad=1),
+    lambda: ops.avg_pool2d((1, 256, 14, 14), 2),
+    lambda: ops.add((1, 256, 28, 28), clip=(0, 127)),
+])
+def test_within_three_percent_of_the_rtl(build):
+    layer, random = build(), np.random.default_rng(0)
+    arrays = [random.integers(-128, 128, shape).astype(np.int8 if name != "bias" else np.int32)
+              for name, shape in layer.shapes.items()]
+    with open_device("tsim", CONFIG) as device:
+        packed, result = layer.run(device, *arrays)
+    assert np.array_equal(layer.output(packed), layer.reference(*arrays))
+    assert abs(layer.about["predicted"] / result.cycles - 1) < 0.03

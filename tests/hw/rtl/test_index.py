@@ -1,0 +1,168 @@
+"""hw/rtl/index.py: steps in program order, whatever LOAD UOPs overwrite meanwhile."""
+
+import dataclasses
+
+import pytest
+from stream_bench import Bench, at_full_rate, each_stall, values
+
+from vta.hw.config import PRESETS
+from vta.hw.isa import Opcode, encode, layouts
+from vta.hw.rtl.index import SEQ_BITS, IndexGenerator
+
+TINY = PRESETS["tiny"]
+MODULO = 1 << SEQ_BITS
+INPUTS = {"fewer inputs": 8, "as many": 9, "more inputs": 10}      # than accumulators: log_inp_buff_size
+
+
+class Program:
+    """LOAD UOPs and kernels in program order, and the steps that they must give."""
+
+    def __init__(self, random, config):
+        self.random, self.config, self.formats = random, config, layouts(config)
+        self.uops = [dict.fromkeys(("dst", "src", "wgt"), 0)] * config.depth["UOP"]
+        self.loads, self.kernels, self.steps = [], [], []
+
+    def load(self, base, count):
+        """LOAD `count` random micro-ops to `base`."""
+        fields = self.formats.uop.ranges
+        words = []
+        for n in range(count):
+            few = self.random.random() < 0.5
+            uop = {name: self.random.randrange(4 if few else 1 << width)
+                   for name, (_, width, _, _) in fields.items()}
+            self.uops[base + n] = uop
+            words.append(encode(self.formats.uop, uop))
+        self.loads.append({"base": base, "words": words, "kernels": len(self.kernels)})
+
+    def kernel(self, opcode, bgn, count, iter_out=1, iter_in=1, **fields):
+        layout = self.formats.of(opcode)
+        fields |= {"opcode": opcode, "uop_bgn": bgn, "uop_end": bgn + count, "iter_out": iter_out, "iter_in": iter_in}
+        number = len(self.kernels)
+        self.kernels.append({"issued": {"insn": encode(layout, fields), "number": number},
+                             "loads": len(self.loads) % MODULO})
+        for o in range(iter_out):
+            for i in range(iter_in):
+                for u in range(bgn, bgn + count):
+                    last = (o, i, u) == (iter_out - 1, iter_in - 1, bgn + count - 1)
+                    self.steps.append(self._step(fields, o, i, u) | {"last": last, "number": number})
+
+    def _step(self, fields, o, i, u):
+        depth, alu = self.config.depth, fields["opcode"] == Opcode.ALU
+        uop = self.uops[u % depth["UOP"]]
+        at = {name: uop[name] + o * fields.get(f"{name}_factor_out", 0) + i * fields.get(f"{name}_factor_in", 0)
+              for name in ("dst", "src", "wgt")}
+        limits = {"dst": depth["ACC"], "src": depth["ACC" if alu else "INP"], "wgt": depth["WGT"]}
+        reset = not alu and fields.get("reset", 0)
+        used = ["dst"]
+        if alu:
+            used += [] if fields.get("use_imm") else ["src"]
+        elif not reset:
+            used += ["src", "wgt"]
+        beyond = u >= depth["UOP"] or any(at[name] >= limits[name] for name in used)
+        step = {name: at[name] % limits[name] for name in used} | {"beyond": beyond, "is_alu": alu, "reset": reset}
+        if alu:
+            step |= {"alu_opcode": fields["alu_opcode"], "use_imm": fields["use_imm"],
+                     "imm": fields["imm"] & 0xFFFF}
+        return step
+
+    def random_kernel(self):
+        opcode = self.random.choice([Opcode.GEMM, Opcode.ALU])
+        layout, depth = self.formats.of(opcode), self.config.depth["UOP"]
+        fields = {name: self.random.choice([0, 1, self.random.randrange(1 << width)])
+                  for name, (_, width, _, _) in layout.ranges.items() if "factor" in name}
+        if opcode == Opcode.ALU:
+            fields |= {"alu_opcode": self.random.randrange(5), "use_imm": self.random.randint(0, 1),
+                       "imm": self.random.randrange(-1 << 15, 1 << 15)}
+        else:
+            fields["reset"] = self.random.randint(0, 1)
+        bgn = self.random.choice([self.random.randrange(8), depth - 2])
+        self.kernel(opcode, bgn, self.random.randint(1, 4), self.random.randint(1, 3), self.random.randint(1, 3),
+                    **fields)
+
+
+def run(program, stalls="none", seed=0):
+    """Execute; the LOADs are written as early as `may_write` permits. Returns (kernel cycles, steps)."""
+    dut, depth = IndexGenerator(program.config), program.config.depth
+    b = Bench(dut, stalls, seed)
+    pattern, waited = b.pattern(), []
+
+    async def write(ctx):
+        for number, load in enumerate(program.loads):
+            ctx.set(dut.kernels, load["kernels"] % MODULO)
+            ctx.set(dut.write_bgn, load["base"])
+            ctx.set(dut.write_end, load["base"] + len(load["words"]))
+            for n, word in enumerate(load["words"]):
+                while (held := next(pattern)) or not ctx.get(dut.may_write):
+                    waited.append(not held)
+                    await ctx.tick()
+                ctx.set(dut.en, 1)
+                ctx.set(dut.chunk, {"write": 1, "index": load["base"] + n, "data": word, "complete": 1})
+                await ctx.tick()
+                ctx.set(dut.en, 0)
+            ctx.set(dut.loads_done, (number + 1) % MODULO)
+    b.process(write)
+    taken = b.send(dut.kernel, program.kernels)
+    got = b.receive(dut.step, len(program.steps))
+    idle = b.watch(dut.idle)
+    b.run()
+    for step, expected in zip(values(got), program.steps, strict=True):
+        step["src"] %= depth["ACC" if step["is_alu"] else "INP"]     # as wide as the larger of the two
+        assert {name: step[name] for name in expected} == expected
+    assert idle[-1]
+    return taken, got, waited
+
+
+@each_stall
+@pytest.mark.parametrize("inputs", INPUTS)
+def test_loads_and_kernels_in_program_order(inputs, stalls):
+    """Kernels see the micro-ops of the LOADs before them and never those of the LOADs behind."""
+    config = dataclasses.replace(TINY, log_inp_buff_size=INPUTS[inputs])
+    b = Bench(IndexGenerator(config), seed=INPUTS[inputs])
+    program = Program(b.random, config)
+    program.load(0, 8)
+    program.load(config.depth["UOP"] - 4, 4)
+    for _ in range(60):
+        if b.random.random() < 0.4:
+            program.load(b.random.randrange(10), b.random.randint(1, 5))
+        else:
+            program.random_kernel()
+    run(program, stalls)
+
+
+def loaded(count=8):
+    program = Program(Bench(IndexGenerator(TINY)).random, TINY)
+    program.load(0, count)
+    return program
+
+
+def test_rate_and_latency():
+    """Four cycles from the kernel to its first step, then a step each cycle over all kernels."""
+    program = loaded()
+    for n in range(10):
+        program.kernel(Opcode.GEMM, n % 3, 1 + n % 4, 1, 1 + n % 2)
+    program.kernels = [kernel | {"loads": 0} for kernel in program.kernels]      # they need not wait: all zeros
+    program.loads.clear()
+    program.steps = [step | {"dst": 0, "src": 0, "wgt": 0, "beyond": 0} for step in program.steps]
+    taken, got, _ = run(program)
+    assert got[0][0] == taken[0] + 4 and at_full_rate([cycle for cycle, _ in got])
+
+
+@pytest.mark.parametrize("base, kernels, waits", [(3, 1, False), (0, 1, False), (2, 1, True), (1, 1, True),
+                                                  (6, 2, True)])
+def test_a_load_waits_only_for_what_it_overwrites(base, kernels, waits):
+    """Beside one kernel, on micro-ops 1 and 2, a LOAD elsewhere is written at once; two are always in its way."""
+    program = loaded()
+    for _ in range(kernels):
+        program.kernel(Opcode.GEMM, 1, 2, 10, 10)
+    program.load(base, 1)
+    _, _, waited = run(program)
+    assert (sum(waited) > 20) == waits
+
+
+def test_a_load_waits_for_a_kernel_that_wraps():
+    """Micro-ops beyond the memory are those at its start."""
+    program, depth = loaded(), TINY.depth["UOP"]
+    program.kernel(Opcode.GEMM, depth - 1, 2, 10, 10)
+    program.load(0, 1)
+    _, _, waited = run(program)
+    assert sum(waited) > 150

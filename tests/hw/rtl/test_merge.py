@@ -1,0 +1,182 @@
+"""hw/rtl/merge.py: turns, tiles and steps become slots in program order, at the promised cost."""
+
+import itertools
+
+import pytest
+from slot_model import SlotModel, bank
+from slow_reference import low, operate
+from stream_bench import Bench, each_stall, unpack
+
+from vta.hw.config import PRESETS
+from vta.hw.isa import AluOp
+from vta.hw.rtl.accumulate import slot_layout
+from vta.hw.rtl.alu import MUL_PHASES
+from vta.hw.rtl.index import SEQ_BITS
+from vta.hw.rtl.merge import Kind, Sequence
+
+CONFIG = PRESETS["tiny"]
+LANES = CONFIG.lanes
+
+
+def dot_of(src, wgt):
+    """Stands for the dot product of two tiles."""
+    return [(src * 31 + wgt * 17 + lane * 5) % 1000 - 500 for lane in range(LANES)]
+
+
+class Program:
+    """Instructions in order: their streams, what they do to the accumulators, and what they cost."""
+
+    def __init__(self, random, tiles=6):
+        self.random, self.tiles = random, tiles
+        self.turns, self.steps, self.loads, self.tags, self.cost, self.hazards = [], [], 0, [], 0, 0
+        self.data, self.acc = [], [[0] * LANES for _ in range(CONFIG.depth["ACC"])]
+        self.kept = None
+
+    def turn(self, kind, **tag):
+        self.loads += kind == Kind.UOPS
+        self.turns.append({"kind": kind, "loads": self.loads % (1 << SEQ_BITS), "tag": tag})
+        self.tags.append(dict.fromkeys(("push_prev", "push_next", "finish"), 0) | tag)
+        self.cost += kind in (Kind.NOTHING, Kind.UOPS)
+
+    def load(self, indices, **tag):
+        self.turn(Kind.TILES, **tag)
+        for n, index in enumerate(indices):
+            pad = self.random.random() < 0.3
+            lanes = [0 if pad else self.random.randrange(-1 << 31, 1 << 31) for _ in range(LANES)]
+            self.data.append({"write": 1, "pad": pad, "index": index, "last": n == len(indices) - 1, "data": lanes})
+            self.acc[index] = lanes
+            if not pad or self.kept == index:
+                self.kept = None
+        self.cost += len(indices)
+
+    def kernel(self, steps, **tag):
+        self.turn(Kind.STEPS, **tag)
+        for n, step in enumerate(steps):
+            self.steps.append(step | {"last": n == len(steps) - 1})
+            self._execute(step)
+
+    def _execute(self, step):
+        dst, src = step["dst"], step["src"]
+        self.cost += 1
+        if not step["is_alu"]:
+            self.acc[dst] = [0 if step["reset"] else low(x + y, 32)
+                             for x, y in zip(self.acc[dst], dot_of(src, step["wgt"]), strict=True)]
+        else:
+            y = [low(step["imm"], 16)] * LANES if step["use_imm"] else self.acc[src]
+            self.acc[dst] = [low(operate(step["alu_opcode"], *pair), 32)
+                             for pair in zip(self.acc[dst], y, strict=True)]
+            if step["alu_opcode"] == AluOp.MUL:
+                self.hazards += MUL_PHASES - 1
+            if not step["use_imm"] and self.kept != src:
+                self.hazards += src != dst and bank(src) == bank(dst)
+                self.kept = src
+        if self.kept == dst:
+            self.kept = None
+
+    def random_step(self, alu):
+        step = {"is_alu": alu, "dst": self.random.randrange(self.tiles), "src": self.random.randrange(self.tiles)}
+        if not alu:
+            return step | {"reset": self.random.random() < 0.2, "wgt": self.random.randrange(8)}
+        return step | {"alu_opcode": self.random.choice(list(AluOp)), "use_imm": self.random.randint(0, 1),
+                       "imm": self.random.randrange(1 << 16), "reset": 0}
+
+    def random_instruction(self):
+        tag = {name: 1 for name in ("push_prev", "push_next") if self.random.random() < 0.3}
+        kind = self.random.choice([*Kind, Kind.STEPS, Kind.STEPS])
+        if kind == Kind.TILES:
+            self.load([self.random.randrange(self.tiles) for _ in range(self.random.randint(1, 4))], **tag)
+        elif kind == Kind.STEPS:
+            alu = self.random.random() < 0.7
+            self.kernel([self.random_step(alu) for _ in range(self.random.randint(1, 6))], **tag)
+        else:
+            self.turn(kind, **tag)
+
+
+def run(program, stalls="none"):
+    """Apply the slots to the model of the accumulators; returns the cycles from first slot to last, hazards."""
+    dut = Sequence(CONFIG)
+    b = Bench(dut, stalls)
+    b.send(dut.turn, program.turns)
+    b.send(dut.step, program.steps)
+    b.send(dut.tile, program.data)
+    pattern, space, layout = b.pattern(), [b.pattern(), b.pattern()], slot_layout(CONFIG)
+    model, tags, cycles, hazards, done = SlotModel(CONFIG), [], [], [], 0
+    counted = dict.fromkeys(("did_gemm", "did_reset", "did_alu", "did_tile", "did_turn"), 0)
+
+    async def check(ctx):
+        nonlocal done
+        for cycle in itertools.count():
+            # LOAD UOPs complete in time, or late
+            done += done < program.loads and not next(pattern)
+            room = [not next(side) for side in space]
+            ctx.set(dut.loads_done, done % (1 << SEQ_BITS))
+            ctx.set(dut.space_prev, room[0])
+            ctx.set(dut.space_next, room[1])
+            ctx.set(dut.line_empty, not next(pattern))
+            _, _, valid, bits, step, tile, turn, hazard, waits, *did = await ctx.tick().sample(
+                dut.valid, dut.slot.as_value(), dut.step.payload.as_value(), dut.tile.payload.as_value(),
+                dut.turn.payload.loads, dut.wait_hazard, dut.wait_space, *(getattr(dut, name) for name in counted))
+            for name, value in zip(counted, did, strict=True):
+                counted[name] += value
+            assert not (waits and all(room)) and sum(did[:4]) <= 1
+            if valid:
+                slot = unpack(layout, bits)
+                step = unpack(dut.step.payload.shape(), step)
+                assert room[0] or not slot["tag"]["push_prev"]
+                assert room[1] or not slot["tag"]["push_next"]
+                model.apply(slot, dot_of(step["src"], step["wgt"]), unpack(dut.tile.payload.shape(), tile)["data"])
+                cycles.append(cycle)
+                hazards.append(hazard)
+                if did[-1]:
+                    tags.append(slot["tag"])
+                    assert (done - turn) % (1 << SEQ_BITS) < 16, "before its LOAD UOP"
+                else:
+                    assert not any(slot["tag"].values())
+    b.process(check)
+    b.run(until=lambda: len(tags) == len(program.turns))
+    assert tags == program.tags
+    assert model.acc == program.acc
+    alu = sum(step["is_alu"] for step in program.steps)
+    reset = sum(step["reset"] for step in program.steps)
+    assert counted == {"did_gemm": len(program.steps) - alu - reset, "did_reset": reset, "did_alu": alu,
+                       "did_tile": len(program.data), "did_turn": len(program.turns)}
+    return cycles, sum(hazards)
+
+
+def programs(seed, count=80, tiles=6):
+    program = Program(Bench(Sequence(CONFIG), seed=seed).random, tiles)
+    program.load(range(tiles))
+    for _ in range(count):
+        program.random_instruction()
+    return program
+
+
+@each_stall
+@pytest.mark.parametrize("tiles", [2, 6])
+def test_program_order(tiles, stalls):
+    program = programs(tiles, tiles=tiles)
+    _, hazards = run(program, stalls)
+    assert hazards == program.hazards
+
+
+def test_costs():
+    """Without stalls each slot follows the one before, and there are as many as promised."""
+    program = programs(9)
+    cycles, hazards = run(program)
+    assert hazards == program.hazards and len(cycles) == program.cost + program.hazards
+    assert cycles[-1] - cycles[0] == len(cycles) - 1
+
+
+@pytest.mark.parametrize("fields, cost", [
+    ({"is_alu": 0, "wgt": 1}, 1), ({"is_alu": 0, "reset": 1, "wgt": 0}, 1),
+    ({"alu_opcode": AluOp.ADD, "use_imm": 1}, 1), ({"alu_opcode": AluOp.MUL, "use_imm": 1}, 4),
+    ({"alu_opcode": AluOp.ADD, "src": 2}, 2), ({"alu_opcode": AluOp.ADD, "src": 3}, 1),
+    ({"alu_opcode": AluOp.ADD, "src": 1}, 1), ({"alu_opcode": AluOp.MUL, "src": 4}, 5),
+    ({"alu_opcode": AluOp.MUL, "src": 3}, 4)], ids=str)
+def test_cost_of_one_step(fields, cost):
+    """dst is tile 1, of bank 1 like 2 and 4; 3 is of bank 0."""
+    program = Program(Bench(Sequence(CONFIG)).random)
+    step = {"is_alu": 1, "reset": 0, "dst": 1, "src": 0, "imm": 3, "use_imm": 0, "wgt": 0} | fields
+    program.kernel([step])
+    cycles, _ = run(program)
+    assert len(cycles) == cost

@@ -1,0 +1,99 @@
+"""hw/rtl/scratchpad.py: chunks come out as the tiles they add up to."""
+
+import dataclasses
+
+import pytest
+from stream_bench import Bench
+
+from vta.hw.config import PRESETS
+from vta.hw.rtl.scratchpad import Scratchpad, assembles
+
+TINY = PRESETS["tiny"]
+
+
+def chunk(index, part=0, data=0, complete=0, write=1, pad=0, pad_index=0):
+    return {"write": write, "index": index, "part": part, "complete": complete, "data": data, "pad": pad,
+            "pad_index": pad_index}
+
+
+@pytest.mark.parametrize("stalls", ["none", "cyclic", "random"])
+@pytest.mark.parametrize("name, block, width, assemble", [
+    ("INP", 2, 64, False), ("UOP", 2, 128, False), ("WGT", 2, 64, False), ("WGT", 2, 256, False),
+    ("WGT", 2, 64, True), ("WGT", 3, 64, True), ("WGT", 3, 128, True), ("WGT", 3, 64, False)])
+def test_writes_padding_and_reads(name, block, width, assemble, stalls):
+    """Random tiles and padding; in every cycle a random tile is read, as it was before that cycle's write."""
+    config = dataclasses.replace(TINY, log_block=block, log_wgt_buff_size=12, axi_data_width=width)
+    tile_bits = 8 * config.tile_bytes[name]
+    part_bits = min(tile_bits, width)
+    parts = tile_bits // part_bits
+    dut = Scratchpad(config, name, assemble=assemble)
+    b = Bench(dut, stalls, seed=width)
+    depth, random, pattern = 16, b.random, b.pattern()
+    model, done = [0] * depth, []
+
+    async def write(ctx):
+        """One chunk a cycle; between the parts of an assembled tile, padding elsewhere."""
+        held, want = None, None
+
+        async def cycle(en, fields):
+            nonlocal held, want
+            read, index = random.random() < 0.7, random.randrange(depth)
+            ctx.set(dut.en, en)
+            ctx.set(dut.chunk, fields)
+            ctx.set(dut.read_en, read)
+            ctx.set(dut.read_index, index)
+            want = model[index] if read else want
+            await ctx.tick()
+            assert want is None or ctx.get(dut.read_data) == want
+        for _ in range(120):
+            while next(pattern):
+                await cycle(0, chunk(random.randrange(depth), write=1, complete=1, data=random.getrandbits(width)))
+            index, value = random.randrange(depth), random.getrandbits(tile_bits)
+            if random.random() < 0.3:
+                await cycle(1, chunk(0, write=0, pad=1, pad_index=index))
+                model[index] = 0
+                continue
+            for part in range(parts):
+                last = part == parts - 1
+                bits = value >> part * part_bits & (1 << part_bits) - 1
+                fields = chunk(index, part, bits | random.getrandbits(width) >> part_bits << part_bits, last)
+                other = random.choice([n for n in range(depth) if n != index])
+                if assemble and not last and random.random() < 0.5:
+                    fields |= {"pad": 1, "pad_index": other}
+                await cycle(1, fields)
+                if fields["pad"]:
+                    model[other] = 0
+                if not assemble:
+                    clear = model[index] & ~(((1 << part_bits) - 1) << part * part_bits)
+                    model[index] = clear | bits << part * part_bits
+            model[index] = value
+        done.append(True)
+    b.process(write)
+    b.run(until=lambda: done)
+
+
+def test_read_data_holds_without_read_en():
+    dut = Scratchpad(TINY, "INP", assemble=False)
+    b = Bench(dut)
+    seen = b.watch(dut.read_data)
+
+    async def use(ctx):
+        for index, data in ((3, 0x11223344), (4, 0x55667788)):
+            ctx.set(dut.en, 1)
+            ctx.set(dut.chunk, chunk(index, data=data, complete=1))
+            await ctx.tick()
+        ctx.set(dut.en, 0)
+        ctx.set(dut.read_en, 1)
+        ctx.set(dut.read_index, 3)
+        await ctx.tick()
+        ctx.set(dut.read_en, 0)
+        ctx.set(dut.read_index, 4)
+    b.process(use)
+    b.run()
+    assert set(seen[3:]) == {0x11223344}
+
+
+@pytest.mark.parametrize("width, inp", [(64, True), (128, False), (512, False)])
+def test_which_memories_assemble(width, inp):
+    """The default's tiles of 16 bytes have two parts or one."""
+    assert assembles(dataclasses.replace(PRESETS["default"], axi_data_width=width), "INP") == inp

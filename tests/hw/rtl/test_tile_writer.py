@@ -1,0 +1,77 @@
+"""hw/rtl/tile_writer.py: its streams' timing and order; what it writes is tested through the loader."""
+
+import pytest
+from stream_bench import Bench, at_full_rate, each_stall, values
+
+from vta.hw.config import PRESETS
+from vta.hw.rtl.tile_writer import Receiver
+
+CONFIG = PRESETS["tiny"]               # INP tiles of half a beat, WGT tiles of two
+
+
+def descriptor(x_size, y_size=1, mem=0, **fields):
+    return {"mem": mem, "x_size": x_size, "y_size": y_size, "merged": 1, "push": 1} | fields
+
+
+def beats(count):
+    return [{"data": n * 0x0101_0101_0101_0101 & (1 << 64) - 1} for n in range(count)]
+
+
+@each_stall
+@pytest.mark.parametrize("mem, tiles, parts", [(0, 16, 16), (1, 4, 8)])
+def test_every_beat_is_used_once(mem, tiles, parts, stalls):
+    """Two small tiles in a beat, or two beats in a tile: each part appears once, in order."""
+    dut = Receiver(CONFIG, "INP", "WGT")
+    b = Bench(dut, stalls)
+    b.send(dut.descriptor, [descriptor(tiles, mem=mem)])
+    taken = b.send(dut.beats, beats(8))
+    got = b.receive(dut.chunk, parts)
+    b.run()
+    chunks = values(got)
+    assert len(taken) == 8 and len(chunks) == parts
+    assert [chunk["data"] & 0xFF for chunk in chunks] == [n * 8 // parts for n in range(parts)]
+    assert [chunk["index"] for chunk in chunks] == [n * tiles // parts for n in range(parts)]
+    assert [chunk["last"] for chunk in chunks] == [0] * (parts - 1) + [1]
+    if stalls == "none":
+        assert at_full_rate([cycle for cycle, _ in got])
+
+
+def test_no_gap_between_loads():
+    """A chunk each cycle over ten LOADs, whose descriptors are taken with their predecessors' last chunks."""
+    dut = Receiver(CONFIG, "INP", "WGT", assembled=("WGT",))
+    b = Bench(dut)
+    taken = b.send(dut.descriptor, [descriptor(2, mem=1) for _ in range(10)])
+    b.send(dut.beats, beats(40))
+    got = b.receive(dut.chunk, 40)
+    b.run()
+    cycles = [cycle for cycle, _ in got]
+    assert at_full_rate(cycles) and cycles[0] == taken[0] + 1 and taken[1:] == cycles[3:-1:4]
+
+
+def test_padding_needs_no_data():
+    """Rows of padding above and below are written while no beat comes; the rows' own sides as well."""
+    dut = Receiver(CONFIG, "INP", "WGT", assembled=("WGT",))
+    b = Bench(dut)
+    b.send(dut.descriptor, [descriptor(2, 2, mem=1, y_pad_0=1, y_pad_1=1, x_pad_0=1, x_pad_1=1)])
+    busy = b.watch(dut.busy)
+    got = b.receive(dut.chunk)
+    b.run(after=60)
+    padded = [chunk["pad_index"] for chunk in values(got)]
+    assert padded == [0, 1, 2, 3, 4, 7, 8, 11, 12, 13, 14, 15]
+    assert not any(chunk["write"] or chunk["last"] for chunk in values(got)) and busy[-1]
+    assert got[-1][0] - got[0][0] <= 14                # a cycle for each tile, and one over each row of data
+
+
+@pytest.mark.parametrize("base, x_size, beyond", [(127, 1, 0), (128, 1, 1), (127, 2, 1), (126, 2, 0), (65535, 1, 1)])
+def test_beyond_the_memory(base, x_size, beyond):
+    """128 tiles of WGT: an index above them wraps and is reported."""
+    assert CONFIG.depth["WGT"] == 128
+    dut = Receiver(CONFIG, "INP", "WGT")
+    b = Bench(dut)
+    b.send(dut.descriptor, [descriptor(x_size, mem=1, sram_base=base)])
+    b.send(dut.beats, beats(2 * x_size))
+    wrapped = b.watch(dut.beyond)
+    got = b.receive(dut.chunk, 2 * x_size)
+    b.run()
+    assert any(wrapped) == beyond
+    assert [chunk["index"] for chunk in values(got)[::2]] == [(base + n) % 128 for n in range(x_size)]

@@ -1,0 +1,75 @@
+"""vta area: cells are counted as documented, the default configuration's limits are kept, the table is replaced."""
+
+import dataclasses
+import re
+
+import pytest
+from repository import DOCS
+
+from vta.cli import main
+from vta.commands import area as command
+from vta.hw.export.verilog import to_verilog
+from vta.hw.rtl.tokens import TokenQueue
+from vta.sim.area import LIMITS, Area, _synthesise, area_of
+from vta.sim.cosim.toolchain import ToolchainError
+
+PATH = "Latest arrival time in 'vta' is 5790:\n"
+
+
+def test_cells_are_counted():
+    cells = {"LUT2": 10, "LUT6": 20, "INV": 3, "RAM64M": 2, "SRL16E": 5, "FDRE": 7, "FDSE": 1, "CARRY4": 9,
+             "DSP48E1": 4, "RAMB36E1": 6, "RAMB18E1": 3, "BUFG": 1}
+    found = area_of(cells, PATH)
+    assert found == Area(lut=33 + 13, lutram=13, ff=8, dsp=4, ramb36=6, ramb18=3, path_ns=5.79)
+    assert found.ramb36_equivalents == 8
+
+
+def test_no_path_is_an_error():
+    with pytest.raises(ToolchainError, match="no longest path"):
+        area_of({}, "nothing")
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_each_limit_is_kept(name):
+    least = dict.fromkeys((field.name for field in dataclasses.fields(Area)), 0)
+    key = "ramb36" if name == "ramb36_equivalents" else name
+    assert Area(**least | {key: LIMITS[name]}).excess() == []
+    assert Area(**least | {key: LIMITS[name] + 1}).excess() == [
+        f"{name} = {LIMITS[name] + 1}, the limit is {LIMITS[name]}"]
+
+
+def test_a_small_design():
+    """Through Yosys: a queue of 7 tokens has two counters of 3 bits."""
+    found = _synthesise(to_verilog(TokenQueue(7), "vta"))
+    assert found.ff == 6 and 6 <= found.lut <= 40 and found.dsp == found.ramb36 == 0 and 0 < found.path_ns < 5
+
+
+def test_the_documented_default_fits():
+    rows = [[cell.strip() for cell in line.strip("| \n").split("|")]
+            for line in (DOCS / "area.md").read_text().splitlines() if line.startswith("| ")]
+    assert tuple(rows[0]) == command.COLUMNS and len(rows) > 6
+    row = dict(zip(command.COLUMNS, next(row for row in rows if row[0] == "default"), strict=True))
+    count = {name: int(re.sub(",", "", row[name])) for name in ("LUT", "DSP48E1", "RAMB36", "RAMB18")}
+    assert count["LUT"] <= LIMITS["lut"] and count["DSP48E1"] <= LIMITS["dsp"]
+    assert count["RAMB36"] + (count["RAMB18"] + 1) // 2 <= LIMITS["ramb36_equivalents"]
+
+
+def test_the_table_is_replaced(tmp_path):
+    file = tmp_path / "area.md"
+    file.write_text(f"before\n{command.BEGIN}\nold\n{command.END}\nbehind\n")
+    command._replace(file, "| new |")
+    assert file.read_text() == f"before\n{command.BEGIN}\n| new |\n{command.END}\nbehind\n"
+    file.write_text("no place")
+    with pytest.raises(ValueError, match="no place for the table"):
+        command._replace(file, "| new |")
+
+
+@pytest.mark.parametrize("name", ["area", "bench"])
+def test_a_file_without_a_place_is_refused_before_the_work(name, tmp_path, monkeypatch, capsys):
+    def work(*_, **__):
+        raise AssertionError("the work has begun")
+    monkeypatch.setattr("vta.sim.area.measure", work)
+    monkeypatch.setattr("vta.commands.bench.open_device", work)
+    (tmp_path / "page.md").write_text("no place")
+    assert main([name, "--write", str(tmp_path / "page.md")]) == 1
+    assert "page.md" in capsys.readouterr().err
