@@ -15,7 +15,7 @@ def region_layout(config):
                               "stride": unsigned(ROW_BITS), "rows": unsigned(16)})
 
 
-class Requester(wiring.Component):
+class BurstGenerator(wiring.Component):
     """Cuts regions into bursts, row by row; rows that follow each other in memory are cut as one.
 
     Bursts start and end on bus beats (a row that does not is widened), never cross a block of `max_burst`

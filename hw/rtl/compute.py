@@ -16,13 +16,13 @@ from vta.hw.rtl.gemm import Gemm
 from vta.hw.rtl.index import SEQ_BITS, IndexGenerator
 from vta.hw.rtl.issue import Issue
 from vta.hw.rtl.loader import Loader
-from vta.hw.rtl.merge import Kind, Sequence, turn_layout
+from vta.hw.rtl.merge import InOrderMerge, Kind, turn_layout
 from vta.hw.rtl.read_arbiter import beat_layout
 from vta.hw.rtl.scratchpad import Scratchpad, assembles
 from vta.hw.rtl.tile_writer import chunk_layout
 from vta.hw.rtl.unit_state import count_states
 
-TURNS_AHEAD = 16      # instructions taken apart and not yet through the sequence
+TURNS_AHEAD = 16      # instructions taken apart and not yet through the merge
 UOP_BUFFER = 64       # beats of LOAD UOP that may wait for their turn, at least a burst: LUT RAM
 ACC_BUFFER = 512      # ... of LOAD ACC: what one RAMB36 holds on a 64-bit bus
 
@@ -32,7 +32,7 @@ class Compute(wiring.Component):
 
     An instruction's tokens are popped when it is taken from the queue, from where its requests and micro-op reads
     run ahead; its effects, and the tokens it gives, come strictly in order. One GEMM or immediate ALU step a
-    cycle, instructions back to back; see `Sequence` for the rest. Errors: OPCODE, MEMORY_TYPE, INDEX,
+    cycle, instructions back to back; see `InOrderMerge` for the rest. Errors: OPCODE, MEMORY_TYPE, INDEX,
     AXI_READ, TOKEN.
     """
 
@@ -64,7 +64,7 @@ class Compute(wiring.Component):
         m.submodules.acc_tiles = acc_tiles = AccTiles(config)
         m.submodules.index = index = IndexGenerator(config)
         m.submodules.turns = turns = SyncFIFO(width=turn_layout().size, depth=TURNS_AHEAD)
-        m.submodules.sequence = sequence = Sequence(config)
+        m.submodules.merge = merge = InOrderMerge(config)
         m.submodules.inp = inp = Scratchpad(config, "INP", assemble=assembles(config, "INP"))
         m.submodules.wgt = wgt = Scratchpad(config, "WGT", assemble=assembles(config, "WGT"))
         m.submodules.gemm = gemm = Gemm(config)
@@ -76,9 +76,9 @@ class Compute(wiring.Component):
         wiring.connect(m, acc_loader.request, wiring.flipped(self.acc_request))
         wiring.connect(m, acc_loader.beats, wiring.flipped(self.acc_beats))
         wiring.connect(m, acc_loader.chunk, acc_tiles.chunk)
-        wiring.connect(m, acc_tiles.tile, sequence.tile)
-        wiring.connect(m, index.step, sequence.step)
-        wiring.connect(m, turns.r_stream, sequence.turn)
+        wiring.connect(m, acc_tiles.tile, merge.tile)
+        wiring.connect(m, index.step, merge.step)
+        wiring.connect(m, turns.r_stream, merge.turn)
         m.d.comb += [
             uop_loader.pointers[0].eq(self.uop_ptr),
             *(pointer.eq(self.acc_ptr) for pointer in acc_loader.pointers),
@@ -91,13 +91,13 @@ class Compute(wiring.Component):
             self.out_data.eq(accumulate.out_data),
         ]
         unknown = self._take_apart(m, issue, turns, uop_loader, acc_loader, index)
-        self._write_uops(m, uop_loader, index, sequence)
-        self._pipeline(m, sequence, inp, wgt, gemm, accumulate)
-        self._report(m, issue, unknown, uop_loader, acc_loader, index, turns, sequence, accumulate)
+        self._write_uops(m, uop_loader, index, merge)
+        self._pipeline(m, merge, inp, wgt, gemm, accumulate)
+        self._report(m, issue, unknown, uop_loader, acc_loader, index, turns, merge, accumulate)
         return m
 
     def _take_apart(self, m, issue, turns, uop_loader, acc_loader, index):
-        """From the queue to a turn in the sequence, and to the loader or generator that prepares it.
+        """From the queue to a turn in the merge, and to the loader or generator that prepares it.
 
         Returns (unknown opcode, unknown memory type) of the instruction being taken."""
         insn = issue.o.payload.insn
@@ -160,28 +160,28 @@ class Compute(wiring.Component):
         ]
         return taken & bad_opcode, taken & bad_memory
 
-    def _write_uops(self, m, loader, index, sequence):
+    def _write_uops(self, m, loader, index, merge):
         """LOAD UOP writes when no kernel before it still needs what it overwrites."""
         done = Signal(SEQ_BITS)
         written = loader.chunk.valid & loader.chunk.ready
         m.d.comb += [loader.chunk.ready.eq(index.may_write), index.en.eq(written),
                      index.chunk.eq(loader.chunk.payload),
-                     index.loads_done.eq(done), sequence.loads_done.eq(done)]
+                     index.loads_done.eq(done), merge.loads_done.eq(done)]
         m.d.sync += done.eq(done + (written & loader.chunk.payload.last))
 
-    def _pipeline(self, m, sequence, inp, wgt, gemm, accumulate):
+    def _pipeline(self, m, merge, inp, wgt, gemm, accumulate):
         """From a slot to the accumulator: at once, or beside the dot product while one is under way."""
-        layout, step = slot_layout(self.config), sequence.step.payload
-        is_gemm = sequence.slot.is_gemm
+        layout, step = slot_layout(self.config), merge.step.payload
+        is_gemm = merge.slot.is_gemm
         gemm_reads = Signal()
         stages = [(Signal(name=f"line_{n}_valid"), Signal(layout, name=f"line_{n}")) for n in range(3)]
         (valid_0, line_0), (valid_1, line_1), (valid_2, line_2) = stages
         enter_late = Signal()
-        tile = Signal.like(sequence.tile.payload.data)
+        tile = Signal.like(merge.tile.payload.data)
         m.d.comb += [
-            sequence.line_empty.eq(~valid_0 & ~valid_1),
-            enter_late.eq(sequence.line_empty & ~is_gemm),
-            gemm_reads.eq(sequence.valid & is_gemm & ~step.reset),
+            merge.line_empty.eq(~valid_0 & ~valid_1),
+            enter_late.eq(merge.line_empty & ~is_gemm),
+            gemm_reads.eq(merge.valid & is_gemm & ~step.reset),
             inp.read_en.eq(gemm_reads), inp.read_index.eq(step.src),
             wgt.read_en.eq(gemm_reads), wgt.read_index.eq(step.wgt),
             gemm.inp.eq(inp.read_data), gemm.wgt.eq(wgt.read_data),
@@ -190,36 +190,36 @@ class Compute(wiring.Component):
         ]
         m.d.sync += [
             gemm.en.eq(gemm_reads),
-            valid_0.eq(sequence.valid & ~enter_late), valid_1.eq(valid_0),
-            valid_2.eq(valid_1 | (sequence.valid & enter_late)),
+            valid_0.eq(merge.valid & ~enter_late), valid_1.eq(valid_0),
+            valid_2.eq(valid_1 | (merge.valid & enter_late)),
         ]
-        with m.If(sequence.valid & ~enter_late):
-            m.d.sync += line_0.eq(sequence.slot)
+        with m.If(merge.valid & ~enter_late):
+            m.d.sync += line_0.eq(merge.slot)
         with m.If(valid_0):
             m.d.sync += line_1.eq(line_0)
         with m.If(valid_1):
             m.d.sync += line_2.eq(line_1)
-        with m.Elif(sequence.valid & enter_late):
-            m.d.sync += line_2.eq(sequence.slot)
-        with m.If(sequence.did_tile):
-            m.d.sync += tile.eq(sequence.tile.payload.data)
+        with m.Elif(merge.valid & enter_late):
+            m.d.sync += line_2.eq(merge.slot)
+        with m.If(merge.did_tile):
+            m.d.sync += tile.eq(merge.tile.payload.data)
 
-        tag, done = sequence.slot.tag, accumulate.done
+        tag, done = merge.slot.tag, accumulate.done
         m.d.comb += [
-            sequence.space_prev.eq(self.space_prev), sequence.space_next.eq(self.space_next),
-            self.reserve_prev.eq(sequence.valid & tag.push_prev), self.push_prev.eq(done.push_prev),
-            self.reserve_next.eq(sequence.valid & tag.push_next), self.push_next.eq(done.push_next),
+            merge.space_prev.eq(self.space_prev), merge.space_next.eq(self.space_next),
+            self.reserve_prev.eq(merge.valid & tag.push_prev), self.push_prev.eq(done.push_prev),
+            self.reserve_next.eq(merge.valid & tag.push_next), self.push_next.eq(done.push_next),
             self.finish.eq(done.finish),
         ]
 
-    def _report(self, m, issue, unknown, uop_loader, acc_loader, index, turns, sequence, accumulate):
+    def _report(self, m, issue, unknown, uop_loader, acc_loader, index, turns, merge, accumulate):
         """Errors, events, and the state of this cycle."""
-        step, now = sequence.step, issue.o.payload.number
+        step, now = merge.step, issue.o.payload.number
         step_beyond = step.valid & step.ready & step.payload.beyond
         bad_opcode, bad_memory = unknown
         m.d.comb += self.error.number.eq(now)
         for condition, cause, number in (
-                (sequence.wait_space, ErrorCause.TOKEN, sequence.turn.payload.number),
+                (merge.wait_space, ErrorCause.TOKEN, merge.turn.payload.number),
                 (uop_loader.bad, ErrorCause.AXI_READ, uop_loader.number),
                 (acc_loader.bad, ErrorCause.AXI_READ, acc_loader.number),
                 (uop_loader.beyond, ErrorCause.INDEX, uop_loader.number),
@@ -234,23 +234,23 @@ class Compute(wiring.Component):
         uop_chunk = uop_loader.chunk
         m.d.comb += [
             self.events.eq(Cat(
-                sequence.did_turn,
+                merge.did_turn,
                 uop_chunk.valid & uop_chunk.ready & uop_chunk.payload.write,
                 chunk.valid & chunk.ready & chunk.payload.write & chunk.payload.complete,
-                sequence.did_gemm, sequence.did_reset, sequence.did_alu)),
-            self.settled.eq(~issue.o.valid & ~turns.r_rdy & sequence.line_empty & ~accumulate.valid & ~accumulate.busy),
-            self.progress.eq(sequence.valid | (issue.o.valid & issue.o.ready) | self.write
+                merge.did_gemm, merge.did_reset, merge.did_alu)),
+            self.settled.eq(~issue.o.valid & ~turns.r_rdy & merge.line_empty & ~accumulate.valid & ~accumulate.busy),
+            self.progress.eq(merge.valid | (issue.o.valid & issue.o.ready) | self.write
                              | (self.uop_beats.valid & self.uop_beats.ready)
                              | (self.acc_beats.valid & self.acc_beats.ready)),
         ]
         count_states(m, self.states, Unit.COMPUTE, self.running, {
-            "gemm": sequence.did_gemm | sequence.did_reset,
-            "alu": sequence.did_alu,
-            "load_acc": sequence.did_tile,
-            "wait_hazard": sequence.wait_hazard,
-            "token": sequence.did_turn,
-            "wait_acc": sequence.wait_tile,
-            "wait_uop": sequence.wait_uop | (turns.r_rdy & index.wait_uop & ~step.valid),
+            "gemm": merge.did_gemm | merge.did_reset,
+            "alu": merge.did_alu,
+            "load_acc": merge.did_tile,
+            "wait_hazard": merge.wait_hazard,
+            "token": merge.did_turn,
+            "wait_acc": merge.wait_tile,
+            "wait_uop": merge.wait_uop | (turns.r_rdy & index.wait_uop & ~step.valid),
             "wait_pipe": turns.r_rdy | (issue.o.valid),
             "wait_l2g": issue.wait_prev,
             "wait_s2g": issue.wait_next,

@@ -13,7 +13,7 @@ from vta.hw.rtl.errors import ErrorRecord
 from vta.hw.rtl.fetch import Fetch
 from vta.hw.rtl.load import Load
 from vta.hw.rtl.perf_counters import STEP_BITS
-from vta.hw.rtl.read_arbiter import Reader
+from vta.hw.rtl.read_arbiter import ReadArbiter
 from vta.hw.rtl.store import Store
 from vta.hw.rtl.tokens import TokenQueue
 
@@ -39,12 +39,12 @@ class Core(wiring.Component):
 
     def __init__(self, config):
         self.config = config
-        readers = sum(1 for clients in READ_CLIENTS[config.axi_ports] if clients)
+        read_arbiters = sum(1 for clients in READ_CLIENTS[config.axi_ports] if clients)
         super().__init__({
             "start": In(1), "running": In(1), "insn_count": In(32),
             **{f"{name}_ptr": In(config.axi_addr_width) for name in POINTERS},
             "tokens_set": In(len(Queue)), "tokens_value": In(32), "tokens": Out(16).array(len(Queue)),
-            "read": Out(read_signature(config)).array(readers), "write": Out(write_signature(config)),
+            "read": Out(read_signature(config)).array(read_arbiters), "write": Out(write_signature(config)),
             "halt": In(1), "bus_idle": Out(1), "settled": Out(1),
             "finish": Out(1), "expired": Out(1), "watchdog": In(32),
             "error_clear": In(1), "error_met": Out(1), "error": Out(32), "error_insn": Out(32),
@@ -88,16 +88,16 @@ class Core(wiring.Component):
         connect(m, store.axi, flipped(self.write))
         clients = {"uop": (compute.uop_request, compute.uop_beats), "acc": (compute.acc_request, compute.acc_beats),
                    "fetch": (fetch.request, fetch.beats), "load": (load.request, load.beats)}
-        readers = []
+        read_arbiters = []
         for number, names in enumerate(filter(None, READ_CLIENTS[config.axi_ports])):
-            m.submodules[f"reader_{number}"] = reader = Reader(config, len(names))
-            for request, beats, name in zip(reader.request, reader.beats, names, strict=True):
+            m.submodules[f"read_arbiter_{number}"] = read_arbiter = ReadArbiter(config, len(names))
+            for request, beats, name in zip(read_arbiter.request, read_arbiter.beats, names, strict=True):
                 connect(m, clients[name][0], request)
                 connect(m, beats, clients[name][1])
             if "load" in names:
-                m.d.comb += load.bus_busy.eq(reader.axi.rvalid)
-            connect(m, reader.axi, flipped(self.read[number]))
-            readers.append(reader)
+                m.d.comb += load.bus_busy.eq(read_arbiter.axi.rvalid)
+            connect(m, read_arbiter.axi, flipped(self.read[number]))
+            read_arbiters.append(read_arbiter)
 
         # launch, pointers, errors
         units = {Unit.FETCH: fetch, Unit.LOAD: load, Unit.COMPUTE: compute, Unit.STORE: store}
@@ -114,7 +114,7 @@ class Core(wiring.Component):
             fetch.running.eq(self.running), compute.running.eq(self.running & ~through),
             load.running.eq(self.running & ~(fetch.finished & load.idle)),
             store.running.eq(self.running & ~(fetch.finished & store.idle)),
-            *(reader.halt.eq(self.halt) for reader in readers), store.halt.eq(self.halt),
+            *(read_arbiter.halt.eq(self.halt) for read_arbiter in read_arbiters), store.halt.eq(self.halt),
             self.finish.eq(compute.finish),
             *(error.eq(units[unit].error) for unit, error in zip(Unit, errors.errors, strict=True)),
             errors.clear.eq(self.error_clear), errors.running.eq(self.running), errors.limit.eq(self.watchdog),
@@ -125,8 +125,8 @@ class Core(wiring.Component):
                 fetch.finished & load.settled & compute.settled & store.settled),
         ]
         idle = store.bus_idle
-        for reader in readers:
-            idle = idle & reader.idle
+        for read_arbiter in read_arbiters:
+            idle = idle & read_arbiter.idle
         m.d.comb += self.bus_idle.eq(idle)
         for queue in Queue:
             m.d.comb += [queues[queue].set.eq(self.tokens_set[queue]),
@@ -137,8 +137,8 @@ class Core(wiring.Component):
         for unit, component in units.items():
             counts |= {counter.name: bit for counter, bit in zip(STATES[unit], component.states, strict=True)}
             counts |= dict(zip(EVENTS[unit], component.events, strict=True))
-        counts["read_beats"] = sum(reader.axi.rvalid & reader.axi.rready for reader in readers)
-        counts["read_bursts"] = sum(reader.axi.arvalid & reader.axi.arready for reader in readers)
+        counts["read_beats"] = sum(each.axi.rvalid & each.axi.rready for each in read_arbiters)
+        counts["read_bursts"] = sum(each.axi.arvalid & each.axi.arready for each in read_arbiters)
         counts["write_beats"] = store.axi.wvalid & store.axi.wready
         counts["write_bursts"] = store.axi.awvalid & store.axi.awready
         assert set(counts) == {counter.name for counter in COUNTERS}

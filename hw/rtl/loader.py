@@ -1,6 +1,6 @@
-"""One 2-D tensor loader for every memory: requester and receiver, joined by a queue of descriptors.
+"""One 2-D tensor loader for every memory: burst generator and tile writer, joined by a queue of descriptors.
 
-The requester works on the next LOADs while the data of earlier ones is still arriving.
+The burst generator works on the next LOADs while the data of earlier ones is still arriving.
 """
 
 from amaranth.hdl import Array, Module, Mux, Signal
@@ -10,17 +10,17 @@ from amaranth.lib.wiring import In, Out
 
 from vta.hw.isa import MEMORY, MemType
 from vta.hw.rtl.axi import burst_layout, bus_log
-from vta.hw.rtl.burst_generator import Requester
+from vta.hw.rtl.burst_generator import BurstGenerator
 from vta.hw.rtl.issue import ISSUED, NUMBER_BITS
 from vta.hw.rtl.read_arbiter import beat_layout
-from vta.hw.rtl.tile_writer import Receiver, chunk_layout, descriptor_layout
+from vta.hw.rtl.tile_writer import TileWriter, chunk_layout, descriptor_layout
 
 LUT_BUFFER = 64      # buffers of up to so many beats are LUT RAM
 LOADS_AHEAD = 8      # LOADs whose requests may be out before the first one's data has been written
 
 
 class Loader(wiring.Component):
-    """Executes LOADs of the memory types `names`, in order; see `Receiver` for what it writes.
+    """Executes LOADs of the memory types `names`, in order; see `TileWriter` for what it writes.
 
     `insn` takes one LOAD in two cycles at most while fewer than `LOADS_AHEAD` are under way; its first burst
     is offered in the next cycle. `pointers` are the base addresses of the memory types, multiples of the
@@ -39,25 +39,25 @@ class Loader(wiring.Component):
             "beats": In(stream.Signature(beat_layout(config))),
             "chunk": Out(stream.Signature(chunk_layout(config))),
             "beyond": Out(1), "bad": Out(1), "number": Out(NUMBER_BITS),
-            "receiving": Out(1),     # a LOAD is in the receiver
+            "receiving": Out(1),     # a LOAD is in the tile writer
             "idle": Out(1),          # none is anywhere
         })
 
     def elaborate(self, platform):
         m = Module()
         config, bus = self.config, bus_log(self.config)
-        m.submodules.requester = requester = Requester(config)
-        m.submodules.receiver = receiver = Receiver(config, *self.names, assembled=self.assembled)
+        m.submodules.bursts = bursts = BurstGenerator(config)
+        m.submodules.tile_writer = tile_writer = TileWriter(config, *self.names, assembled=self.assembled)
         m.submodules.descriptors = descriptors = SyncFIFO(
             width=descriptor_layout(config).size, depth=LOADS_AHEAD)
 
         # decode
         fields = data.View(MEMORY, self.insn.payload.insn)
         described = data.View(descriptor_layout(config), descriptors.w_data)
-        region = requester.region.payload
+        region = bursts.region.payload
         mem = Signal()
         addr = Signal(config.axi_addr_width)
-        tile_logs = receiver.tile_logs
+        tile_logs = tile_writer.tile_logs
         work = Signal()
         m.d.comb += [
             mem.eq(fields.mem_type == MemType[self.names[1]] if len(self.names) == 2 else 0),
@@ -72,12 +72,12 @@ class Loader(wiring.Component):
             described.merged.eq(fields.x_stride == fields.x_size),
             described.push.eq(fields.push_next), described.number.eq(self.insn.payload.number),
             work.eq((fields.x_size != 0) & (fields.y_size != 0)),
-            # a LOAD goes to both halves at once, or to the receiver only where it has nothing to read
-            requester.region.valid.eq(self.insn.valid & work & descriptors.w_rdy),
+            # a LOAD goes to both halves at once, or to the tile writer only where it has nothing to read
+            bursts.region.valid.eq(self.insn.valid & work & descriptors.w_rdy),
             descriptors.w_en.eq(self.insn.valid & self.insn.ready),
-            self.insn.ready.eq(descriptors.w_rdy & (requester.region.ready | ~work)),
+            self.insn.ready.eq(descriptors.w_rdy & (bursts.region.ready | ~work)),
         ]
-        wiring.connect(m, receiver.descriptor, descriptors.r_stream)
+        wiring.connect(m, tile_writer.descriptor, descriptors.r_stream)
 
         beats = wiring.flipped(self.beats)
         arrived = self.beats.valid & self.beats.ready
@@ -86,16 +86,16 @@ class Loader(wiring.Component):
             m.submodules.buffer = buffer = kind(width=beat_layout(config).size, depth=self.buffer)
             m.d.comb += [buffer.w_data.eq(self.beats.payload), buffer.w_en.eq(self.beats.valid),
                          self.beats.ready.eq(buffer.w_rdy),
-                         receiver.beats.payload.eq(buffer.r_data), receiver.beats.valid.eq(buffer.r_rdy),
-                         buffer.r_en.eq(receiver.beats.ready)]
-            arrived = receiver.beats.valid & receiver.beats.ready
+                         tile_writer.beats.payload.eq(buffer.r_data), tile_writer.beats.valid.eq(buffer.r_rdy),
+                         buffer.r_en.eq(tile_writer.beats.ready)]
+            arrived = tile_writer.beats.valid & tile_writer.beats.ready
         else:
-            wiring.connect(m, receiver.beats, beats)
+            wiring.connect(m, tile_writer.beats, beats)
 
         # requests run ahead by at most `limit` beats
         ahead = Signal(range(self.limit + 1))
         room = Signal()
-        burst = requester.burst
+        burst = bursts.burst
         count = burst.payload.len + 1
         m.d.comb += [
             room.eq(ahead + count <= self.limit),
@@ -105,7 +105,8 @@ class Loader(wiring.Component):
         ]
         m.d.sync += ahead.eq(ahead + Mux(burst.valid & burst.ready, count, 0) - arrived)
 
-        wiring.connect(m, wiring.flipped(self.chunk), receiver.chunk)
-        m.d.comb += [self.beyond.eq(receiver.beyond), self.bad.eq(receiver.bad), self.number.eq(receiver.number),
-                     self.receiving.eq(receiver.busy), self.idle.eq(~receiver.busy & ~descriptors.r_rdy)]
+        wiring.connect(m, wiring.flipped(self.chunk), tile_writer.chunk)
+        m.d.comb += [self.beyond.eq(tile_writer.beyond), self.bad.eq(tile_writer.bad),
+                     self.number.eq(tile_writer.number),
+                     self.receiving.eq(tile_writer.busy), self.idle.eq(~tile_writer.busy & ~descriptors.r_rdy)]
         return m

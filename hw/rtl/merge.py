@@ -26,7 +26,7 @@ def turn_layout():
                               "number": unsigned(NUMBER_BITS)})
 
 
-class Sequence(wiring.Component):
+class InOrderMerge(wiring.Component):
     """Merges tiles and steps into slots in the order of `turn`s; every instruction's last slot carries its tag.
 
     Costs, in cycles: GEMM step, immediate ALU step, tile, instruction without work: 1. ALU step with src: 1, or

@@ -9,7 +9,7 @@ from vta.hw.counters import COUNTERS
 STEP_BITS = 3        # a counter may rise by up to 7 in a cycle
 
 
-class Counting(wiring.Component):
+class PerfCounters(wiring.Component):
     """One 32-bit counter for each entry of `COUNTERS`: adds `add[n]` in every cycle with `enable`.
 
     `clear` sets all to 0. They wrap; the cycle counter's flag tells whether they may have.

@@ -13,7 +13,7 @@ def beat_layout(config):
     return data.StructLayout({"data": unsigned(config.axi_data_width), "error": unsigned(1), "last": unsigned(1)})
 
 
-class Reader(wiring.Component):
+class ReadArbiter(wiring.Component):
     """Clients 0 ... `clients`-1 share one AXI read master; a lower number is more urgent.
 
     `request[k]` takes bursts; their beats come out of `beats[k]` in the order of that client's requests,

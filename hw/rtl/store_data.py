@@ -28,7 +28,7 @@ class StoreData(wiring.Component):
     """Reads the tiles of STOREs in order and offers them as beats.
 
     A tile wider than the bus becomes several beats; narrower ones are packed into beats at one tile a cycle,
-    with strobes, a row ending the beat unless the next row goes on where it ended (as the requester merges
+    with strobes, a row ending the beat unless the next row goes on where it ended (as the bursts merges
     it). Latency: 3 cycles from `rows` to the first beat; throughput: a beat a cycle, across STOREs as well.
     `beyond`: a tile index was not below the depth (it wraps), in instruction `beyond_number`;
     `number` is that of the STORE being taken. `tile_read` counts tiles.

@@ -17,9 +17,9 @@ def log2(value):
 
 
 def descriptor_layout(config):
-    """What a receiver must know of one LOAD.
+    """What a tile_writer must know of one LOAD.
 
-    `mem` counts in the receiver's list of memory types; `lane` is the byte of the beat at which the first
+    `mem` counts in the tile_writer's list of memory types; `lane` is the byte of the beat at which the first
     row starts, `stride` the bytes from row to row, modulo the bus; `merged`: each row goes on where the one
     before ended, so that they share beats; a LOAD without work (`x_size` 0) only passes through in order.
     """
@@ -37,7 +37,7 @@ def part_bits(config):
 
 
 def chunk_layout(config):
-    """What a receiver writes in one cycle, to memory number `mem`.
+    """What a tile_writer writes in one cycle, to memory number `mem`.
 
     With `write`, the low bytes of `data` are part `part` of tile `index`, a part being as many bytes as bus or
     tile have, whichever is fewer; `complete` marks a tile's last part. With `pad`, tile `pad_index` becomes
@@ -50,7 +50,7 @@ def chunk_layout(config):
         "pad": unsigned(1), "pad_index": unsigned(16), "last": unsigned(1), "push": unsigned(1)})
 
 
-class Receiver(wiring.Component):
+class TileWriter(wiring.Component):
     """Turns the beats of LOADs, in order, into chunks to write; one chunk a cycle, LOAD after LOAD without a gap.
 
     `names` are the memory types served, e.g. ("INP", "WGT"). Two walkers share the output: the data walker

@@ -10,7 +10,7 @@ from vta.hw.registers import ADDRESS_BITS, POINTERS, identity
 from vta.hw.rtl.axi import CONSTANTS, bus_log, lite_signature, read_signature, write_signature
 from vta.hw.rtl.control import RegisterPort, RunControl
 from vta.hw.rtl.core import READ_CLIENTS, WRITE_PORT, Core
-from vta.hw.rtl.perf_counters import Counting
+from vta.hw.rtl.perf_counters import PerfCounters
 
 
 def master_ports(config, prefix):
@@ -51,7 +51,7 @@ class Vta(wiring.Component):
         m.d.comb += [sync.clk.eq(self.aclk), sync.rst.eq(~self.aresetn)]
         m.submodules.registers = registers = RegisterPort(self.config)
         m.submodules.control = control = RunControl()
-        m.submodules.counting = counting = Counting()
+        m.submodules.counters = counters = PerfCounters()
         core = Core(self.config)
         m.submodules.core = ResetInserter(control.core_reset)(core)
 
@@ -72,8 +72,8 @@ class Vta(wiring.Component):
             *(core.tokens_set[queue].eq(getattr(registers, f"tokens_{queue.name.lower()}_write")) for queue in Queue),
             control.finish.eq(core.finish), control.abort.eq(core.expired),
             control.bus_idle.eq(core.bus_idle), control.error_met.eq(core.error_met),
-            counting.clear.eq(control.start), counting.enable.eq(control.running),
-            *(count.eq(add) for count, add in zip(counting.add, core.add, strict=True)),
+            counters.clear.eq(control.start), counters.enable.eq(control.running),
+            *(count.eq(add) for count, add in zip(counters.add, core.add, strict=True)),
             self.interrupt.eq(control.interrupt),
         ]
         for name in POINTERS:
@@ -81,7 +81,7 @@ class Vta(wiring.Component):
             m.d.comb += getattr(core, f"{name}_ptr").eq(low | high << 32)
 
         # run -> registers
-        steps = {counter.name: value for counter, value in zip(COUNTERS, counting.value, strict=True)}
+        steps = {counter.name: value for counter, value in zip(COUNTERS, counters.value, strict=True)}
         status = (control.running, control.done, core.error[:4].any(), core.settled & core.bus_idle, control.wrapped)
         m.d.comb += [
             registers.control.eq(control.running | control.done << 1), registers.cycles.eq(control.cycles),

@@ -13,7 +13,7 @@ def write_beat_layout(config):
     return data.StructLayout({"data": unsigned(config.axi_data_width), "strobe": unsigned(config.bus_bytes)})
 
 
-class Writer(wiring.Component):
+class WriteMaster(wiring.Component):
     """Writes the bursts of `request`, taking their data, beat by beat, from `beats`.
 
     A burst's data follows its address by a cycle at least; `beats` must hold while it waits. One AWID, so responses

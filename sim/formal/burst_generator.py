@@ -1,4 +1,4 @@
-"""The requester's bursts cover exactly the rows of its regions and never cross a 4 KiB boundary."""
+"""The burst generator's bursts cover exactly the rows of its regions and never cross a 4 KiB boundary."""
 
 from amaranth.hdl import Assert, Assume, Mux, Signal
 
@@ -15,10 +15,10 @@ class LegalBursts(Property):
     def __init__(self, config, unit=request):
         super().__init__()
         self.config = config
-        self.requester = unit.Requester(config)
+        self.bursts = unit.BurstGenerator(config)
 
     def state(self, m):
-        dut, bus = self.requester, bus_log(self.config)
+        dut, bus = self.bursts, bus_log(self.config)
         fragment = self.unit(m, dut)
         new, burst = dut.region.payload, dut.burst.payload
         m.d.comb += [Assume(new.rows != 0), Assume(new.x_bytes != 0)]
@@ -52,10 +52,10 @@ class WholeRegion(Property):
     def __init__(self, config, unit=request, max_rows=2, max_bytes=31):
         super().__init__()
         self.config, self.max_rows, self.max_bytes = config, max_rows, max_bytes
-        self.requester = unit.Requester(config)
+        self.bursts = unit.BurstGenerator(config)
 
     def state(self, m):
-        dut, bus = self.requester, bus_log(self.config)
+        dut, bus = self.bursts, bus_log(self.config)
         self.unit(m, dut)
         new, burst = dut.region.payload, dut.burst.payload
         m.d.comb += [Assume((new.rows != 0) & (new.rows <= self.max_rows)),

@@ -9,8 +9,8 @@ from amaranth.lib import fifo as amaranth_fifo
 from vta.hw.config import PRESETS
 from vta.hw.rtl import burst_generator as request
 from vta.hw.rtl import gemm, nest, store_data, tokens
-from vta.hw.rtl import read_arbiter as reader
-from vta.hw.rtl import write_master as writer
+from vta.hw.rtl import read_arbiter as read_arbiter
+from vta.hw.rtl import write_master as write_master
 from vta.sim.formal.burst_generator import LegalBursts, WholeRegion
 from vta.sim.formal.fifo import FirstInFirstOut
 from vta.sim.formal.mutant import mutant
@@ -131,9 +131,9 @@ PROOFS = (
             lambda unit, kind=kind, depth=depth: FirstInFirstOut(unit, kind, depth, width=2), steps, FIFO_BUGS[kind],
             quick=depth == 3, bug_steps=8)
       for kind in FIFO_BUGS for depth, steps in ((3, 8), (4, 12))),
-    Proof("write_master", "AW and W are held, W follows its AW, WLAST is right, responses are counted", writer,
+    Proof("write_master", "AW and W are held, W follows its AW, WLAST is right, responses are counted", write_master,
           lambda unit: WriteMaster(PAIR, unit), 7, WRITE_BUGS, bug_steps=7),
-    Proof("write_master_long", "the same with four bursts under way", writer,
+    Proof("write_master_long", "the same with four bursts under way", write_master,
           lambda unit: WriteMaster(TINY, unit), 11, WRITE_BUGS[:1], quick=False),
     Proof("store_narrow", "store offers steady beats of tiles narrower than the bus", store_data,
           lambda unit: SteadyBeats(TINY, unit), 9,
@@ -143,10 +143,10 @@ PROOFS = (
           lambda unit: SteadyBeats(PRESETS["default"], unit), 8,
           (Bug("the part moves on while it waits", "with m.If(self.beats.valid & self.beats.ready):",
                "with m.If(self.beats.valid):"),), bug_steps=8),
-    Proof("read_master", "AR is held, requests are counted, each beat reaches the client that asked for it", reader,
-          lambda unit: ReadMaster(PAIR, unit), 6, READ_BUGS),
-    Proof("read_master_long", "the same, for longer", reader, lambda unit: ReadMaster(PAIR, unit), 10, READ_BUGS[-1:],
-          quick=False, bug_steps=8),
+    Proof("read_master", "AR is held, requests are counted, each beat reaches the client that asked for it",
+          read_arbiter, lambda unit: ReadMaster(PAIR, unit), 6, READ_BUGS),
+    Proof("read_master_long", "the same, for longer", read_arbiter,
+          lambda unit: ReadMaster(PAIR, unit), 10, READ_BUGS[-1:], quick=False, bug_steps=8),
     Proof("bursts", "bursts are held and legal, none crosses 4 KiB, for regions of any size", request,
           lambda unit: LegalBursts(TINY, unit), 2, BURST_BUGS, prove=inductive),
     Proof("bursts_default", "the same with the widths of the default configuration", request,

@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Array, Assert, Assume, Mux, Signal
 
-from vta.hw.rtl import read_arbiter as reader
+from vta.hw.rtl import read_arbiter as read_arbiter
 from vta.sim.formal.property import Property
 
 LEN_BITS = 2         # bursts of 1 to 4 beats: as many as show every case in a short execution
@@ -14,13 +14,13 @@ class ReadMaster(Property):
     The slave is its obligations: for each ID the bursts accepted and not yet complete, oldest first.
     """
 
-    def __init__(self, config, unit=reader, clients=3):
+    def __init__(self, config, unit=read_arbiter, clients=3):
         super().__init__()
         self.config, self.clients = config, clients
-        self.reader = unit.Reader(config, clients)
+        self.read_arbiter = unit.ReadArbiter(config, clients)
 
     def state(self, m):
-        dut, axi, limit = self.reader, self.reader.axi, self.config.read_outstanding
+        dut, axi, limit = self.read_arbiter, self.read_arbiter.axi, self.config.read_outstanding
         self.unit(m, dut)
         asked = Signal(range(self.clients))                # whose request the AR register holds
         for k, request in enumerate(dut.request):
@@ -29,7 +29,7 @@ class ReadMaster(Property):
                 m.d.sync += asked.eq(k)
         granted = sum(request.valid & request.ready for request in dut.request)
         moved, ended = axi.arvalid & axi.arready, axi.rvalid & axi.rready & axi.rlast
-        first = Signal(self.reader.request[0].payload.shape())        # the request that was granted last
+        first = Signal(self.read_arbiter.request[0].payload.shape())        # the request that was granted last
         for request in dut.request:
             with m.If(request.valid & request.ready):
                 m.d.sync += first.eq(request.payload)
@@ -48,7 +48,7 @@ class ReadMaster(Property):
 
     def _slave(self, m, asked, moved):
         """R: whatever AXI allows. Each beat must come out at the client at the head of its ID's list, only there."""
-        dut, axi, limit = self.reader, self.reader.axi, self.config.read_outstanding
+        dut, axi, limit = self.read_arbiter, self.read_arbiter.axi, self.config.read_outstanding
         self.held(m, axi.rvalid, axi.rready, [axi.rdata, axi.rresp, axi.rlast, axi.rid], Assume)
         m.d.comb += Assume(~axi.rvalid | (axi.rid < self.config.read_ids))
         for number in range(self.config.read_ids):

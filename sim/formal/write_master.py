@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Array, Assert, Assume, Mux, Signal
 
-from vta.hw.rtl import write_master as writer
+from vta.hw.rtl import write_master as write_master
 from vta.sim.formal.property import Property
 
 LEN_BITS = 2         # bursts of 1 to 4 beats: as many as show every case in a short execution
@@ -11,13 +11,13 @@ LEN_BITS = 2         # bursts of 1 to 4 beats: as many as show every case in a s
 class WriteMaster(Property):
     """Any requests and beats, held as every stream holds them; a slave that does all that AXI allows."""
 
-    def __init__(self, config, unit=writer):
+    def __init__(self, config, unit=write_master):
         super().__init__()
         self.config = config
-        self.writer = unit.Writer(config)
+        self.write_master = unit.WriteMaster(config)
 
     def state(self, m):
-        dut, axi, limit = self.writer, self.writer.axi, self.config.write_outstanding
+        dut, axi, limit = self.write_master, self.write_master.axi, self.config.write_outstanding
         self.unit(m, dut)
         self.held(m, dut.request.valid, dut.request.ready, [dut.request.payload], Assume)
         self.held(m, dut.beats.valid, dut.beats.ready, [dut.beats.payload], Assume)

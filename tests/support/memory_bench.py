@@ -19,7 +19,7 @@ class ReadMemory:
     """Answers a unit's `request` stream with `beats`, in order, from the bytes `image` (from address 0 on).
 
     `errors` are beat addresses that answer with an error. `bursts` collects (cycle, addr, beats). A request
-    may be withdrawn before it is taken, as `Reader` allows.
+    may be withdrawn before it is taken, as `ReadArbiter` allows.
     """
 
     def __init__(self, bench, config, request, beats, image, latency=4, errors=(), stalls=None):

@@ -1,4 +1,4 @@
-"""hw/rtl/axi.py: bus constants; reader, writer and requester on an independent AXI memory, in Verilator."""
+"""hw/rtl/axi.py: bus constants; the AXI units on an independent AXI memory, in Verilator."""
 
 import dataclasses
 import subprocess

@@ -7,7 +7,7 @@ from memory_bench import check_burst
 from stream_bench import Bench, at_full_rate, each_stall, joined, values
 
 from vta.hw.config import PRESETS
-from vta.hw.rtl.burst_generator import Requester
+from vta.hw.rtl.burst_generator import BurstGenerator
 
 WIDTHS = {64: 16, 128: 32, 256: 128, 512: 64}          # bus -> max_burst: blocks of 128 bytes to 4 KiB
 
@@ -33,7 +33,7 @@ def bursts_of(config, region):
 def bench(width, stalls, seed=0, **changes):
     config = dataclasses.replace(PRESETS["default"], axi_data_width=width, max_burst=WIDTHS[width],
                                  read_ahead_beats=128, **changes)
-    dut = Requester(config)
+    dut = BurstGenerator(config)
     b = Bench(dut, stalls, seed)
     return b, config, joined(dut.burst.valid, dut.burst.ready, addr=dut.burst.payload.addr,
                              len=dut.burst.payload.len, last=dut.last)

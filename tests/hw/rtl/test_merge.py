@@ -12,7 +12,7 @@ from vta.hw.isa import AluOp
 from vta.hw.rtl.accumulate import slot_layout
 from vta.hw.rtl.alu import MUL_PHASES
 from vta.hw.rtl.index import SEQ_BITS
-from vta.hw.rtl.merge import Kind, Sequence
+from vta.hw.rtl.merge import InOrderMerge, Kind
 
 CONFIG = PRESETS["tiny"]
 LANES = CONFIG.lanes
@@ -94,7 +94,7 @@ class Program:
 
 def run(program, stalls="none"):
     """Apply the slots to the model of the accumulators; returns the cycles from first slot to last, hazards."""
-    dut = Sequence(CONFIG)
+    dut = InOrderMerge(CONFIG)
     b = Bench(dut, stalls)
     b.send(dut.turn, program.turns)
     b.send(dut.step, program.steps)
@@ -144,7 +144,7 @@ def run(program, stalls="none"):
 
 
 def programs(seed, count=80, tiles=6):
-    program = Program(Bench(Sequence(CONFIG), seed=seed).random, tiles)
+    program = Program(Bench(InOrderMerge(CONFIG), seed=seed).random, tiles)
     program.load(range(tiles))
     for _ in range(count):
         program.random_instruction()
@@ -175,7 +175,7 @@ def test_costs():
     ({"alu_opcode": AluOp.MUL, "src": 3}, 4)], ids=str)
 def test_cost_of_one_step(fields, cost):
     """dst is tile 1, of bank 1 like 2 and 4; 3 is of bank 0."""
-    program = Program(Bench(Sequence(CONFIG)).random)
+    program = Program(Bench(InOrderMerge(CONFIG)).random)
     step = {"is_alu": 1, "reset": 0, "dst": 1, "src": 0, "imm": 3, "use_imm": 0, "wgt": 0} | fields
     program.kernel([step])
     cycles, _ = run(program)

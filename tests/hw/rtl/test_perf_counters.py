@@ -7,12 +7,12 @@ from stream_bench import Bench
 
 from vta.hw.counters import COUNTERS, STATES
 from vta.hw.isa import Unit
-from vta.hw.rtl.perf_counters import STEP_BITS, Counting
+from vta.hw.rtl.perf_counters import STEP_BITS, PerfCounters
 from vta.hw.rtl.unit_state import count_states
 
 
 def test_random_steps():
-    dut = Counting()
+    dut = PerfCounters()
     b = Bench(dut)
     expected, done = [0] * len(COUNTERS), []
 

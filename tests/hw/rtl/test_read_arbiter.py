@@ -8,14 +8,14 @@ from memory_bench import ReadPort
 from stream_bench import Bench, at_full_rate, channel, each_stall, values
 
 from vta.hw.config import PRESETS
-from vta.hw.rtl.read_arbiter import Reader
+from vta.hw.rtl.read_arbiter import ReadArbiter
 
 MEMORY = 1 << 14
 
 
 def bench(stalls, ids, seed=0, **port):
     config = dataclasses.replace(PRESETS["tiny"], read_ids=ids, read_outstanding=4)
-    dut = Reader(config, 4)
+    dut = ReadArbiter(config, 4)
     b = Bench(dut, stalls, seed)
     b.config = config
     b.image = bytes(b.random.randrange(256) for _ in range(MEMORY))
@@ -80,7 +80,7 @@ def test_outstanding_limit_and_halt():
     """Without answers, `read_outstanding` bursts go out; halted, none; `idle` when all are answered."""
     config = dataclasses.replace(PRESETS["tiny"], read_outstanding=4)
     for halted in (0, 1):
-        dut = Reader(config, 2)
+        dut = ReadArbiter(config, 2)
         b = Bench(dut)
         b.set(halt=halted)
         b.feed(dut.request[1], deque([(0, {"addr": 0, "len": 0})] * 9))

@@ -4,7 +4,7 @@ import pytest
 from stream_bench import Bench, at_full_rate, each_stall, values
 
 from vta.hw.config import PRESETS
-from vta.hw.rtl.tile_writer import Receiver
+from vta.hw.rtl.tile_writer import TileWriter
 
 CONFIG = PRESETS["tiny"]               # INP tiles of half a beat, WGT tiles of two
 
@@ -21,7 +21,7 @@ def beats(count):
 @pytest.mark.parametrize("mem, tiles, parts", [(0, 16, 16), (1, 4, 8)])
 def test_every_beat_is_used_once(mem, tiles, parts, stalls):
     """Two small tiles in a beat, or two beats in a tile: each part appears once, in order."""
-    dut = Receiver(CONFIG, "INP", "WGT")
+    dut = TileWriter(CONFIG, "INP", "WGT")
     b = Bench(dut, stalls)
     b.send(dut.descriptor, [descriptor(tiles, mem=mem)])
     taken = b.send(dut.beats, beats(8))
@@ -38,7 +38,7 @@ def test_every_beat_is_used_once(mem, tiles, parts, stalls):
 
 def test_no_gap_between_loads():
     """A chunk each cycle over ten LOADs, whose descriptors are taken with their predecessors' last chunks."""
-    dut = Receiver(CONFIG, "INP", "WGT", assembled=("WGT",))
+    dut = TileWriter(CONFIG, "INP", "WGT", assembled=("WGT",))
     b = Bench(dut)
     taken = b.send(dut.descriptor, [descriptor(2, mem=1) for _ in range(10)])
     b.send(dut.beats, beats(40))
@@ -50,7 +50,7 @@ def test_no_gap_between_loads():
 
 def test_padding_needs_no_data():
     """Rows of padding above and below are written while no beat comes; the rows' own sides as well."""
-    dut = Receiver(CONFIG, "INP", "WGT", assembled=("WGT",))
+    dut = TileWriter(CONFIG, "INP", "WGT", assembled=("WGT",))
     b = Bench(dut)
     b.send(dut.descriptor, [descriptor(2, 2, mem=1, y_pad_0=1, y_pad_1=1, x_pad_0=1, x_pad_1=1)])
     busy = b.watch(dut.busy)
@@ -66,7 +66,7 @@ def test_padding_needs_no_data():
 def test_beyond_the_memory(base, x_size, beyond):
     """128 tiles of WGT: an index above them wraps and is reported."""
     assert CONFIG.depth["WGT"] == 128
-    dut = Receiver(CONFIG, "INP", "WGT")
+    dut = TileWriter(CONFIG, "INP", "WGT")
     b = Bench(dut)
     b.send(dut.descriptor, [descriptor(x_size, mem=1, sram_base=base)])
     b.send(dut.beats, beats(2 * x_size))

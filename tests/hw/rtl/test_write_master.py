@@ -8,14 +8,14 @@ from memory_bench import WritePort
 from stream_bench import Bench, at_full_rate, each_stall
 
 from vta.hw.config import PRESETS
-from vta.hw.rtl.write_master import Writer
+from vta.hw.rtl.write_master import WriteMaster
 
 CONFIG = PRESETS["tiny"]
 MEMORY = 1 << 13
 
 
 def bench(stalls, seed=0, config=CONFIG, **port):
-    dut = Writer(config)
+    dut = WriteMaster(config)
     b = Bench(dut, stalls, seed)
     b.image = bytearray(b.random.randrange(256) for _ in range(MEMORY))
     b.port = WritePort(b, config, dut.axi, b.image, **port)

@@ -34,7 +34,7 @@ MUTANTS = {
     "WLAST a beat early": (
         "write_master", "last.eq(sent == lens.r_data)", "last.eq(sent + 1 >= lens.r_data)"),
     "a STORE's token before its response": (
-        "store", "answered.eq((owed != 0) | writer.response | ~end.burst)", "answered.eq(1)"),
+        "store", "answered.eq((owed != 0) | write_master.response | ~end.burst)", "answered.eq(1)"),
     "a left shift by 32 that leaves nothing": (
         "alu", "left.eq(y[31] & (y[:5] != 0))", "left.eq(y[31])"),
     "instructions behind FINISH are executed": (
