@@ -1,7 +1,7 @@
-"""Draws what the tutorials show: `python examples/pictures.py` makes docs/pictures/virtual-threads.svg.
+"""Draws the picture of the tutorials: `python examples/pictures.py` makes docs/pictures/virtual-threads.svg.
 
-The picture is the tutorial's convolution on one and on two virtual threads, over time. A test compares the
-committed picture with a new one.
+It shows the tutorial's convolution over time, with one virtual thread and with two. A test compares the committed
+picture with a new one.
 """
 
 import contextlib
