@@ -14,17 +14,6 @@ from vta.hw.registers import COUNTER_BASE, ErrorCause, identity, register_map
 
 ACCESS = {"rw": "read, write", "ro": "read", "rwh": "read, write, set by hardware", "wo": "write (reads 0)",
           "w1c": "read, write 1 to clear"}
-CAUSES = {
-    ErrorCause.NONE: "no error since the register was cleared",
-    ErrorCause.OPCODE: "unknown opcode or ALU operation; its tokens were handled, else it did nothing",
-    ErrorCause.MEMORY_TYPE: "LOAD or STORE of a memory it cannot reach; its tokens were handled, else it did "
-                            "nothing",
-    ErrorCause.INDEX: "an on-chip index beyond its memory; it was taken modulo the depth",
-    ErrorCause.AXI_READ: "a read response other than OKAY: the program reads memory that is not there",
-    ErrorCause.AXI_WRITE: "a write response other than OKAY: the program writes memory that is not there",
-    ErrorCause.TOKEN: "a dependency queue was full; its producer waited, no token was lost",
-    ErrorCause.WATCHDOG: "no unit made progress for `watchdog` cycles; the run was ended",
-}
 REGISTERS_HEAD = """\
 # Registers
 
@@ -106,7 +95,7 @@ def registers_markdown():
             value = values.get(reg.name, 0) >> f.low & (1 << f.width) - 1
             lines.append(_row(f"`{reg.name}`", bits, f"`{f.name}`", value, f.doc))
     lines += [CAUSES_HEAD.format(hash=config.hash), *_table("value", "cause", "what happened")]
-    lines += [_row(int(cause), f"`{cause.name}`", text) for cause, text in CAUSES.items()]
+    lines += [_row(int(cause), f"`{cause.name}`", cause.doc) for cause in ErrorCause]
     lines += [WIDE_HEAD, *_table("offset", "name", "access", "what")]
     here = {r.name: r.offset for r in regs}
     wide = register_map(dataclasses.replace(config, axi_addr_width=64))
