@@ -1,4 +1,4 @@
-"""`vta.build`: modules, their arguments, and what is refused."""
+"""`vta.build`: modules, their arguments, and what is rejected."""
 
 import numpy as np
 import pytest

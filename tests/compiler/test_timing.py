@@ -1,4 +1,4 @@
-"""The timing model: what it counts, and how far from the RTL it is."""
+"""The timing model: what it counts, and how far it is from the RTL."""
 
 import numpy as np
 import pytest

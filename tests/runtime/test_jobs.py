@@ -1,4 +1,4 @@
-"""Programs in the background: right results in order, preparation during a run, errors at the right future."""
+"""Background runs: correct results in order, preparation during a run, errors in the right future."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Max pooling: every small window, and what the in-place reduction promises."""
+"""Max pooling: every small window, and the guarantees of the in-place reduction."""
 
 import itertools
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Operators: right on the functional simulator, refused in clear words, and close to the machine's floor."""
+"""Operators: correct on the functional simulator, rejected with clear messages, and close to the machine's floor."""
 
 import numpy as np
 import pytest

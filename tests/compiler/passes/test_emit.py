@@ -1,4 +1,4 @@
-"""Pass emit: the calls of the stream."""
+"""Pass emit: the calls that make the stream."""
 
 import pytest
 from small_schedules import DEFAULT, convolution

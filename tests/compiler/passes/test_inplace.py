@@ -1,4 +1,4 @@
-"""Pass inplace: results take over the memory of dead operands."""
+"""Pass inplace: results reuse the memory of dead operands."""
 
 import pytest
 from small_schedules import env, refuse, vector_add

@@ -1,4 +1,4 @@
-"""Pass place: every buffer on chip gets its tiles."""
+"""Pass place: every on-chip buffer gets its tiles."""
 
 from small_schedules import DEFAULT, convolution, refuse, vector_add
 

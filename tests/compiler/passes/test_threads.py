@@ -1,4 +1,4 @@
-"""Pass threads: the thread loop goes inward."""
+"""Pass threads: the thread loop moves inward."""
 
 from small_schedules import DEFAULT, convolution, nodes, refuse
 

@@ -1,4 +1,4 @@
-"""Pass tokens: who waits for whom."""
+"""Pass tokens: which unit waits for which."""
 
 from small_schedules import DEFAULT, convolution, nodes
 

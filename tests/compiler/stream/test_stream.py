@@ -1,4 +1,4 @@
-"""Streams: TVM's streams call by call, queue rules, relocation, and what is refused."""
+"""Streams: TVM's streams call by call, queue rules, relocation, and what is rejected."""
 
 import runpy
 

@@ -1,4 +1,4 @@
-"""Pass nests: every stage as loops around one store."""
+"""Pass nests: every stage becomes loops around one store."""
 
 from small_schedules import convolution, nodes, refuse, vector_add
 

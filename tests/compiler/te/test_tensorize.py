@@ -1,4 +1,4 @@
-"""Pass tensorize: the loops of a product as one micro-op."""
+"""Pass tensorize: the loops of a product become one micro-op."""
 
 from small_schedules import DEFAULT, convolution, env, nodes, refuse
 

@@ -1,4 +1,4 @@
-"""hw/rtl/control.py: every register of the map over AXI4-Lite, and the life of a run."""
+"""hw/rtl/control.py: every register of the map over AXI4-Lite, and a run from launch to end."""
 
 import dataclasses
 from collections import deque

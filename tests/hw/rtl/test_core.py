@@ -1,4 +1,4 @@
-"""hw/rtl/core.py: all units together, for every number of ports; memory may stall and answer in any order."""
+"""hw/rtl/core.py: all units together, for every number of ports; memory stalls and responds in any order."""
 
 import dataclasses
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""hw/rtl/errors.py: the first error stays, the watchdog bites."""
+"""hw/rtl/errors.py: the first error is latched, and the watchdog fires."""
 
 import pytest
 from stream_bench import Bench

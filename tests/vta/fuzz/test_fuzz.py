@@ -1,4 +1,4 @@
-"""Random programs: what is generated is sound and varied, both devices agree, and what fails is found and shrunk."""
+"""Random programs are sound and varied, both devices agree, and a failure is found and shrunk."""
 
 import contextlib
 from dataclasses import replace

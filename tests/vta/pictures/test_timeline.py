@@ -1,4 +1,4 @@
-"""vta.pictures.timeline: the bars are the timing model's, drawn where their cycles say."""
+"""vta.pictures.timeline: the bars are the timing model's, drawn at their cycles."""
 
 import itertools
 import re
