@@ -1,15 +1,16 @@
-"""Pass 1, bounds: which part of its tensor each stage computes, each time that it is computed.
+"""Bounds: the region of its tensor that each stage computes, each time that it is computed.
 
 In:  a schedule.
 Out: a `Bounds` for each stage: for each axis a start (a linear form in the loops the stage is attached under)
      and an extent; loop variables with known extents; each axis as a linear form of those loops.
-Consumers come first. The region is the box that all readers need; if several readers need boxes that start
-apart, or do not lie under the loop the stage is attached to, that is an error.
+Consumers come first. The region is the smallest box that serves all readers. Readers whose boxes start at different
+positions, or that are outside the loop the stage is attached to, are an error.
 """
 
 from dataclasses import dataclass
 
-from vta.compiler.te.expr import CompileError, Lin, Var
+from vta.compiler.te.errors import CompileError
+from vta.compiler.te.index import Lin, Var
 
 
 @dataclass
@@ -63,12 +64,12 @@ def _region(schedule, stage, done):
         around = reader_bounds.path + [var for var in own if var is not None]
         inside = set(around) - set(path)
         for load in reader.tensor.body.loads():
-            if load.args[0] is not tensor:
+            if load.source is not tensor:
                 continue
             if around[:len(path)] != path:
                 raise CompileError(f"stage {stage.name} is computed at loop {leaf} of {consumer.name}, but "
                                    f"{reader.name} reads it outside of that loop")
-            forms = [index.substitute(reader_bounds.absolute(reader.tensor)) for index in load.args[1]]
+            forms = [index.substitute(reader_bounds.absolute(reader.tensor)) for index in load.indices]
             new = [form.drop(inside) for form in forms]
             size = [_span(form, inside, stage, reader) for form in forms]
             if starts is not None and new != starts:
@@ -108,7 +109,8 @@ def _loops(stage, extents):
                                f"split by {step}: choose a divisor")
         parts = size[parent] // step
         size[outer], size[inner] = (parts, step) if factor else (step, parts)
-    loops = {leaf: Var(leaf.name, size[leaf], leaf.kind) if size[leaf] > 1 else None for leaf in stage.leaves}
+    loops = {leaf: Var("cthread" if leaf is stage.thread else leaf.name, size[leaf], leaf.kind)
+             if size[leaf] > 1 else None for leaf in stage.leaves}
     axes = {leaf: Lin.of(var) if var is not None else Lin() for leaf, var in loops.items()}
     for parent, outer, inner, _, _ in reversed(stage.splits):
         axes[parent] = axes[outer] * size[inner] + axes[inner]

@@ -7,24 +7,29 @@ import pytest
 
 import vta
 from vta import te, topi
-from vta.compiler.passes.lowering import lower_program
-from vta.compiler.te.expr import CompileError
-from vta.compiler.te.ir import walk
+from vta.compiler.passes import PASSES, lower_until
+from vta.compiler.te.errors import CompileError
+from vta.compiler.te.nodes import walk
 from vta.hw.config import PRESETS
 
 env = vta.get_env()
 DEFAULT = PRESETS["default"]
 
 
-def nodes(program, kind):
+def nodes(function, kind):
     """All nodes of a kind, in program order."""
-    return [node for node in walk(program.body) if isinstance(node, kind)]
+    return [node for node in walk(function.body) if isinstance(node, kind)]
+
+
+def lowered(schedule, args, last=PASSES[-1].name, config=DEFAULT):
+    """The function after the pass `last`."""
+    return lower_until(schedule, args, last, config)
 
 
 def refuse(schedule, args, message, config=DEFAULT):
     """Lowering must refuse with this message."""
     with pytest.raises(CompileError, match=message):
-        lower_program(schedule, args, config)
+        lowered(schedule, args, config=config)
 
 
 def vector_add(tiles=4):
