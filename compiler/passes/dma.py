@@ -67,8 +67,7 @@ def _check_types(what, store, chip, far, casts):
     if store and chip.memory != "ACC":
         raise CompileError(f"{what}: only the accumulator can be stored, not {chip.scope}")
     if far.dtype not in allowed:
-        raise CompileError(f"{what}: {far.name} is {far.dtype} in DRAM, here it must be "
-                           f"{' or '.join(allowed)}")
+        raise CompileError(f"{what}: {far.name} is {far.dtype} in DRAM, here it must be {' or '.join(allowed)}")
     if not store and casts and chip.memory != "ACC":
         raise CompileError(f"{what}: only a load into the accumulator can cast")
     if chip.memory == "ACC" and chip.dtype != "int32":

@@ -77,10 +77,10 @@ def _plan(node, pair, before, after):
     if ends is None:
         return node
     first, last = ends
+    prologue = (Token(False, before, first),) if before not in (None, first) else ()
+    epilogue = (Token(True, last, after),) if after not in (None, last) else ()
     if isinstance(node, _Group):
-        pops = ((Token(False, before, first),) if before not in (None, first) else ())
-        pushes = ((Token(True, last, after),) if after not in (None, last) else ())
-        return replace(node, pops=node.pops + pops, pushes=node.pushes + pushes)
+        return replace(node, pops=node.pops + prologue, pushes=node.pushes + epilogue)
     if isinstance(node, Seq):
         spans = [_ends(child, pair) for child in node.body]
         planned = []
@@ -92,9 +92,6 @@ def _plan(node, pair, before, after):
     if node.thread:
         return replace(node, body=_plan(node.body, pair, before, after))
     if first != last:                      # the loop carries a token from its last unit to its first
-        prologue = [Token(True, last, first)] if before != last else []
-        epilogue = [Token(False, last, first)] if after != first else []
-    else:
-        prologue = [Token(False, before, first)] if before not in (None, first) else []
-        epilogue = [Token(True, last, after)] if after not in (None, last) else []
+        prologue = (Token(True, last, first),) if before != last else ()
+        epilogue = (Token(False, last, first),) if after != first else ()
     return seq(*prologue, replace(node, body=_plan(node.body, pair, last, first)), *epilogue)

@@ -13,11 +13,10 @@ from vta.compiler.te.errors import CompileError
 from vta.compiler.te.index import Lin, Var
 
 
-@dataclass
+@dataclass(frozen=True)
 class Bounds:
-    """`starts` and `extents` by axis position; `loops`: leaf -> loop variable, or None where one iteration;
-    `axes`: axis -> linear form of the loops, relative to the start; `path`: the loop variables around the
-    stage's own, outermost first."""
+    """`starts` and `extents` by axis position; `loops`: leaf -> loop variable, or None for one iteration; `axes`: axis
+    -> linear form of the loops, relative to the start; `path`: loop variables around the stage, outermost first."""
 
     starts: list
     extents: list
@@ -25,8 +24,12 @@ class Bounds:
     axes: dict
     path: list
 
+    def variables(self, leaves):
+        """The loop variables of these leaves, without those of one iteration."""
+        return [self.loops[leaf] for leaf in leaves if self.loops[leaf] is not None]
+
     def absolute(self, tensor):
-        """axis -> its position in the whole tensor; reduce axes too."""
+        """axis -> its position in the whole tensor; includes reduce axes."""
         mapping = {axis: self.axes[axis] for axis in tensor.reduce_axis}
         for axis, start in zip(tensor.axis, self.starts, strict=True):
             mapping[axis] = self.axes[axis] + start
@@ -52,16 +55,12 @@ def _region(schedule, stage, done):
     bounds = done.get(consumer)
     if bounds is None:
         raise CompileError(f"stage {stage.name} is computed at {consumer.name}, which does not come after it")
-    position = consumer.leaves.index(leaf) if leaf in consumer.leaves else -1
-    if position < 0:
-        raise CompileError(f"stage {stage.name} is computed at loop {leaf} of {consumer.name}, which was "
-                           f"split since")
-    own = [bounds.loops[each] for each in consumer.leaves[:position + 1]]
-    path = bounds.path + [var for var in own if var is not None]
+    if leaf not in consumer.leaves:
+        raise CompileError(f"stage {stage.name} is computed at loop {leaf} of {consumer.name}, which was split since")
+    path = bounds.path + bounds.variables(consumer.leaves[:consumer.leaves.index(leaf) + 1])
     starts = extents = None
     for reader, reader_bounds in done.items():
-        own = [reader_bounds.loops[leaf] for leaf in reader.leaves]
-        around = reader_bounds.path + [var for var in own if var is not None]
+        around = reader_bounds.path + reader_bounds.variables(reader.leaves)
         inside = set(around) - set(path)
         for load in reader.tensor.body.loads():
             if load.source is not tensor:

@@ -44,8 +44,7 @@ class Array:
         if self.scope == "global":
             return None
         if self.scope not in SCOPES:
-            raise CompileError(f"stage {self.name}: scope {self.scope!r} must be one of {', '.join(SCOPES)}, "
-                               f"global")
+            raise CompileError(f"stage {self.name}: scope {self.scope!r} must be one of {', '.join(SCOPES)}, global")
         return SCOPES[self.scope]
 
 

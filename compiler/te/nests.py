@@ -46,13 +46,11 @@ class _Builder:
         for tensor, stage in schedule.stages.items():
             for load in tensor.body.loads():
                 if load.source not in known:
-                    raise CompileError(f"{load.source.name}, which {tensor.name} reads, is no argument of "
-                                       f"the program")
+                    raise CompileError(f"{load.source.name}, which {tensor.name} reads, is no argument of the program")
             if tensor not in self.arrays:
                 self.arrays[tensor] = self._own(stage)
             elif stage.attach or stage.scope != "global":
-                raise CompileError(f"stage {stage.name} is an argument: it lives in DRAM and is computed at "
-                                   f"the top")
+                raise CompileError(f"stage {stage.name} is an argument: it lives in DRAM and is computed at the top")
         for tensor in schedule.outputs:
             if tensor not in args:
                 raise CompileError(f"the result {tensor.name} must be an argument of the program")
@@ -61,8 +59,7 @@ class _Builder:
         """The loop variable bound to virtual threads, or None."""
         bound = [stage for stage in self.bounds if stage.thread is not None]
         if len(bound) > 1:
-            raise CompileError(f"stages {', '.join(stage.name for stage in bound)} bind virtual threads: "
-                               f"only one may")
+            raise CompileError(f"stages {', '.join(stage.name for stage in bound)} bind virtual threads: only one may")
         for stage in bound:
             if stage.thread not in stage.leaves:
                 raise CompileError(f"stage {stage.name}: the loop bound to virtual threads was split since")
@@ -109,9 +106,6 @@ class _Builder:
             if other.attach and other.attach[0] is stage:
                 attached.setdefault(other.attach[1], []).append(other)
 
-        def loops(leaves):
-            return [bounds.loops[leaf] for leaf in leaves if bounds.loops[leaf] is not None]
-
         def update(inner):
             value = self.flat(tensor.body.value if reduction else tensor.body, bounds.absolute(tensor))
             if stage.intrinsic:
@@ -128,7 +122,7 @@ class _Builder:
             end = leaves.index(start) if start in leaves else len(leaves)
             fresh = {bounds.loops[leaf]: Var(f"{leaf.name}_init", bounds.loops[leaf].extent)
                      for leaf in leaves[:end] if bounds.loops[leaf] is not None}
-            body = substitute(init(loops(leaves[end:])), fresh)
+            body = substitute(init(bounds.variables(leaves[end:])), fresh)
             for var in reversed(fresh.values()):
                 body = For(var, body)
             return body
@@ -138,7 +132,7 @@ class _Builder:
                 return update([])
             leaf = stage.leaves[position]
             if leaf is start:
-                body = update(loops(stage.leaves[position:]))
+                body = update(bounds.variables(stage.leaves[position:]))
             else:
                 body = nest(position + 1)
                 body = seq(*map(self.stage, attached.get(leaf, [])), body)

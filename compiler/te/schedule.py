@@ -36,11 +36,9 @@ class Stage:
                                f"({', '.join(leaf.name for leaf in self.leaves)})")
 
     def split(self, parent, factor=None, nparts=None):
-        """Two loops for one: the inner has `factor` iterations (or the outer `nparts`). Returns (outer,
-        inner).
+        """Two loops for one: the inner has `factor` iterations (or the outer `nparts`). Returns (outer, inner).
 
-        The factor must divide the extent; that is checked when the extent is known, at lowering.
-        """
+        The factor must divide the extent, which is checked at lowering, when the extent is known."""
         self._need(parent, "split")
         if (factor is None) == (nparts is None):
             raise CompileError(f"split of {parent} in stage {self.name}: give either factor or nparts")
@@ -100,8 +98,7 @@ class Schedule:
         self.outputs = list(outputs)
         for tensor in self.outputs:
             if not isinstance(tensor, Tensor) or tensor.body is None:
-                raise CompileError(f"create_schedule({tensor!r}): a schedule ends in tensors made by "
-                                   f"te.compute")
+                raise CompileError(f"create_schedule({tensor!r}): a schedule ends in tensors made by te.compute")
         self.stages = {tensor: Stage(self, tensor) for tensor in stages_of(self.outputs)}
 
     def __getitem__(self, tensor):

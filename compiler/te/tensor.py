@@ -33,8 +33,7 @@ class Tensor:
 
     def __call__(self, *indices, access=Load):
         if len(indices) != len(self.shape):
-            raise CompileError(f"tensor {self.name} has {len(self.shape)} dimensions, {len(indices)} indices "
-                               f"given")
+            raise CompileError(f"tensor {self.name} has {len(self.shape)} dimensions, {len(indices)} indices given")
         return access(self, tuple(Lin.of(index) for index in indices))
 
     def __getitem__(self, indices):
@@ -68,8 +67,7 @@ def compute(shape, function, name="compute"):
     else:
         names = [parameter.name for parameter in parameters]
     if len(names) != len(shape):
-        raise CompileError(f"tensor {name} has {len(shape)} dimensions but its function takes {len(names)} "
-                           f"axes")
+        raise CompileError(f"tensor {name} has {len(shape)} dimensions but its function takes {len(names)} axes")
     axis = [Var(axis_name, extent) for axis_name, extent in zip(names, shape, strict=True)]
     body = function(*axis)
     if not isinstance(body, Value):

@@ -34,8 +34,7 @@ def gemm_step(stage, array, index, value, inner):
     for var in inner:          # the same loop in both operands is the reduction, and nothing else is
         shared = bool(data.coef(var)) and bool(weights.coef(var))
         if shared != (var.kind == "reduce"):
-            raise CompileError(f"{what}: loop {var} must {'' if var.kind == 'reduce' else 'not '}run in both "
-                               f"operands")
+            raise CompileError(f"{what}: loop {var} must {'' if var.kind == 'reduce' else 'not '}run in both operands")
     return UopScope(Opcode.GEMM, Push(dst, src, wgt, stage=stage.name))
 
 
