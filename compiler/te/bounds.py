@@ -36,12 +36,12 @@ class Bounds:
         return mapping
 
 
-def infer(schedule):
-    """{stage: Bounds} for all stages."""
+def infer(schedule, names=None):
+    """{stage: Bounds} for all stages. `names`: leaf -> name of its loop variable, if not its own."""
     result = {}
     for stage in reversed(list(schedule.stages.values())):
         starts, extents, path = _region(schedule, stage, result)
-        loops, axes = _loops(stage, extents)
+        loops, axes = _loops(stage, extents, names or {})
         result[stage] = Bounds(starts, extents, loops, axes, path)
     return result
 
@@ -97,7 +97,7 @@ def _span(form, inside, stage, reader):
     return span
 
 
-def _loops(stage, extents):
+def _loops(stage, extents, names):
     """(leaf -> loop variable or None, axis -> linear form of the loop variables) from the splits."""
     tensor = stage.tensor
     size = dict(zip(tensor.axis, extents, strict=True)) | {axis: axis.extent for axis in tensor.reduce_axis}
@@ -108,8 +108,8 @@ def _loops(stage, extents):
                                f"split by {step}: choose a divisor")
         parts = size[parent] // step
         size[outer], size[inner] = (parts, step) if factor else (step, parts)
-    loops = {leaf: Var("cthread" if leaf is stage.thread else leaf.name, size[leaf], leaf.kind)
-             if size[leaf] > 1 else None for leaf in stage.leaves}
+    loops = {leaf: Var(names.get(leaf, leaf.name), size[leaf], leaf.kind) if size[leaf] > 1 else None
+             for leaf in stage.leaves}
     axes = {leaf: Lin.of(var) if var is not None else Lin() for leaf, var in loops.items()}
     for parent, outer, inner, _, _ in reversed(stage.splits):
         axes[parent] = axes[outer] * size[inner] + axes[inner]

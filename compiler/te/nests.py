@@ -56,13 +56,14 @@ class _Builder:
                 raise CompileError(f"the result {tensor.name} must be an argument of the program")
 
     def _thread(self):
-        """The loop variable bound to virtual threads, or None."""
+        """The loop variable bound to virtual threads, called "cthread" from here on, or None."""
         bound = [stage for stage in self.bounds if stage.thread is not None]
         if len(bound) > 1:
             raise CompileError(f"stages {', '.join(stage.name for stage in bound)} bind virtual threads: only one may")
         for stage in bound:
             if stage.thread not in stage.leaves:
                 raise CompileError(f"stage {stage.name}: the loop bound to virtual threads was split since")
+            self.bounds = infer(self.schedule, {stage.thread: "cthread"})
             return self.bounds[stage].loops[stage.thread]
         return None
 

@@ -1,10 +1,5 @@
-"""The tensor-expression language: declare what each tensor holds, element by element.
+"""Tensors: each is declared once, by `placeholder` or `compute`; a schedule says how it is computed.
 
-    A = te.placeholder((n, m), name="A", dtype="int8")
-    k = te.reduce_axis((0, m), name="k")
-    B = te.compute((n,), lambda i: te.sum(A[i, k].astype("int32"), axis=k), name="B")
-
-A tensor is declared once, by `placeholder` or `compute`; a schedule (`create_schedule`) says how it is computed.
 Indices are sums of axes times integers; values are built with + - * >> <<, `max`, `min`, `sum` and `.astype`.
 """
 

@@ -1,5 +1,4 @@
-"""Small schedules for the tests of the compiler: each returns (schedule, arguments, names of what is in
-it)."""
+"""Small schedules for the tests of the compiler: each returns (schedule, arguments, its tensors and loops by name)."""
 
 from types import SimpleNamespace
 
@@ -49,8 +48,7 @@ def vector_add(tiles=4):
 
 
 def convolution(size=6, cin=2, cout=4, rows=3, pad=1, threads=False, tensorize=True):
-    """A 3 x 3 convolution, shifted, in blocks of `rows` rows, two threads over the output channels if
-    asked."""
+    """A 3 x 3 convolution, shifted, in blocks of `rows` rows; `threads`: two, over the output channels."""
     shape = (1, cout, size, size, env.BATCH, env.BLOCK_OUT)
     data = te.placeholder((1, cin, size, size, env.BATCH, env.BLOCK_IN), name="data", dtype="int8")
     kernel = te.placeholder((cout, cin, 3, 3, env.BLOCK_OUT, env.BLOCK_IN), name="kernel", dtype="int8")

@@ -1,4 +1,4 @@
-"""Pass lift: kernels as large as can be."""
+"""Pass lift: kernels as large as possible."""
 
 from small_schedules import convolution, lowered, nodes
 
