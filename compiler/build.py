@@ -4,7 +4,7 @@
     module(device, data_array, kernel_array, res_array)        # res_array is filled in
     module.save("my_conv.vta")
 
-Every stream is checked; a fault is raised as CheckError.
+Every stream goes through the checker: what it finds wrong is raised, never returned.
 """
 
 from contextlib import contextmanager
@@ -77,7 +77,7 @@ def build(schedule, args, target=None, name="main", config="default"):
 
 
 def _refuse_reading_back(schedule, args, error):
-    """Explain the checker's `error` if a stage loads from DRAM what another one stores there."""
+    """Say what the checker's `error` comes from where a stage loads from DRAM what another one stores there."""
     for tensor, stage in schedule.stages.items():
         for load in tensor.body.loads():
             if load.source in schedule.stages and load.source in args:
@@ -87,7 +87,7 @@ def _refuse_reading_back(schedule, args, error):
 
 @contextmanager
 def build_config(disabled_pass=()):
-    """Accepts TVM's way to switch off passes, for passes that do not exist here."""
+    """Accepts TVM's way to switch off passes; those that it may name do not exist here."""
     for name in disabled_pass:
         if name not in ABSENT_PASSES:
             raise CompileError(f"pass {name!r} cannot be disabled: every pass of this compiler is needed "
