@@ -14,7 +14,7 @@ _PUBLIC = {
     "topi": "vta.compiler.te.topi:",
     "ops": "vta.compiler.ops:",
     "get_env": "vta.compiler.te.environment:get_env",
-    "lower": "vta.compiler.passes.lowering:lower",
+    "lower": "vta.compiler.passes:lower",
     "build": "vta.compiler.build:build",
     "build_config": "vta.compiler.build:build_config",
     "pack_activations": "vta.compiler.layout:pack_activations",

@@ -1,7 +1,6 @@
-"""Random operators and random schedules, for the test that nothing wrong is ever built.
+"""Random operators and random schedules, for the test that no wrong program is ever built.
 
-`operator(seed)` and `expression(seed)` return (what was asked for, Case) or raise a ValueError: a clean
-refusal.
+`operator(seed)` and `expression(seed)` return (description, Case), or raise a ValueError: a clean refusal.
 """
 
 import random
