@@ -4,9 +4,8 @@
     layer = ops.conv2d((1, 64, 56, 56), 64, 3, pad=1, bias=True, shift=8, clip=(0, 127))
     out = layer(device, data, weight, bias)          # numpy, NCHW; layer.reference(data, weight, bias) agrees
 
-To add one, copy `dense.py` if the tensor core multiplies, `elementwise.py` if the ALU does it all, and import the
-function below. `layer.py`, `window.py`, `search.py` and `emitter.py` serve all that multiply: from a sliding-window
-product to its tilings and instructions.
+To add one, copy `dense.py` if the tensor core multiplies, `elementwise.py` if the ALU does all the work, and import it
+below. All that multiply are sliding-window products: a `window.py`, and a call of `layer.py`, which does the rest.
 """
 
 # ruff: noqa: F401, I001  (the imports are the list of operators, in the order of messages)

@@ -11,7 +11,7 @@ import numpy as np
 from vta.compiler.layout import pack_activations, pack_weights, unpack_activations
 from vta.compiler.ops.checks import Clip, Pair, Shape, as_pair, check_int, check_shape, need, output_size
 from vta.compiler.ops.layer import window_operator
-from vta.compiler.ops.operator import Operator
+from vta.compiler.ops.operator import Operator, sliding_windows
 from vta.compiler.ops.post import Post
 from vta.compiler.ops.window import Tiling, Window
 from vta.hw.config import Config
@@ -40,14 +40,12 @@ def conv2d(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair = 1, pad: P
         missing = count * cin * config.block - c
         return pack_activations(np.pad(array, ((0, 0), (0, missing), (0, 0), (0, 0))), config, pad=True)
 
-    def pack_weight(array):
-        return pack_weights(merge_groups(array, groups, merge, count), config, pad=True)
-
     return window_operator(
         name, config, [window], post,
         {"data": (batch, count * cin, h, w), "weight": (count * cout, cin, *kernel),
          "out": (batch, count * cout, *out_size)},
-        {"data": (shape, pack_data), "weight": ((outputs, c // groups, *kernel), pack_weight)},
+        {"data": (shape, pack_data), "weight": ((outputs, c // groups, *kernel), lambda array: pack_weights(
+            merge_groups(array, groups, merge, count), config, pad=True))},
         lambda packed: unpack_activations(packed, config, outputs, n),
         lambda data, weight: reference_conv2d(data, weight, stride, pad, groups), outputs=outputs, tiling=tiling)
 
@@ -73,8 +71,6 @@ def _blocks(cin, cout, groups, block):
 
 def merge_groups(weight, groups, merge, count):
     """(O, I, kh, kw) weights of `groups` groups as those of `count` groups, each of `merge` on a diagonal."""
-    if groups == 1:
-        return weight
     outs, ins = weight.shape[0] // groups, weight.shape[1]
     wide = np.zeros((count, merge, outs, merge, ins, *weight.shape[2:]), weight.dtype)
     for group in range(groups):
@@ -85,14 +81,10 @@ def merge_groups(weight, groups, merge, count):
 
 def reference_conv2d(data, weight, stride, pad, groups=1):
     """int32 sums of an (N, C, H, W) convolution in numpy; pad is (vertical, horizontal)."""
-    data = np.pad(data.astype(np.float64), ((0, 0), (0, 0), (pad[0],) * 2, (pad[1],) * 2))
-    n, c = data.shape[:2]
     outs, ins, kh, kw = weight.shape
-    rows, cols = (data.shape[2] - kh) // stride[0] + 1, (data.shape[3] - kw) // stride[1] + 1
-    data = data.reshape(n, groups, c // groups, *data.shape[2:])
+    seen = sliding_windows(data.astype(np.float64), (kh, kw), stride, pad)          # float64 holds the sums exactly
+    seen = seen.reshape(len(data), groups, ins, *seen.shape[2:])
     weight = weight.astype(np.float64).reshape(groups, outs // groups, ins, kh, kw)
-    sums = np.zeros((n, groups, outs // groups, rows, cols))          # float64 holds these sums exactly
-    for dy, dx in np.ndindex(kh, kw):
-        seen = data[..., dy:dy + stride[0] * (rows - 1) + 1:stride[0], dx:dx + stride[1] * (cols - 1) + 1:stride[1]]
-        sums += np.einsum("ngchw,goc->ngohw", seen, weight[..., dy, dx], optimize=True)
-    return sums.reshape(n, outs, rows, cols).astype(np.int64).astype(np.int32)
+    sums = sum(np.einsum("ngchw,goc->ngohw", seen[..., dy, dx], weight[..., dy, dx], optimize=True)
+               for dy, dx in np.ndindex(kh, kw))
+    return sums.reshape(len(data), outs, *sums.shape[3:]).astype(np.int64).astype(np.int32)

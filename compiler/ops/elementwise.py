@@ -48,7 +48,7 @@ def shift(shape: Shape, amount: int, *, rounding: bool = False, clip: Clip = (-1
 
 def _elementwise(name, shape, operands, post, config, dtype, operations=None):
     """The operator on (N, C, ...) tensors; `operations` are (opcode, immediate), by default those of `post`. Its tiling
-    is (how operands are widened, tiles in a chunk)."""
+    is (whether GEMM widens, tiles in a chunk)."""
     config = Config.load(config)
     shape = check_shape(shape, "N, C, ...")
     need(dtype in MEMORY, f"dtype {dtype!r} must be one of {', '.join(MEMORY)}")
@@ -57,61 +57,45 @@ def _elementwise(name, shape, operands, post, config, dtype, operations=None):
     operations = post.operations() if operations is None else operations
     tiles = (-(-shape[0] // config.batch), -(-shape[1] // config.block), *shape[2:])
     packed, total = (*tiles, config.batch, config.block), math.prod(tiles)
-    names = ("a", "b")[:operands]
+    names, depth, block = ("a", "b")[:operands], config.depth, config.block
     check_dram(name, config, dict.fromkeys(names, ("ACC" if dtype == "int32" else "INP", tiles)))
 
-    def emit(candidate):
-        p, (widen, size) = Pipeline(config), candidate
+    def emit(tiling):
+        p, (by_gemm, size) = Pipeline(config), tiling
         sources = [p.buffer(each, packed, dtype, "input", "NCHWnc") for each in names]
         out = p.buffer("out", packed, "int8", "output", "NCHWnc")
-        for base, first, count in widen(p, sources, total, size):
+        inputs = BufferRing(min(BUFFERS, depth["INP" if by_gemm else "ACC"] // (operands * size)), operands * size)
+        sums = BufferRing(min(BUFFERS, depth["ACC"] // size), size) if by_gemm else inputs
+        if by_gemm:
+            p.load(MemType.WGT, 0, p.buffer("weight", (block, block), "int8", "const", "identity"), 0, 1)
+        for number, (first, count) in enumerate(chunks(total, size)):
+            base, src = sums.acquire(number)[0], inputs.acquire(number)[0]
+            for operand, source in enumerate(sources):
+                p.load(MemType.INP if by_gemm else MEMORY[dtype], src + operand * size, source, first, count)
+            if by_gemm:             # a reset and a step for each operand, but loads overlap
+                p.reset(base, count)
+                p.gemm("add", [(2, 0, size, 0), (count, 1, 1, 0)], [(base, src, 0)])
+            elif operands == 2:     # compute does the loads itself, in program order
+                p.alu(AluOp.ADD, [(count, 1, 1)], [(base, base + size)])
             for opcode, imm in operations or [(AluOp.SHR, 0)]:
                 p.alu(opcode, [(count, 1)], [(base,)], imm)
             p.store(base, out, first, count)
         return p.code()
 
     # small chunks let loads and computation overlap, large ones take fewer instructions
-    largest = {_widened: config.depth["ACC"] // 2 // operands}
+    largest = {False: depth["ACC"] // 2 // operands}
     if operands == 2 and dtype == "int8":
-        largest[_multiplied] = min(config.depth["ACC"] // 2, config.depth["INP"] // 4)
-    (widen, size), code, cycles = fastest(
-        [(widen, size >> n) for widen, size in largest.items() for n in range(5) if size >> n], emit)
-    constants = {"weight": np.eye(config.block, dtype=np.int8)} if widen is _multiplied else {}
+        largest[True] = min(depth["ACC"] // 2, depth["INP"] // 4)
+    tiling, code, cycles = fastest(
+        [(by_gemm, size >> n) for by_gemm, size in largest.items() for n in range(5) if size >> n], emit)
+    constants = {"weight": np.eye(block, dtype=np.int8)} if tiling[0] else {}
 
     def reference(*arrays):
         return post.reference(sum(array.astype(np.int32) for array in arrays))
 
-    inputs = {each: (shape, lambda array: pack_activations(array, config, pad=True, dtype=dtype))
-              for each in names}
-    return Operator(name, Program.from_code(code, name, constants), inputs,
+    def pack(array):
+        return pack_activations(array, config, pad=True, dtype=dtype)
+
+    return Operator(name, Program.from_code(code, name, constants), dict.fromkeys(names, (shape, pack)),
                     lambda packed: unpack_activations(packed, config, shape[1], shape[0]), reference,
-                    About(cycles, ((widen.__name__.strip("_"), size),), post=post))
-
-
-def _widened(p, sources, total, size):
-    """Operands in the accumulator, summed: yields (accumulator, first tile, tiles) of each chunk. Compute does these
-    loads itself, in program order."""
-    dtype = sources[0].dtype
-    sums = BufferRing(min(BUFFERS, p.config.depth["ACC"] // (len(sources) * size)), len(sources) * size)
-    for number, (first, count) in enumerate(chunks(total, size)):
-        base, _ = sums.acquire(number)
-        for operand, source in enumerate(sources):
-            p.load(MEMORY[dtype], base + operand * size, source, first, count)
-        if len(sources) == 2:
-            p.alu(AluOp.ADD, [(count, 1, 1)], [(base, base + size)])
-        yield base, first, count
-
-
-def _multiplied(p, sources, total, size):
-    """The same by GEMM with an identity tile: a reset and a step for each operand, but the loads overlap."""
-    block, depth = p.config.block, p.config.depth
-    p.load(MemType.WGT, 0, p.buffer("weight", (block, block), "int8", "const", "identity"), 0, 1)
-    sums = BufferRing(min(BUFFERS, depth["ACC"] // size), size)
-    inputs = BufferRing(min(BUFFERS, depth["INP"] // (2 * size)), 2 * size)
-    for number, (first, count) in enumerate(chunks(total, size)):
-        (base, _), (src, _) = sums.acquire(number), inputs.acquire(number)
-        for operand, source in enumerate(sources):
-            p.load(MemType.INP, src + operand * size, source, first, count)
-        p.reset(base, count)
-        p.gemm("add", [(2, 0, size, 0), (count, 1, 1, 0)], [(base, src, 0)])
-        yield base, first, count
+                    About(cycles, (tiling,), post=post))

@@ -30,16 +30,15 @@ class Emitter:
         self.inputs = BufferRing(tiled.in_buffers, tiled.in_size)
         self.weight_tiles = BufferRing(tiled.wgt_buffers, tiled.wgt_size)
         self.sums = BufferRing(tiled.acc_buffers, tiled.acc_size)
-        count = len(tiled.channels) if tiled.bias_resident else 2
-        self.biases = BufferRing(count, tiled.bias_size // 2, config.depth["ACC"] - tiled.bias_size)
+        self.biases = BufferRing(len(tiled.channels) if tiled.bias_resident else 2, tiled.bias_size // 2,
+                                 config.depth["ACC"] - tiled.bias_size)
 
     def run(self):
         """Emit everything."""
         channels, patches = range(len(self.tiled.channels)), range(len(self.tiled.patches))
-        if self.tiled.tiling.weights_stay:
-            tiles = [(channel, patch) for channel in channels for patch in patches]
-        else:
-            tiles = [(channel, patch) for patch in patches for channel in channels]
+        tiles = [(channel, patch) for channel in channels for patch in patches]
+        if not self.tiled.tiling.weights_stay:
+            tiles.sort(key=lambda tile: tile[1])
         for number, (channel, patch) in enumerate(tiles):
             self.output_tile(number, channel, patch, number == 0, number == len(tiles) - 1)
 
@@ -73,8 +72,7 @@ class Emitter:
         if not missing:
             return base
         (height, width), (in_h, in_w) = tiled.input_size(rows, cols), w.size
-        top, left, (x0, y0, x1, y1) = tiled.padding(tiled.patches[patch])
-        real_h, real_w = height - y0 - y1, width - x0 - x1
+        (top, left), (real_h, real_w), (x0, y0, x1, y1) = tiled.input_region(tiled.patches[patch])
         need(real_h > 0 and real_w > 0 and max(y0, y1, x0, x1) <= MAX_PAD,
              f"outputs from ({y}, {x}): {y0} + {y1} of {height} rows and {x0} + {x1} of {width} columns of input "
              f"are padding; some must not be, and a transfer adds at most {MAX_PAD} on a side")
@@ -95,39 +93,31 @@ class Emitter:
     def load_weights(self, base, group, ng, out, o, count, ci, ni):
         """Weights of output blocks out + o to out + o + count - 1 and the chunk's inputs."""
         w = self.window
+        row, blocks = w.cin * w.taps, ng * count
+        first = w.weight_offset + (group * w.cout + out + o) * row + ci * w.taps
         if w.shared:
             self.p.load(MemType.WGT, base, self.weights, w.weight_offset, 1)
-            return
-        row = w.cin * w.taps
-        first = w.weight_offset + (group * w.cout + out + o) * row + ci * w.taps
-        count = ng * count
-        if ni == w.cin and count * row <= MAX_SIZE:
-            self.p.load(MemType.WGT, base + o * row, self.weights, first, count * row)
-            return
-        self.p.load(MemType.WGT, base + o * ni * w.taps, self.weights, first, ni * w.taps, count, row)
+        elif ni == w.cin and blocks * row <= MAX_SIZE:
+            self.p.load(MemType.WGT, base + o * row, self.weights, first, blocks * row)
+        else:
+            self.p.load(MemType.WGT, base + o * ni * w.taps, self.weights, first, ni * w.taps, blocks, row)
 
     def finish(self, base, channel, patch, o, count, area):
         """Bias, shift, clip and store of `count` output blocks from block `o` of the tile."""
-        group, _, out, _ = self.tiled.channels[channel]
+        group, ng, out, no = self.tiled.channels[channel]
         block = group * self.window.cout + out
         if self.post.needs_bias:
-            bias = self.load_bias(channel, block) + o
+            bias, missing = self.biases.acquire(channel)
+            if self.tiled.bias_resident:
+                bias = self.biases.base + block
+            if missing:
+                self.p.load(MemType.ACC, bias, self.bias, block, ng * no)
             loops = [(count, area, 1), (area, 1, 0)]
-            self.p.alu(AluOp.ADD, [loop for loop in loops if loop[0] > 1], [(base, bias)])
+            self.p.alu(AluOp.ADD, [loop for loop in loops if loop[0] > 1], [(base, bias + o)])
         for opcode, imm in self.post.operations():
             for start, tiles in chunks(count * area, MAX_LOOP):
                 self.p.alu(opcode, [(tiles, 1)], [(base + start,)], imm)
         self.store(base, patch, block + o, count)
-
-    def load_bias(self, channel, block):
-        """The first accumulator of the tile's bias."""
-        _, ng, _, no = self.tiled.channels[channel]
-        base, missing = self.biases.acquire(channel)
-        if self.tiled.bias_resident:
-            base = self.biases.base + block
-        if missing:
-            self.p.load(MemType.ACC, base, self.bias, block, ng * no)
-        return base
 
     def store(self, base, patch, block, count):
         """Output blocks of a patch to DRAM."""

@@ -30,17 +30,16 @@ class BufferRing:
     size: int
     base: int = 0
     fills: int = 0
-    keys: dict = field(default_factory=dict)        # buffer -> key of its contents
+    keys: list = field(default_factory=list)        # of each buffer's contents
 
     def acquire(self, key):
         """(first tile of the buffer of `key`, whether it must be filled)."""
-        for buffer, present in self.keys.items():
-            if present == key:
-                return self.base + buffer * self.size, False
-        buffer = self.fills % self.count
-        self.fills += 1
-        self.keys[buffer] = key
-        return self.base + buffer * self.size, True
+        missing = key not in self.keys
+        if missing:
+            oldest = self.fills % self.count
+            self.keys[oldest:oldest + 1] = [key]
+            self.fills += 1
+        return self.base + self.keys.index(key) * self.size, missing
 
 
 def buffer_count(capacity, size, total, per_tile):

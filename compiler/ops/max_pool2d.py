@@ -69,7 +69,7 @@ def max_pool2d(shape: Shape, kernel: Pair, *, stride: Pair | None = None, pad: P
 
 
 class _Emitter:
-    """Emits tiles of a layout into a pipeline. A tensor in the accumulator is (first tile, pitches of its planes, rows and
+    """Emits tiles of a layout into a pipeline. A tensor in the accumulator is (first tile, pitches of planes, rows and
     columns)."""
 
     def __init__(self, pipeline, layout, data, out):
@@ -147,13 +147,11 @@ class _Emitter:
         taps = [(dst + offset + first * dst_pitches[axis], src + offset + at, outputs) for first, at, outputs in taps]
         if in_place:
             taps.remove((dst + offset, dst + offset, extents[axis]))
+        elif complete := next((tap for tap in taps if tap[2] == extents[axis]), None):
+            taps.remove(complete)
+            self._alu(AluOp.ADD, extents, [complete[:2]], dst_pitches, src_pitches)
         else:
-            complete = next((tap for tap in taps if tap[2] == extents[axis]), None)
-            if complete:
-                taps.remove(complete)
-                self._alu(AluOp.ADD, extents, [complete[:2]], dst_pitches, src_pitches)
-            else:
-                self._alu(AluOp.ADD, extents, [(dst + offset,)], dst_pitches, src_pitches, -128)
+            self._alu(AluOp.ADD, extents, [(dst + offset,)], dst_pitches, src_pitches, -128)
         for steps, outputs in _pair_taps(taps, dst_pitches[axis], src_pitches[axis]):
             reduced = [outputs if n == axis else extent for n, extent in enumerate(extents)]
             self._alu(AluOp.MAX, reduced, steps, dst_pitches, src_pitches)
@@ -168,13 +166,11 @@ class _Emitter:
 
     def _store(self, result, plane, count, y, x):
         base, (plane_pitch, row_pitch, _) = result
-        for n in range(count):
-            first, width = _dram_tile(plane + n, y.axis.outputs, y.first, x.axis.outputs, x.first), x.axis.outputs
-            if row_pitch == x.outputs:
-                self.p.store(base + n * plane_pitch, self.out, first, x.outputs, y.outputs, width)
-                continue
-            for row in range(y.outputs):
-                self.p.store(base + n * plane_pitch + row * row_pitch, self.out, first + row * width, x.outputs)
+        for n, (row, rows) in itertools.product(
+                range(count), [(0, y.outputs)] if row_pitch == x.outputs else chunks(y.outputs, 1)):
+            self.p.store(base + n * plane_pitch + row * row_pitch, self.out,
+                         _dram_tile(plane + n, y.axis.outputs, y.first + row, x.axis.outputs, x.first),
+                         x.outputs, rows, x.axis.outputs)
 
 
 def _dram_tile(plane, height, row, width, column):
@@ -191,7 +187,7 @@ def _pair_taps(taps, dst_pitch, src_pitch):
     while left:
         tap = left.pop(0)
         for other in left:
-            shift, rest = divmod(other[1] - tap[1], src_pitch)      # `other` of output n sees what `tap` of n + shift sees
+            shift, rest = divmod(other[1] - tap[1], src_pitch)      # in outputs, from `tap` to `other`
             low, high = max(0, shift), min(tap[2], shift + other[2])
             if rest or low >= high:
                 continue

@@ -32,48 +32,29 @@ class Axis:
                 return tap
         return None
 
-    def inputs(self, outputs):
-        """How many inputs so many outputs see, at most."""
-        return min(self.size, (outputs - 1) * self.stride + self.kernel)
 
-
-@dataclass(frozen=True)
 class Extent:
-    """A tile along one axis: `outputs` from output `first` on. Inputs are counted from `start`, the first in the image
-    that these see."""
+    """A tile along one axis: `outputs` from output `first` on.
 
-    axis: Axis
-    first: int
-    outputs: int
+    Inputs are counted from `start`, the first in the image that these see; there are `inputs` of them. taps: {tap:
+    (first output for which it is in the image, how many)}, the one that must be reduced first, first.
+    """
 
-    @cached_property
-    def begin(self):
-        """Where the first output's window begins, perhaps before the image."""
-        return self.first * self.axis.stride - self.axis.pad
-
-    @cached_property
-    def start(self):
-        return max(self.begin, 0)
-
-    @cached_property
-    def inputs(self):
-        """How many inputs the outputs see."""
-        axis = self.axis
-        return min(self.begin + (self.outputs - 1) * axis.stride + axis.kernel, axis.size) - self.start
+    def __init__(self, axis, first, outputs):
+        self.axis, self.first, self.outputs = axis, first, outputs
+        begin = first * axis.stride - axis.pad         # of the first output's window, perhaps before the image
+        self.start = max(begin, 0)
+        self.offset = begin - self.start
+        self.inputs = min(begin + (outputs - 1) * axis.stride + axis.kernel, axis.size) - self.start
+        self.taps, keep = {}, axis.in_place_tap
+        for tap in sorted(range(axis.kernel), key=lambda tap: keep is None or tap != keep + axis.stride):
+            inside = [n for n in range(outputs) if 0 <= self.input(tap, n) < self.inputs]
+            if inside:
+                self.taps[tap] = inside[0], len(inside)
 
     def input(self, tap, output):
         """The input that `tap` of `output` sees, perhaps outside of the image."""
-        return self.begin - self.start + output * self.axis.stride + tap
-
-    @cached_property
-    def taps(self):
-        """{tap: (first output for which it is in the image, how many)}, the one that must be reduced first, first."""
-        keep, found = self.axis.in_place_tap, {}
-        for tap in sorted(range(self.axis.kernel), key=lambda tap: keep is None or tap != keep + self.axis.stride):
-            inside = [n for n in range(self.outputs) if 0 <= self.input(tap, n) < self.inputs]
-            if inside:
-                found[tap] = inside[0], len(inside)
-        return found
+        return self.offset + output * self.axis.stride + tap
 
 
 class Layout:
@@ -88,7 +69,8 @@ class Layout:
     def __init__(self, axes, rows, cols, blocks, by_gemm):
         self.axes, self.tiling, self.by_gemm = axes, (rows, cols, blocks, by_gemm), by_gemm
         y, x = axes
-        height, width = y.inputs(rows), x.inputs(cols)
+        height, width = (min(axis.size, (outputs - 1) * axis.stride + axis.kernel)      # of the inputs
+                         for axis, outputs in zip(axes, (rows, cols), strict=True))
         self.phases = x.stride if by_gemm and x.in_place_tap is not None else 1
         self.phase_pitch = _power_of_2(-(-width // self.phases))
         self.row_pitch = self.phase_pitch * _power_of_2(self.phases)
@@ -125,14 +107,12 @@ def layouts(axes, blocks, config):
         single = [Layout(axes, rows, cols, 1, by_gemm) for rows, cols in sizes]
         smallest = min(smallest, *(layout.acc_size for layout in single))
         for share in (2, 4, 8):
-            fit = []
-            for layout, (rows, cols) in zip(single, sizes, strict=True):
-                count = min(blocks, config.depth["ACC"] // (share * layout.acc_size))
-                if by_gemm:
-                    count = min(count, config.depth["INP"] // (share * layout.in_size))
-                fit.append((count * rows * cols, rows, cols, count))
-            if max(fit)[0]:
-                found[max(fit)[1:], by_gemm] = Layout(axes, *max(fit)[1:], by_gemm)
+            counts = [min(blocks, config.depth["ACC"] // (share * layout.acc_size),
+                          config.depth["INP"] // (share * layout.in_size) if by_gemm else blocks) for layout in single]
+            *_, rows, cols, count = max((count * rows * cols, rows, cols, count)
+                                        for count, (rows, cols) in zip(counts, sizes, strict=True))
+            if count:
+                found[rows, cols, count, by_gemm] = Layout(axes, rows, cols, count, by_gemm)
     need(found, f"kernel {tuple(axis.kernel for axis in axes)}: one window needs {smallest} of {config.depth['ACC']} "
                 f"accumulators, twice")
     return list(found.values())

@@ -6,27 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from vta.compiler.ops.checks import OperatorError, Shape, need
+from vta.compiler.ops.checks import Shape, need
 from vta.compiler.ops.post import Post
 from vta.compiler.ops.window import Window
 from vta.compiler.program import Program
 from vta.compiler.timing import predict
 from vta.hw.config import Config
 
+
 @dataclass(frozen=True)
 class About:
-    """The schedule of an operator in numbers.
+    """How an operator is scheduled, and the cycles that it takes."""
 
-    predicted: cycles by the timing model. tilings: a `Tiling` for each of `windows`; ALU operators have one tuple, see
-    there. windows, post: what the tensor core multiplies, and what follows. floor: the cycles that any tiling
-    takes, or None for an ALU operator.
-    """
-
-    predicted: int
-    tilings: tuple
-    windows: tuple[Window, ...] = ()
-    post: Post | None = None
-    floor: int | None = None
+    predicted: int                          # cycles by the timing model
+    tilings: tuple                          # a `Tiling` for each window; an ALU operator has one tuple, see there
+    windows: tuple[Window, ...] = ()        # what the tensor core multiplies, one after another
+    post: Post | None = None                # what follows; None for max pooling
+    floor: int | None = None                # the cycles that any tiling takes; None for an ALU operator
 
 
 @dataclass(frozen=True)
@@ -55,9 +51,8 @@ class Operator:
 
     def pack(self, *arrays: np.ndarray) -> dict[str, np.ndarray]:
         """The program's inputs by name. OperatorError for wrong shapes, LayoutError for values beyond the type."""
-        if len(arrays) != len(self.inputs):
-            raise OperatorError(f"{self.name} takes {len(self.inputs)} arrays ({', '.join(self.inputs)}), "
-                                f"{len(arrays)} given")
+        need(len(arrays) == len(self.inputs), f"{self.name} takes {len(self.inputs)} arrays "
+                                              f"({', '.join(self.inputs)}), {len(arrays)} given")
         packed = {}
         for (name, (shape, pack)), array in zip(self.inputs.items(), arrays, strict=True):
             need(np.shape(array) == tuple(shape), f"{self.name}: {name} has shape {np.shape(array)}, "
@@ -86,10 +81,9 @@ def fastest(candidates: Iterable, emit: Callable, enough: float = 0) -> tuple[An
     best = None
     for candidate in candidates:
         code = emit(candidate)
-        cycles = predicted_cycles(code)
-        if best is None or cycles < best[2]:
-            best = candidate, code, cycles
-        if cycles <= enough:
+        timed = candidate, code, predicted_cycles(code)
+        best = min(best or timed, timed, key=lambda each: each[2])
+        if best[2] <= enough:
             break
     return best
 

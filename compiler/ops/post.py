@@ -66,11 +66,10 @@ class Post:
         """Passes over the accumulators: the reset, the bias, and `operations`."""
         return 1 + self.needs_bias + len(self.operations())
 
-    def reference(self, sums, bias=None):
+    def reference(self, sums, bias=0):
         """int8 of int32 sums (N, C, ...); bias: (C,)."""
-        sums = np.asarray(sums, np.int32) * np.int32(self.scale)
-        if bias is not None:
-            sums = sums + np.asarray(bias, np.int32).reshape(-1, *[1] * (sums.ndim - 2))
+        bias = np.asarray(bias, np.int32).reshape(-1, *[1] * (np.ndim(sums) - 2))
+        sums = np.asarray(sums, np.int32) * np.int32(self.scale) + bias
         sums = sums + np.int32(self.half) >> np.int32(self.shift)
         if self.clip is not None:
             sums = np.clip(sums, *self.clip)

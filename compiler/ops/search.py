@@ -32,18 +32,13 @@ def candidates(window, config):
     heights = sizes(window.out[0])
     widths = [cols for cols in sizes(window.out[1]) if cols <= acc
               and window.kernel[0] * ((cols - 1) * window.stride[1] + window.kernel[1]) <= inp]
-    if widths and widths[0] < window.out[1]:        # too wide for one row: also widths that leave room for two
-        widths = widths[:4] + [cols for cols in widths[4:] if cols <= widths[0] // 2][:4]
-    else:
-        widths = widths[:4]
+    narrow = [cols for cols in widths[4:] if cols <= widths[0] // 2]
+    widths = widths[:4] + (narrow[:4] if widths[:1] != [window.out[1]] else [])     # half a row: leaves room for two
     shapes = [(1, o, i) for o in sizes(window.cout) for i in sizes(window.cin)]
     shapes += [(g, window.cout, window.cin) for g in sizes(window.groups) if g > 1]
-    for g, o, i in shapes:
-        if not window.shared and g * o * i * window.taps > wgt:
-            continue
-        for rows, cols in itertools.product(heights, widths):
-            if g * o * rows * cols > acc or g * i * (rows + window.kernel[0] - 1) * cols > inp:
-                continue
+    fitting = [shape for shape in shapes if window.shared or math.prod(shape) * window.taps <= wgt]
+    for (g, o, i), rows, cols in itertools.product(fitting, heights, widths):
+        if g * o * rows * cols <= acc and g * i * (rows + window.kernel[0] - 1) * cols <= inp:
             yield Tiling(rows, cols, o, i, g)
             one_patch = window.batch == 1 and (rows, cols) == window.out
             if not one_patch and (g, o) != (window.groups, window.cout):
@@ -70,7 +65,7 @@ def estimate(tiled: TiledWindow, post: Post) -> float:
 
     # bulk loads: once, or for every tile that needs them
     groups = {channel[0]: channel[1] for channel in tiled.channels}
-    pixels = sum(_pixels(tiled, patch) for patch in tiled.patches)
+    pixels = sum(math.prod(tiled.input_region(patch)[1]) for patch in tiled.patches)
     keep = tiled.in_buffers >= chunks * patches * len(groups) or (not t.weights_stay and tiled.in_buffers >= chunks)
     planes = w.cin * sum(groups.values() if keep else (channel[1] for channel in tiled.channels))
     weights = w.groups * w.cout * w.cin * w.taps * beats["WGT"] if not w.shared else beats["WGT"]
@@ -93,13 +88,6 @@ def estimate(tiled: TiledWindow, post: Post) -> float:
     if (tiled.in_buffers < 2 and not keep) or (tiled.wgt_buffers < 2 and not stay):
         compute += load             # nothing overlaps
     return max(compute, load) + first + last
-
-
-def _pixels(tiled, patch):
-    """Input tiles of one plane that are loaded for a patch."""
-    height, width = tiled.input_size(patch[2], patch[4])
-    _, _, (left, top, right, bottom) = tiled.padding(patch)
-    return (height - top - bottom) * (width - left - right)
 
 
 def ranked(window: Window, post: Post, config: Config) -> list[tuple[float, Tiling]]:

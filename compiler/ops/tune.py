@@ -17,8 +17,6 @@ from vta.compiler.ops.tilings import TilingsFile
 from vta.compiler.ops.window import Tiling
 from vta.compiler.timing import traffic
 
-COUNT = 25
-
 
 @dataclass(frozen=True)
 class Candidate:
@@ -36,14 +34,11 @@ class Candidate:
 
 def tunable(build: Callable[..., Operator]) -> bool:
     """Whether an operator takes a tiling."""
-    try:
-        inspect.signature(build).bind_partial(tiling=None)
-    except TypeError:
-        return False
-    return True
+    return any(each.name == "tiling" or each.kind is each.VAR_KEYWORD
+               for each in inspect.signature(build).parameters.values())
 
 
-def tune(build: Callable[..., Operator], arguments: tuple, options: dict, *, count: int = COUNT, device=None,
+def tune(build: Callable[..., Operator], arguments: tuple, options: dict, *, count: int = 25, device=None,
          runs: int = 3, progress: Callable[[int, int, Candidate], None] | None = None) -> list[Candidate]:
     """The candidates, best first. `build(*arguments, **options)` makes the operator.
 
@@ -86,9 +81,8 @@ def report(found: Candidate) -> list[str]:
     lines += [f"floor      {floor} cycles: {window.steps} GEMM steps, {passes} passes over "
               f"{window.outputs} outputs", f"efficiency {100 * floor / found.cycles:.1f} %",
               f"reads      {beats:.0f} beats, {100 * beats / found.cycles:.1f} % of the cycles"]
-    rest = found.cycles - max(floor, beats)
-    what = "the tensor core and the ALU" if floor >= beats else "the read bus"
-    lines.append(f"bound by   {what}; {rest:.0f} cycles are start, end and waiting")
+    what, least = ("the tensor core and the ALU", floor) if floor >= beats else ("the read bus", beats)
+    lines.append(f"bound by   {what}; {found.cycles - least:.0f} cycles are start, end and waiting")
     return lines
 
 

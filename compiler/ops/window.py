@@ -78,8 +78,8 @@ class TiledWindow:
 
     channels: [(first group, groups, first output block, blocks)] and patches: [(image, y, rows, x, cols)]; an output
     tile is one of each. in_chunks: [(first, count)] of input blocks, one GEMM each. in_size, wgt_size, acc_size:
-    tiles of a buffer; in_buffers, wgt_buffers, acc_buffers: how many; bias_size: accumulators that hold biases, all
-    of them if `bias_resident`.
+    tiles of a buffer; in_buffers, wgt_buffers, acc_buffers: how many; fits: one of each, at least. bias_size:
+    accumulators that hold biases, all of them if `bias_resident`.
     """
 
     def __init__(self, window: Window, tiling: Tiling, config: Config, bias: bool):
@@ -92,38 +92,35 @@ class TiledWindow:
             self.channels = [(g, n, 0, w.cout) for g, n in chunks(w.groups, t.groups)]
         else:
             self.channels = [(g, 1, o, n) for g in range(w.groups) for o, n in chunks(w.cout, t.outs)]
-        self.patches = [
-            (n, *y, *x) for n in range(w.batch) for y in chunks(w.out[0], t.rows) for x in chunks(w.out[1], t.cols)]
+        self.patches = [(n, *y, *x) for n in range(w.batch)
+                        for y in chunks(w.out[0], t.rows) for x in chunks(w.out[1], t.cols)]
         per_tile = len(self.in_chunks)
         self.in_size = t.groups * t.ins * math.prod(self.input_size(t.rows, t.cols))
         self.wgt_size = 1 if w.shared else t.groups * t.outs * t.ins * w.taps
         self.acc_size = t.groups * t.outs * t.rows * t.cols
         groups = len({channel[0] for channel in self.channels})     # their input channels differ
         self.in_buffers = buffer_count(depth["INP"], self.in_size, per_tile * len(self.patches) * groups, per_tile)
-        self.wgt_buffers = 1 if w.shared else buffer_count(depth["WGT"], self.wgt_size,
-                                                           per_tile * len(self.channels), per_tile)
+        self.wgt_buffers = 1 if w.shared else buffer_count(
+            depth["WGT"], self.wgt_size, per_tile * len(self.channels), per_tile)
         self.bias_resident = w.groups * w.cout <= depth["ACC"] // 8
         self.bias_size = 0 if not bias else w.groups * w.cout if self.bias_resident else 2 * t.groups * t.outs
         self.acc_buffers = min(2, (depth["ACC"] - self.bias_size) // self.acc_size)
+        self.fits = min(self.in_buffers, self.wgt_buffers, self.acc_buffers) >= 1
 
     def input_size(self, rows, cols):
         """(rows, columns) of input on chip for that many outputs."""
         w = self.window
         return (rows - 1) * self.row_step + w.kernel[0], (cols - 1) * w.stride[1] + w.kernel[1]
 
-    def padding(self, patch):
-        """(first input row, first column, (left, top, right, bottom) tiles of padding) of a patch; the first row and
-        column may lie outside of the image."""
+    def input_region(self, patch):
+        """The input of a patch: its first (row, column), perhaps outside of the image; the (rows, columns) inside; the
+        (left, top, right, bottom) tiles of padding."""
         w, (_, y, rows, x, cols) = self.window, patch
         height, width = self.input_size(rows, cols)
         top, left = y * w.stride[0] - w.start[0], x * w.stride[1] - w.start[1]
         below, right = top + (height - 1) * self.skip + 1 - w.size[0], left + width - w.size[1]
-        return top, left, (max(0, -left), max(0, -top), max(0, right), max(0, below))
-
-    @property
-    def fits(self):
-        """Whether the memories hold at least one buffer each."""
-        return min(self.in_buffers, self.wgt_buffers, self.acc_buffers) >= 1
+        x0, y0, x1, y1 = pads = max(0, -left), max(0, -top), max(0, right), max(0, below)
+        return (top, left), (height - y0 - y1, width - x0 - x1), pads
 
     def loops(self, ng, no, ni, rows, cols):
         """The loops of a GEMM: (extent, dst, src, wgt), channels first, then the image, then the sum."""
