@@ -94,8 +94,8 @@ class _Emitter:
             rows = base + y.input(y.axis.in_place_tap, 0) * pitch, inputs[1]
         else:
             rows = self._zeros(base + layout.row_results, count, y.outputs, pitch)
-        for _, place, cols in layout.columns(x.inputs):
-            self._reduce(1, rows, inputs, place, (count, y.outputs, cols), taps, layout.in_place[0])
+        for _, offset, cols in layout.columns(x.inputs):
+            self._reduce(1, rows, inputs, offset, (count, y.outputs, cols), taps, layout.in_place[0])
 
         # columns, of every row that is left
         inputs = rows[0], (*rows[1][:2], x.axis.stride // layout.phases)
@@ -108,8 +108,8 @@ class _Emitter:
         self._store(result, plane, count, y, x)
 
     def _widen_by_load(self, base, plane, count, y, x):
-        """Inputs by the accumulator's own load, which pads rows up to the next. The last first: its buffer is free when
-        all are, so that one token of the stores before is enough."""
+        """Inputs by the accumulator's own load, which pads rows up to the next. The last first: earlier stores free
+        these last, so that one token is enough."""
         pitch = self.layout.row_pitch
         gap = pitch - x.inputs
         runs, pad = ([(0, y.inputs)], gap) if gap <= MAX_PAD else (chunks(y.inputs, 1), 0)
@@ -126,13 +126,13 @@ class _Emitter:
             self.p.load(MemType.INP, src + n * inputs, self.data,
                         _dram_tile(plane + n, y.axis.size, y.start, x.axis.size, x.start),
                         x.inputs, y.inputs, x.axis.size)
-        for column, place, cols in layout.columns(x.inputs):
+        for column, offset, cols in layout.columns(x.inputs):
             for n in reversed(range(count)):     # as above
-                self.p.reset(base + n * layout.plane_pitch + place, cols, y.inputs, layout.row_pitch)
+                self.p.reset(base + n * layout.plane_pitch + offset, cols, y.inputs, layout.row_pitch)
             loops = [(count, layout.plane_pitch, inputs, 0), (y.inputs, layout.row_pitch, x.inputs, 0),
                      (cols, 1, layout.phases, 0)]
             loops, left = split_loops([loop for loop in loops if loop[0] > 1], self.p.config)
-            self.p.gemm("widen", loops, unroll(left, base + place, src + column, 0))
+            self.p.gemm("widen", loops, unroll(left, base + offset, src + column, 0))
 
     def _zeros(self, first, planes, rows, pitch):
         """A tensor of zeros."""

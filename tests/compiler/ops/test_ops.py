@@ -1,11 +1,16 @@
 """Operators: right on the functional simulator, refused in clear words, and close to the machine's floor."""
 
+import importlib
+import inspect
+import pkgutil
+
 import numpy as np
 import pytest
 
 from vta.compiler import ops
 from vta.compiler.ops.checks import OperatorError
 from vta.compiler.ops.loops import BufferRing, buffer_count, chunks, growing_chunks, split_loops, unroll
+from vta.compiler.ops.operator import Operator
 from vta.compiler.ops.pool import _factor
 from vta.compiler.ops.post import Post
 from vta.compiler.ops.search import candidates, ranked
@@ -18,6 +23,15 @@ RESNET18 = {               # name: size, channels in, out, kernel, stride
     "C2": (56, 64, 64, 3, 1), "C3": (56, 64, 128, 3, 2), "C4": (56, 64, 128, 1, 2), "C5": (28, 128, 128, 3, 1),
     "C6": (28, 128, 256, 3, 2), "C7": (28, 128, 256, 1, 2), "C8": (14, 256, 256, 3, 1),
     "C9": (14, 256, 512, 3, 2), "C10": (14, 256, 512, 1, 2), "C11": (7, 512, 512, 3, 1)}
+
+
+def test_every_operator_is_listed():
+    """What the package exports is every public function of its files that makes an Operator."""
+    modules = [importlib.import_module(f"{ops.__name__}.{found.name}") for found in pkgutil.iter_modules(ops.__path__)]
+    made = {name for module in modules for name, value in vars(module).items()
+            if inspect.isfunction(value) and not name.startswith("_") and value.__module__ == module.__name__
+            and inspect.get_annotations(value).get("return") is Operator}
+    assert set(ops.OPERATORS) == made == {*ops.__all__} - {"OPERATORS"}
 
 
 @pytest.fixture(scope="module")
