@@ -86,4 +86,4 @@ def test_within_three_percent_of_the_rtl(build):
     with open_device("tsim", CONFIG) as device:
         packed, result = layer.run(device, *arrays)
     assert np.array_equal(layer.output(packed), layer.reference(*arrays))
-    assert abs(layer.about["predicted"] / result.cycles - 1) < 0.03
+    assert abs(layer.about.predicted / result.cycles - 1) < 0.03
