@@ -17,8 +17,9 @@ import numpy as np
 from vta.compiler.check.footprint import Footprints
 from vta.compiler.program import PAGE, Program, ProgramError, parse_buffer
 from vta.compiler.stream.code import DRAM, UOPS, Code
+from vta.hw.columns import by_type
 from vta.hw.config import Config, ConfigError
-from vta.hw.isa import MEMORY, MemType, extract
+from vta.hw.isa import MEMORY, extract
 
 MANIFEST = "manifest.json"
 
@@ -86,8 +87,7 @@ def _relocatable(insns, config, buffers, addresses, uops):
     for n in np.flatnonzero(~inside.any(axis=1))[:1]:
         raise ProgramError(f"instruction {rows[n]}: address {first[n]:#x} lies in no buffer of the manifest")
     owners = inside.argmax(axis=1)
-    kinds = extract(insns[rows], MEMORY["mem_type"]).tolist()
-    tiles = np.array([config.tile_bytes[MemType(kind).name] for kind in kinds], np.int64)
+    tiles = by_type(config.tile_bytes)[extract(insns[rows], MEMORY["mem_type"])]
     for n in np.flatnonzero(addresses[owners] % tiles)[:1]:
         raise ProgramError(f"buffer {buffers[owners[n]].name!r} at {addresses[owners[n]]:#x} is not aligned "
                            f"to its tiles of {tiles[n]} bytes")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vta.hw.columns import by_type
 from vta.hw.config import MAX_TILE_BYTES
-from vta.hw.isa import MEMORY, MemType, extract
+from vta.hw.isa import MEMORY, extract
 
 UOPS = 0                         # index of the micro-op image among a program's buffers
 KINDS = ("input", "output", "const")
@@ -74,8 +75,7 @@ class Code:
         if not len(self.relocations):
             return insns
         rows, owners = self.relocations.T
-        tiles = np.array([self.config.tile_bytes[kind.name] for kind in MemType] + [1, 1], dtype=np.int64)
-        sizes = tiles[extract(insns[rows], MEMORY["mem_type"])]
+        sizes = by_type(self.config.tile_bytes)[extract(insns[rows], MEMORY["mem_type"])]
         bases = np.array([int(address) for address in addresses], dtype=np.int64)[owners]
         for bad in np.flatnonzero(bases % sizes)[:1]:
             raise StreamError(f"buffer {self.buffers[owners[bad]].name!r} at {bases[bad]:#x} is not aligned "

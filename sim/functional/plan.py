@@ -50,16 +50,16 @@ class Plan:
         """The positions, in order of execution, that do more than handle tokens; faults of the others."""
         columns, executed = self.columns, self.order.executed
         opcode, operation = columns.opcode, columns.alu["alu_opcode"]
-        bad_alu = (opcode == Opcode.ALU) & (operation > max(AluOp))
-        bad_opcode = (opcode > Opcode.ALU) | bad_alu
+        bad_alu = columns.is_alu & (operation > max(AluOp))
+        bad_opcode = (opcode > max(Opcode)) | bad_alu
         for position in executed[bad_opcode[executed]][:1]:
             self.faults[int(position), ErrorCause.OPCODE] = (
                 f"ALU operation {operation[position]}" if bad_alu[position] else f"opcode {opcode[position]}")
-        bad_memory = columns.moves & ~columns.known()
+        bad_memory = columns.moves & ~columns.transfers
         for position in executed[bad_memory[executed]][:1]:
             self.faults[int(position), ErrorCause.MEMORY_TYPE] = (
                 f"{Opcode(int(opcode[position])).name} of memory type {columns.mem_type[position]}")
-        works = (columns.moves & columns.known()) | ((columns.steps() > 0) & ~bad_opcode)
+        works = columns.transfers | ((columns.steps > 0) & ~bad_opcode)
         return executed[works[executed]]
 
     def _build(self):

@@ -5,6 +5,7 @@ A stream of thousands of one-tile stores then costs as much as a few large ones.
 
 import numpy as np
 
+from vta.hw.columns import by_type
 from vta.hw.isa import MemType, Opcode
 from vta.hw.registers import ErrorCause
 from vta.sim.functional.nest import compact
@@ -45,19 +46,12 @@ class Pieces:
     """
 
     def __init__(self, columns, positions):
-        memory, moves = columns.memory, columns.moves[positions]
-        load = moves & (columns.opcode[positions] == Opcode.LOAD)
-
-        def extent(axis):
-            pads = memory[f"{axis}_pad_0"][positions] + memory[f"{axis}_pad_1"][positions]
-            return np.where(moves, memory[f"{axis}_size"][positions] + np.where(load, pads, 0), 0)
-
-        self.columns, self.position, self.load = columns, positions, load
-        self.width = extent("x")
-        self.last = self.width * extent("y")
+        self.columns, self.position, self.load = columns, positions, columns.is_load[positions]
+        self.width, height = (size[positions] for size in columns.extent)
+        self.last = self.width * height
         depth = by_type(columns.config.depth)[columns.mem_type[positions]]
-        self.first = np.where(load, np.maximum(self.last - depth, 0), 0)
-        self.over = moves & (self.last > 0) & (memory["sram_base"][positions] + self.last > depth)
+        self.first = np.where(self.load, np.maximum(self.last - depth, 0), 0)
+        self.over = (self.last > 0) & (columns.memory["sram_base"][positions] + self.last > depth)
         if (self.last - self.first > MAX_TILES).any():
             self._cut()
 
@@ -89,7 +83,7 @@ class Pieces:
         zero = (row < 0) | (row >= memory["y_size"][at]) | (column < 0) | (column >= memory["x_size"][at])
         mem = columns.mem_type[at]
         sram = (memory["sram_base"][at] + k) % by_type(config.depth)[mem]
-        tile = by_type(config.tile_bytes)[mem]
+        tile = columns.tile_bytes[at]
         address = (memory["dram_base"][at] + row * memory["x_stride"][at] + column) * tile
         wrap = 1 << min(config.axi_addr_width, 62)      # no address comes near 2^62, and int64 ends at 2^63
         dram = (address % wrap - base) // tile
@@ -114,8 +108,3 @@ def outside_dram(columns, position, base, size):
     cause = ErrorCause.AXI_READ if opcode == Opcode.LOAD else ErrorCause.AXI_WRITE
     return cause, (f"{opcode.name} {mem} from address 0x{address:x} on reaches outside of DRAM "
                    f"(0x{base:x} to 0x{base + size:x})")
-
-
-def by_type(table):
-    """A table by memory type name as an array by number; 1 where there is none."""
-    return np.array([table.get(MemType(n).name, 1) if n < len(MemType) else 1 for n in range(8)])

@@ -10,7 +10,7 @@ import numpy as np
 
 from vta.compiler.stream.assembler import disassemble, disassemble_uops
 from vta.hw.columns import Columns
-from vta.hw.isa import MemType, Opcode
+from vta.hw.isa import MemType
 
 DRAM_BYTES = 2 << 20
 STREAM, UOPS, DATA, OUT, DUMP = 0x1000, 0x2_0000, 0x4_0000, 0x8_0000, 0x10_0000    # byte addresses
@@ -84,7 +84,7 @@ def used_uops(case):
     for launch in case.launches:
         columns = Columns(launch.insns, case.config)
         get = columns.memory
-        loads = (columns.opcode == Opcode.LOAD) & (columns.mem_type == MemType.UOP) & columns.moves
+        loads = columns.is_load & (columns.mem_type == MemType.UOP) & columns.moves
         for n in np.flatnonzero(loads):
             first = int(get["dram_base"][n]) - UOPS // 4
             for row in range(int(get["y_size"][n])):
