@@ -1,12 +1,12 @@
-"""Raw binaries: a program as little-endian images at fixed addresses, to exchange with other VTA simulators.
+"""Raw binaries: a program as little-endian images at fixed addresses, for exchange with other VTA simulators.
 
     insns.bin      the instruction stream, 16 bytes each, word 0 first
     uop.bin        the micro-op image, 4 bytes each
     NAME.bin       each constant buffer
     manifest.json  configuration, and for every file and buffer: address, bytes, shape, type, kind
 
-All pointer registers are meant to be 0: `dram_base` times the tile's bytes is the address. Importing finds
-the buffer of each transfer by its address, so a program comes back relocatable and equal.
+Pointer registers must be 0: `dram_base` times the tile's bytes is the address. Importing finds the buffer of each
+transfer by its address, so the imported program is relocatable and equal to the exported one.
 """
 
 import json
@@ -47,7 +47,7 @@ def export_raw(program, folder, base=PAGE):
 
 
 def import_raw(folder):
-    """The Program in a folder; ProgramError where manifest, files and stream do not fit together."""
+    """The Program in a folder; ProgramError where manifest, files and stream are inconsistent."""
     folder = Path(folder)
     try:
         manifest = json.loads((folder / MANIFEST).read_text())

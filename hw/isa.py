@@ -52,7 +52,7 @@ class AluOp(enum.IntEnum):
 
 
 class Unit(enum.IntEnum):
-    """The units that fetch instructions or execute them, numbered as in registers and traces."""
+    """The units that execute instructions or fetch them, numbered as in registers and traces."""
 
     FETCH = 0
     LOAD = 1

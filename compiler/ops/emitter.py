@@ -9,10 +9,8 @@ of input channels loads and one GEMM, then the ALU and the store.
 """
 
 from vta.compiler.ops.operator import need
-from vta.compiler.ops.window import MAX_LOOP, MAX_SIZE, Plan, Slots, cut, ramp, split_loops, unroll
-from vta.hw.isa import AluOp, MemType
-
-MAX_PAD = 15
+from vta.compiler.ops.window import Plan, Slots, cut, ramp, split_loops, unroll
+from vta.hw.isa import MAX_PAD, MAX_SIZE, MAX_TRIPS, AluOp, MemType
 
 
 class Emitter:
@@ -49,7 +47,7 @@ class Emitter:
         _, _, rows, _, cols = plan.places[place]
         base, _ = self.sums.hold(number)
         area = rows * cols
-        for start, count in cut(ng * no * area, MAX_LOOP):
+        for start, count in cut(ng * no * area, MAX_TRIPS):
             self.p.reset(base + start, count)
         for chunk, (ci, ni) in enumerate(plan.chunks):
             src = self.load_data(place, group, ng, chunk, ci, ni)
@@ -116,7 +114,7 @@ class Emitter:
             loops = [(count, area, 1), (area, 1, 0)]
             self.p.alu(AluOp.ADD, [loop for loop in loops if loop[0] > 1], [(base, bias)])
         for opcode, imm in self.post.operations():
-            for start, tiles in cut(count * area, MAX_LOOP):
+            for start, tiles in cut(count * area, MAX_TRIPS):
                 self.p.alu(opcode, [(tiles, 1)], [(base + start,)], imm)
         self.store(base, place, block + o, count)
 

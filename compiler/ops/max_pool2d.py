@@ -17,14 +17,13 @@ import itertools
 import numpy as np
 
 from vta.compiler.layout import pack_activations, unpack_activations
-from vta.compiler.ops.emitter import MAX_PAD
 from vta.compiler.ops.max_pool_plan import Axis, plans
 from vta.compiler.ops.operator import Operator, cycles, in_dram, pair, picture, sizes
-from vta.compiler.ops.window import MAX_LOOP, Slots, cut, split_loops, unroll
+from vta.compiler.ops.window import Slots, cut, split_loops, unroll
 from vta.compiler.program import Program
 from vta.compiler.stream.pipeline import Pipeline
 from vta.hw.config import Config
-from vta.hw.isa import AluOp, MemType
+from vta.hw.isa import MAX_PAD, MAX_TRIPS, AluOp, MemType
 
 
 def max_pool2d(shape, kernel, *, stride=None, pad=0, config="default"):
@@ -129,7 +128,7 @@ class _Pool:
             self.p.gemm("widen", loops, unroll(rest, base + place, near + column, 0))
 
     def _zero(self, base, count):
-        for start, tiles in cut(count, MAX_LOOP):
+        for start, tiles in cut(count, MAX_TRIPS):
             self.p.reset(base + start, tiles)
 
     def _reduce(self, axis, result, source, offset, extents, taps, in_place):

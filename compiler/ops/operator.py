@@ -7,7 +7,7 @@ import numpy as np
 
 from vta.compiler.program import Program
 from vta.compiler.timing import predict
-from vta.hw.isa import IMM_BITS, AluOp
+from vta.hw.isa import IMM_BITS, MAX_PAD, AluOp
 
 IMM_MAX = (1 << IMM_BITS - 1) - 1
 
@@ -107,7 +107,7 @@ def sizes(shape, names="N, C, H, W"):
     return tuple(shape)
 
 
-def picture(size, kernel, stride, pad, limit=15):
+def picture(size, kernel, stride, pad, limit=MAX_PAD):
     """(rows, columns) of the outputs of a window; padding is less than the kernel and at most `limit`."""
     need(min(*kernel, *stride) >= 1, f"kernel {kernel} and stride {stride} must be at least 1")
     need(all(p < k and p <= limit for p, k in zip(pad, kernel, strict=True)),

@@ -11,10 +11,7 @@ import math
 from dataclasses import dataclass, field
 
 from vta.compiler.ops.operator import need, whole
-from vta.hw.config import LOOP_BITS
-
-MAX_SIZE = (1 << 16) - 1
-MAX_LOOP = (1 << LOOP_BITS) - 1
+from vta.hw.isa import MAX_TRIPS
 
 
 @dataclass(frozen=True)
@@ -183,12 +180,12 @@ def split_loops(dims, config):
         if (
             joined
             and joined[-1][1:] == tuple(n * dim[0] for n in dim[1:])
-            and joined[-1][0] * dim[0] <= MAX_LOOP
+            and joined[-1][0] * dim[0] <= MAX_TRIPS
         ):
             joined[-1] = (joined[-1][0] * dim[0], *dim[1:])
         else:
             joined.append(dim)
-    limits = (MAX_LOOP, *(config.depth[name] - 1 for name in ("ACC", "INP", "WGT")))
+    limits = (MAX_TRIPS, *(config.depth[name] - 1 for name in ("ACC", "INP", "WGT")))
     able = [n for n, dim in enumerate(joined) if all(a <= b for a, b in zip(dim, limits, strict=True))]
     best = sorted(sorted(able, key=lambda n: -joined[n][0])[:2])
     return [joined[n] for n in best], [dim for n, dim in enumerate(joined) if n not in best]

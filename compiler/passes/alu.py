@@ -10,12 +10,10 @@ of 16 bits.
 from vta.compiler.te.expr import CompileError, Val, Var
 from vta.compiler.te.ir import For, Ptr, Push, Scope, Store, children, rebuild
 from vta.compiler.te.rewrite import memory_of, perfect_nest, strip_tile
-from vta.hw.config import LOOP_BITS
-from vta.hw.isa import IMM_BITS, AluOp
+from vta.hw.isa import IMM_BITS, MAX_TRIPS, AluOp
 
 OPCODES = {"add": AluOp.ADD, "mul": AluOp.MUL, "shr": AluOp.SHR, "max": AluOp.MAX, "min": AluOp.MIN}
 SWAPS = ("add", "mul", "max", "min")
-MAX_EXTENT = (1 << LOOP_BITS) - 1
 
 
 def run(program, config):
@@ -45,7 +43,7 @@ def _operation(nest, config):
     for var in rest:
         step = (dst.coef(var), src.coef(var))
         if loops and loops[-1][1:] == tuple(n * var.extent for n in step) \
-                and loops[-1][0].extent * var.extent <= MAX_EXTENT:
+                and loops[-1][0].extent * var.extent <= MAX_TRIPS:
             loops[-1] = (Var(var.name, loops[-1][0].extent * var.extent), *step)
         else:
             loops.append((var, *step))

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from vta.compiler.te.expr import CompileError, Lin
 from vta.compiler.te.ir import Dma, For, Ptr, Scope, Store, children, rebuild
 from vta.compiler.te.rewrite import largest, memory_of, perfect_nest, strip_tile
-
-MAX_SIZE = MAX_STRIDE = (1 << 16) - 1
-MAX_PAD = 15
+from vta.hw.isa import MAX_PAD, MAX_SIZE
 
 
 @dataclass
@@ -95,7 +93,7 @@ def _emit(what, stage, store, far, chip, dims, config):
         while todo and _folds(x, todo[0]):
             x = _fold(x, todo.pop(0))
     y = _Dim(None, 1, x.extent, x.extent, None)
-    if todo and todo[0].sram == x.extent and 0 <= todo[0].dram <= MAX_STRIDE:
+    if todo and todo[0].sram == x.extent and 0 <= todo[0].dram <= MAX_SIZE:
         y = todo.pop(0)
         while todo and _folds(y, todo[0]):
             y = _fold(y, todo.pop(0))

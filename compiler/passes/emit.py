@@ -7,6 +7,7 @@ Out: the finished Code. Loops run here, in Python; every linear form has become 
 
 from contextlib import ExitStack
 
+from vta.compiler.stream.kernel import KernelMode
 from vta.compiler.stream.stream import Stream
 from vta.compiler.te.expr import CompileError
 from vta.compiler.te.ir import Dma, For, Push, Scope, Seq, Token, walk
@@ -14,7 +15,6 @@ from vta.compiler.te.rewrite import memory_of
 from vta.hw.isa import MemType, Unit
 
 UNITS = {"load": Unit.LOAD, "compute": Unit.COMPUTE, "store": Unit.STORE}
-GEMM, ALU = 0, 1
 
 
 def run(program, config, outputs):
@@ -107,6 +107,6 @@ class _Emitter:
         pointers = (node.dst, node.src, node.wgt)
         dst, src, wgt = (self.address(pointer) if pointer else 0 for pointer in pointers)
         if node.opcode is None:
-            self.stream.uop_push(GEMM, int(node.reset), dst, src, wgt, 0, 0, 0)
+            self.stream.uop_push(KernelMode.GEMM, int(node.reset), dst, src, wgt, 0, 0, 0)
         else:
-            self.stream.uop_push(ALU, 0, dst, src, 0, node.opcode, int(node.use_imm), node.imm)
+            self.stream.uop_push(KernelMode.ALU, 0, dst, src, 0, node.opcode, int(node.use_imm), node.imm)

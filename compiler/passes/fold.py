@@ -10,13 +10,13 @@ from dataclasses import replace
 
 from vta.compiler.te.ir import For, Push, Scope, children, rebuild
 from vta.compiler.te.rewrite import substitute
-from vta.hw.isa import field_range, layouts
+from vta.hw.isa import Opcode, field_range, layouts
 
 
 def run(program, config):
     def visit(node):
         if isinstance(node, Scope) and node.kind == "uop":
-            return _fold(node, layouts(config).of(4 if node.value == "ALU" else 2))
+            return _fold(node, layouts(config).of(Opcode[node.value]))
         return rebuild(node, visit) if children(node) else node
     return program.with_body(visit(program.body))
 
