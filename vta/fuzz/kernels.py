@@ -5,7 +5,7 @@ import numpy as np
 from vta.fuzz.case import UOP_WORDS, UOPS
 from vta.fuzz.transfers import Transfers
 from vta.hw.isa import AluOp, MemType, Opcode, Unit, encode, layouts
-from vta.sim.functional.nest import Nest
+from vta.sim.functional.loop_nest import LoopNest
 
 MOST_STEPS = 400        # of a GEMM or ALU
 
@@ -85,7 +85,7 @@ class Kernels(Transfers):
         """Fields of index factors that keep the indices `names` (operand -> memory) inside, or not; and the
         indices, (steps,) each."""
         rng, bgn, end, outer, inner = self.rng, *nest
-        loop = Nest(bgn, end, outer, inner, *[(0, 0)] * 3)
+        loop = LoopNest(bgn, end, outer, inner, *[(0, 0)] * 3)
         words = self.uops[np.arange(bgn, end) % len(self.uops)]
         fields, indices = {}, {}
         for name, memory in names.items():
@@ -100,7 +100,7 @@ class Kernels(Transfers):
                 if not loop.steps:
                     found = np.zeros(0, np.int64)
                 else:
-                    found = Nest(bgn, end, outer, inner, pair, pair, pair).indices(
+                    found = LoopNest(bgn, end, outer, inner, pair, pair, pair).indices(
                         name, words, self.config, (0, outer * inner))
                 if beyond or found.max(initial=0) < depth:
                     break
