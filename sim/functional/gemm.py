@@ -45,7 +45,7 @@ class Products:
 
 
 def operations(nest, reset, micro_ops, config, chunk):
-    """([Reset or Products], complaint) of one chunk of a GEMM; the complaint names an index out of range, or is None."""
+    """([Reset or Products], complaint) of one chunk of a GEMM; the complaint, if any, names an index out of range."""
     def index(name, memory):
         return wrap(nest.indices(name, micro_ops, config, chunk), config.depth[memory], f"{memory} ({name})")
 
