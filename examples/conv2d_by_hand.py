@@ -10,11 +10,11 @@ import sys
 import numpy as np
 
 from vta.compiler.program import Program
+from vta.compiler.stream.kernel import KernelMode
 from vta.compiler.stream.stream import COMPUTE, LOAD, STORE, Stream
 from vta.hw.config import PRESETS
 from vta.hw.isa import AluOp, MemType
 
-GEMM, ALU = 0, 1
 SHIFT, LOW, HIGH = 8, 0, 127
 THREADS = 2
 ROWS = COLS = 14                # of the image
@@ -61,7 +61,7 @@ def reset(s, thread):
     s.dep_pop(STORE, COMPUTE)
     with (s.uop_kernel("reset"), s.uop_loop(HALF, TILE_ROWS * COLS, 0, 0), s.uop_loop(TILE_ROWS, COLS, 0, 0)):
         for j in range(COLS):
-            s.uop_push(GEMM, 1, thread * ACC + j, 0, 0, 0, 0, 0)
+            s.uop_push(KernelMode.GEMM, 1, thread * ACC + j, 0, 0, 0, 0, 0)
     s.dep_push(COMPUTE, LOAD)
 
 
@@ -83,7 +83,7 @@ def convolve(s, thread):
     with (s.uop_kernel("convolve"), s.uop_loop(HALF, TILE_ROWS * COLS, 0, 9),
           s.uop_loop(TILE_ROWS, COLS, COLS + 2, 0)):
         for dy, dx, j in np.ndindex(3, 3, COLS):
-            s.uop_push(GEMM, 0, thread * ACC + j, thread * INP + dy * (COLS + 2) + j + dx,
+            s.uop_push(KernelMode.GEMM, 0, thread * ACC + j, thread * INP + dy * (COLS + 2) + j + dx,
                        thread * WGT + dy * 3 + dx, 0, 0, 0)
     s.dep_push(COMPUTE, LOAD)
 
@@ -92,7 +92,7 @@ def requantise(s, thread):
     """acc >> 8, clipped to 0..127."""
     for op, imm in ((AluOp.SHR, SHIFT), (AluOp.MAX, LOW), (AluOp.MIN, HIGH)):
         with s.uop_kernel(op.name), s.uop_loop(ACC, 1, 1, 0):
-            s.uop_push(ALU, 0, thread * ACC, thread * ACC, 0, op, 1, imm)
+            s.uop_push(KernelMode.ALU, 0, thread * ACC, thread * ACC, 0, op, 1, imm)
     s.dep_push(COMPUTE, STORE)
 
 

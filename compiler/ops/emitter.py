@@ -9,11 +9,9 @@ chunk of input channels loads and one GEMM, then the ALU and the store.
 """
 
 from vta.compiler.ops.checks import need
-from vta.compiler.ops.loops import MAX_LOOP, MAX_SIZE, BufferRing, chunks, growing_chunks, split_loops, unroll
+from vta.compiler.ops.loops import BufferRing, chunks, growing_chunks, split_loops, unroll
 from vta.compiler.ops.window import TiledWindow
-from vta.hw.isa import AluOp, MemType
-
-MAX_PAD = 15
+from vta.hw.isa import MAX_PAD, MAX_SIZE, MAX_TRIPS, AluOp, MemType
 
 
 class Emitter:
@@ -49,7 +47,7 @@ class Emitter:
         _, _, rows, _, cols = tiled.patches[patch]
         base, _ = self.sums.acquire(number)
         area, blocks = rows * cols, ng * no
-        for start, count in chunks(blocks * area, MAX_LOOP):
+        for start, count in chunks(blocks * area, MAX_TRIPS):
             self.p.reset(base + start, count)
         for chunk, (ci, ni) in enumerate(tiled.in_chunks):
             src = self.load_data(patch, group, ng, chunk, ci, ni)
@@ -115,7 +113,7 @@ class Emitter:
             loops = [(count, area, 1), (area, 1, 0)]
             self.p.alu(AluOp.ADD, [loop for loop in loops if loop[0] > 1], [(base, bias + o)])
         for opcode, imm in self.post.operations():
-            for start, tiles in chunks(count * area, MAX_LOOP):
+            for start, tiles in chunks(count * area, MAX_TRIPS):
                 self.p.alu(opcode, [(tiles, 1)], [(base + start,)], imm)
         self.store(base, patch, block + o, count)
 

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from vta.hw.config import LOOP_BITS
-
-MAX_SIZE = (1 << 16) - 1
-MAX_LOOP = (1 << LOOP_BITS) - 1
+from vta.hw.isa import MAX_TRIPS
 
 
 def chunks(total, size):
@@ -57,11 +54,11 @@ def split_loops(loops, config):
     joined = []
     for loop in loops:
         extent, *factors = loop
-        if joined and [*joined[-1][1:]] == [n * extent for n in factors] and joined[-1][0] * extent <= MAX_LOOP:
+        if joined and [*joined[-1][1:]] == [n * extent for n in factors] and joined[-1][0] * extent <= MAX_TRIPS:
             joined[-1] = (joined[-1][0] * extent, *factors)
         else:
             joined.append(loop)
-    limits = (MAX_LOOP, *(config.depth[name] - 1 for name in ("ACC", "INP", "WGT")))
+    limits = (MAX_TRIPS, *(config.depth[name] - 1 for name in ("ACC", "INP", "WGT")))
     able = [n for n, loop in enumerate(joined) if all(a <= b for a, b in zip(loop, limits, strict=True))]
     best = sorted(sorted(able, key=lambda n: -joined[n][0])[:2])
     return [joined[n] for n in best], [loop for n, loop in enumerate(joined) if n not in best]

@@ -21,14 +21,13 @@ import numpy as np
 
 from vta.compiler.layout import pack_activations, unpack_activations
 from vta.compiler.ops.checks import Pair, Shape, as_pair, check_dram, check_shape, output_size
-from vta.compiler.ops.emitter import MAX_PAD
-from vta.compiler.ops.loops import MAX_LOOP, BufferRing, chunks, split_loops, unroll
+from vta.compiler.ops.loops import BufferRing, chunks, split_loops, unroll
 from vta.compiler.ops.max_pool_layout import Axis, Extent, layouts
 from vta.compiler.ops.operator import About, Operator, fastest, sliding_windows
 from vta.compiler.program import Program
 from vta.compiler.stream.pipeline import Pipeline
 from vta.hw.config import Config
-from vta.hw.isa import AluOp, MemType
+from vta.hw.isa import MAX_PAD, MAX_TRIPS, AluOp, MemType
 
 
 def max_pool2d(shape: Shape, kernel: Pair, *, stride: Pair | None = None, pad: Pair = 0,
@@ -136,7 +135,7 @@ class _Emitter:
 
     def _zeros(self, first, planes, rows, pitch):
         """A tensor of zeros."""
-        for start, tiles in chunks(planes * rows * pitch, MAX_LOOP):
+        for start, tiles in chunks(planes * rows * pitch, MAX_TRIPS):
             self.p.reset(first + start, tiles)
         return first, (rows * pitch, pitch, 1)
 

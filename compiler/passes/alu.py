@@ -12,12 +12,10 @@ from vta.compiler.te.errors import CompileError
 from vta.compiler.te.index import Var
 from vta.compiler.te.ir import AluNest, For, Ptr, Push, Store, UopScope
 from vta.compiler.te.values import Access, Binary, Cast, Const, FlatLoad, Op
-from vta.hw.config import LOOP_BITS
-from vta.hw.isa import IMM_BITS, AluOp, Opcode
+from vta.hw.isa import IMM_BITS, MAX_TRIPS, AluOp, Opcode
 
 OPCODES = {Op[opcode.name]: opcode for opcode in AluOp}          # every ALU operation has its operator in the language
 NEGATED = {Op.SHL: Op.SHR, Op.SUB: Op.ADD}                       # with a negated immediate
-MAX_EXTENT = (1 << LOOP_BITS) - 1
 
 
 def run(function, config):
@@ -42,7 +40,7 @@ def _operation(nest, config):
     for var in rest:
         step = (dst.coef(var), src.coef(var))
         if loops and loops[-1][1:] == tuple(n * var.extent for n in step) \
-                and loops[-1][0].extent * var.extent <= MAX_EXTENT:
+                and loops[-1][0].extent * var.extent <= MAX_TRIPS:
             loops[-1] = (Var(var.name, loops[-1][0].extent * var.extent), *step)
         else:
             loops.append((var, *step))

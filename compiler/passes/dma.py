@@ -13,9 +13,7 @@ from vta.compiler.te.errors import CompileError
 from vta.compiler.te.index import Lin, Max
 from vta.compiler.te.ir import Dma, DmaNest, For, Ptr, Store
 from vta.compiler.te.values import Access, Cast, FlatPad
-from vta.hw.isa import MEMORY, field_range
-
-MAX_SIZE, MAX_STRIDE, MAX_PAD = (field_range(MEMORY[name])[1] for name in ("x_size", "x_stride", "x_pad_0"))
+from vta.hw.isa import MAX_PAD, MAX_SIZE
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def _emit(what, stage, store, far, chip, dims, config):
     """Choose x and y from the inside out; the other dimensions stay loops around the transfer."""
     todo = dims[::-1]
     x = _take(todo) if todo and todo[0].dram == todo[0].sram == 1 else _Dim(None, 1, 1, 1, None)
-    y = _take(todo) if todo and todo[0].sram == x.extent and 0 <= todo[0].dram <= MAX_STRIDE else \
+    y = _take(todo) if todo and todo[0].sram == x.extent and 0 <= todo[0].dram <= MAX_SIZE else \
         _Dim(None, 1, x.extent, x.extent, None)
     dram, pads, sizes = far.index, [], []
     for dim in (x, y):

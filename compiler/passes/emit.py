@@ -7,7 +7,7 @@ Out: the finished Code. Loops run here, in Python, so every linear form becomes 
 
 from contextlib import ExitStack
 
-from vta.compiler.stream.kernel import ALU, GEMM
+from vta.compiler.stream.kernel import KernelMode
 from vta.compiler.stream.stream import Stream
 from vta.compiler.te.errors import CompileError
 from vta.compiler.te.ir import Dma, For, Ptr, Push, Seq, Token, UopScope
@@ -88,9 +88,9 @@ class _Emitter:
         pointers = (node.dst, node.src, node.wgt)
         dst, src, wgt = (pointer.index.value(self.env) if pointer else 0 for pointer in pointers)
         if node.opcode is None:
-            self.stream.uop_push(GEMM, int(node.reset), dst, src, wgt, 0, 0, 0)
+            self.stream.uop_push(KernelMode.GEMM, int(node.reset), dst, src, wgt, 0, 0, 0)
         else:
-            self.stream.uop_push(ALU, 0, dst, src, 0, node.opcode, int(node.imm is not None), node.imm or 0)
+            self.stream.uop_push(KernelMode.ALU, 0, dst, src, 0, node.opcode, int(node.imm is not None), node.imm or 0)
 
 
 def _outer(scope):

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vta.compiler.timing import predict
+from vta.hw.columns import Columns
 from vta.hw.config import Config
-from vta.hw.isa import MemType, Opcode, Unit, extract, layouts
+from vta.hw.isa import WORKERS, Unit
 from vta.pictures.svg import Picture
 
 KINDS = {"load": "LOAD INP, WGT", "uop": "LOAD UOP, ACC", "gemm": "GEMM", "reset": "GEMM reset", "alu": "ALU",
@@ -57,7 +58,7 @@ def bars(panel, latency=16):
     spans, found = [], []
     cycles = predict(panel.insns, panel.config, latency, tokens_before=panel.tokens_before, spans=spans,
                      uops=panel.uops).cycles
-    kinds, last = _kinds(panel.insns, panel.config), dict.fromkeys((Unit.LOAD, Unit.COMPUTE, Unit.STORE), 0)
+    kinds, last = _kinds(panel.insns, panel.config), dict.fromkeys(WORKERS, 0)
     for span in spans:
         if span.waited is not None and span.begin > last[span.unit]:
             found.append(Bar(span.unit, "wait", last[span.unit], span.begin, span.n, 1))
@@ -71,7 +72,7 @@ def summary(panel, latency=16):
     """Lines of text: the cycles of a panel, and how many of them each unit spends on what."""
     cycles, found = bars(panel, latency)
     lines = [f"{panel.name}: {cycles:,} cycles"]
-    for unit in (Unit.LOAD, Unit.COMPUTE, Unit.STORE):
+    for unit in WORKERS:
         spent = dict.fromkeys(KINDS, 0)
         for bar in found:
             if bar.unit is unit:
@@ -105,7 +106,7 @@ def timeline(panels, first=0, last=None, latency=16):
 def _panel(picture, top, name, cycles, found, window):
     first, last, scale = window
     picture.text(LEFT, top + 20, f"{name}: {cycles:,} cycles predicted", size=13, bold=True)
-    for row, unit in enumerate((Unit.LOAD, Unit.COMPUTE, Unit.STORE)):
+    for row, unit in enumerate(WORKERS):
         y = top + HEAD + row * (ROW + GAP)
         picture.text(LEFT - 10, y + 17, unit.name.lower(), "faint", anchor="end")
         picture.rect(LEFT, y, WIDTH - LEFT - RIGHT, ROW, "panel")
@@ -153,11 +154,8 @@ def _axis(picture, first, last, scale, bottom):
 
 
 def _kinds(insns, config):
-    """The key of KINDS for each instruction; None for those that move and compute nothing."""
-    known = layouts(config)
-    opcode, memory = (extract(insns, known.memory[name]).tolist() for name in ("opcode", "mem_type"))
-    reset = extract(insns, known.gemm["reset"]).tolist()
-    names = {Opcode.STORE: "store", Opcode.ALU: "alu"}
-    return [names.get(op) or (("reset" if clear else "gemm") if op == Opcode.GEMM else
-                              "load" if mem in (MemType.INP, MemType.WGT) else "uop")
-            for op, mem, clear in zip(opcode, memory, reset, strict=True)]
+    """The key of KINDS for each instruction (LOAD UOP's for FINISH, which takes no time)."""
+    columns = Columns(insns, config)
+    cases = {"store": columns.is_store, "alu": columns.is_alu, "reset": columns.is_reset, "gemm": columns.is_gemm,
+             "load": columns.unit == Unit.LOAD}
+    return np.select(list(cases.values()), list(cases), "uop").tolist()

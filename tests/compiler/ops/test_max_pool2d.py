@@ -9,6 +9,7 @@ import pytest
 from vta.compiler import ops
 from vta.compiler.ops.max_pool_layout import Axis
 from vta.compiler.timing import clashes
+from vta.hw.columns import Columns
 from vta.hw.config import PRESETS
 from vta.runtime.device import open_device
 
@@ -59,7 +60,8 @@ def test_cost_of_a_window_in_place():
     with open_device("sim", "default") as device:
         _, result = layer.run(device, np.zeros((1, 16, 28, 28), np.int8))
     assert steps <= result.counters["alu_steps"] <= 1.05 * steps            # more where tiles overlap
-    assert clashes(code.insns, code.config, lambda first, count: code.uops[first:first + count]).sum() < steps / 20
+    columns = Columns(code.insns, code.config)
+    assert clashes(columns, lambda first, count: code.uops[first:first + count]).sum() < steps / 20
 
 
 def test_one_long_row_is_cut_into_few_tiles():
