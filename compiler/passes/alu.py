@@ -11,9 +11,10 @@ from vta.compiler.te.expr import CompileError, Val, Var
 from vta.compiler.te.ir import For, Ptr, Push, Scope, Store, children, rebuild
 from vta.compiler.te.rewrite import memory_of, perfect_nest, strip_tile
 from vta.hw.config import LOOP_BITS
-from vta.hw.isa import IMM_BITS, AluOp
+from vta.hw.isa import IMM_BITS, AluOp, check_complete
 
 OPCODES = {"add": AluOp.ADD, "mul": AluOp.MUL, "shr": AluOp.SHR, "max": AluOp.MAX, "min": AluOp.MIN}
+check_complete(AluOp, OPCODES.values(), __name__)
 SWAPS = ("add", "mul", "max", "min")
 MAX_EXTENT = (1 << LOOP_BITS) - 1
 

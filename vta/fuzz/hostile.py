@@ -4,9 +4,14 @@ Each function of HOSTILE appends one to a generator's program. A transfer bigger
 outside of DRAM, are not among them: what those leave is not specified.
 """
 
-from vta.hw.isa import INSN_BITS, MemType, Opcode, Queue, Unit, encode
+from vta.hw.isa import INSN_BITS, AluOp, MemType, Opcode, Queue, Unit, encode
 
 HOSTILE, STUCK = [], []
+
+
+def unknown(known):
+    """The numbers of 3 bits that the enum `known` does not name."""
+    return sorted(set(range(8)) - set(known))
 
 
 def hostile(function):
@@ -32,26 +37,27 @@ def _raw(generator, unit, what, **fields):
 
 @hostile
 def unknown_opcode(generator):
-    _raw(generator, Unit.COMPUTE, "unknown opcode", opcode=generator.rng.choice((5, 6, 7)))
+    _raw(generator, Unit.COMPUTE, "unknown opcode", opcode=generator.rng.choice(unknown(Opcode)))
 
 
 @hostile
 def unknown_load(generator):
     _raw(generator, Unit.COMPUTE, "LOAD of an unknown memory", opcode=int(Opcode.LOAD),
-         mem_type=generator.rng.choice((int(MemType.OUT), 6, 7)), x_size=generator.rng.choice((1, 5, 65535)))
+         mem_type=generator.rng.choice((int(MemType.OUT), *unknown(MemType))),
+         x_size=generator.rng.choice((1, 5, 65535)))
 
 
 @hostile
 def unknown_store(generator):
     _raw(generator, Unit.STORE, "STORE of another memory than OUT", opcode=int(Opcode.STORE),
-         mem_type=generator.rng.choice((0, 1, 2, 3, 5, 6, 7)), x_size=generator.rng.choice((1, 5, 65535)))
+         mem_type=generator.rng.choice(unknown([MemType.OUT])), x_size=generator.rng.choice((1, 5, 65535)))
 
 
 @hostile
 def unknown_operation(generator):
     generator.note("hostile: unknown ALU operation")
     generator.faulty += 1
-    generator.alu(operation=generator.rng.choice((5, 6, 7)))
+    generator.alu(operation=generator.rng.choice(unknown(AluOp)))
 
 
 @hostile

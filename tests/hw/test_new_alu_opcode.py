@@ -1,0 +1,40 @@
+"""An ALU opcode added to `AluOp` alone: every place that must implement it refuses to work, and names it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from repository import SUPPORT
+
+EXTENDED = """
+import enum, vta.hw.isa as isa
+isa.AluOp = enum.IntEnum("AluOp", {op.name: op.value for op in isa.AluOp} | {"CLP": 5})
+"""
+
+
+def run(code):
+    """A Python process in which AluOp has a sixth member, CLP = 5, before anything imports it."""
+    return subprocess.run([sys.executable, "-c", EXTENDED + code], capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(SUPPORT)})
+
+
+@pytest.mark.parametrize("code, where", [
+    ("from amaranth.hdl import Fragment; from vta.hw.rtl.alu import AluLane; Fragment.get(AluLane(), None)", "AluLane"),
+    ("import vta.sim.functional.alu", "vta.sim.functional.alu"),
+    ("import vta.compiler.passes.alu", "vta.compiler.passes.alu"),
+    ("import slow_reference", "slow_reference"),
+], ids=lambda value: value.split(".")[-1])
+def test_what_lacks_it_fails_at_once(code, where):
+    done = run(code)
+    assert done.returncode and f"NotImplementedError: {where} does not implement CLP" in done.stderr
+
+
+def test_it_collides_with_no_other_operation():
+    done = run("from vta.hw.rtl.alu import Operation; assert Operation.CLP == 5 and len(Operation) == 8")
+    assert done.returncode == 0, done.stderr
+
+
+def test_fuzzing_no_longer_takes_it_for_unknown():
+    done = run("from vta.fuzz.hostile import unknown; assert unknown(isa.AluOp) == [6, 7]")
+    assert done.returncode == 0, done.stderr
