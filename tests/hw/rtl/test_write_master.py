@@ -34,9 +34,9 @@ def traffic(b, config, count):
         for n in range(length):
             data, strobe = b.random.randbytes(size), b.random.getrandbits(size)
             beats.append({"data": int.from_bytes(data, "little"), "strobe": strobe})
-            for lane in range(size):
-                if strobe >> lane & 1:
-                    expected[addr + n * size + lane] = data[lane]
+            for byte in range(size):
+                if strobe >> byte & 1:
+                    expected[addr + n * size + byte] = data[byte]
     return bursts, beats, expected
 
 
