@@ -11,9 +11,10 @@ from vta.hw.isa import AluOp, check_complete
 MUL_PHASES = 4       # cycles of a MUL: one 16 x 16 multiplier forms the low half of a 32 x 32 product
 
 
-# What an op of the accumulator pipeline computes: the ISA's ALU opcodes, which have 3 bits, and two more.
-# ZERO: GEMM with reset, and padding. MOVE: a loaded tile, the result is y.
-Operation = enum.IntEnum("Operation", {op.name: op.value for op in AluOp} | {"ZERO": 8, "MOVE": 9}, module=__name__)
+# What an op of the accumulator pipeline computes: the ISA's ALU opcodes, and at the end of their 3 bits two operations
+# of its own. ZERO: GEMM with reset, and padding. MOVE: a loaded tile, the result is y. A collision is a ValueError.
+Operation = enum.unique(enum.IntEnum(
+    "Operation", {op.name: op.value for op in AluOp} | {"ZERO": 6, "MOVE": 7}, module=__name__))
 
 
 class AluLane(wiring.Component):
@@ -65,9 +66,9 @@ class AluLane(wiring.Component):
             m.d.sync += [product.eq(factor_x * factor_y), partial.eq(Mux(self.phase == 1, product, low_half))]
         m.d.comb += low_half.eq(Cat(partial[:16], partial[16:] + product[:16]))
 
-        one_of_both = Signal(32)
-        m.d.comb += one_of_both.eq(Mux(less ^ (self.operation == Operation.MIN), y, x))
-        results = {Operation.MIN: one_of_both, Operation.MAX: one_of_both, Operation.ADD: total[1:],
+        extreme = Signal(32)
+        m.d.comb += extreme.eq(Mux(less ^ (self.operation == Operation.MIN), y, x))
+        results = {Operation.MIN: extreme, Operation.MAX: extreme, Operation.ADD: total[1:],
                    Operation.SHR: shifted, Operation.MUL: low_half, Operation.ZERO: 0, Operation.MOVE: y}
         check_complete(Operation, results, "AluLane")
         with m.Switch(self.operation):

@@ -9,14 +9,14 @@ from repository import SUPPORT
 
 EXTENDED = """
 import enum, vta.hw.isa as isa
-isa.AluOp = enum.IntEnum("AluOp", {op.name: op.value for op in isa.AluOp} | {"CLP": 5})
+isa.AluOp = enum.IntEnum("AluOp", {op.name: op.value for op in isa.AluOp} | {"CLP": NUMBER})
 """
 
 
-def run(code):
-    """A Python process in which AluOp has a sixth member, CLP = 5, before anything imports it."""
-    return subprocess.run([sys.executable, "-c", EXTENDED + code], capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": str(SUPPORT)})
+def run(code, number=5):
+    """A Python process in which AluOp has a sixth member, CLP, before anything imports it."""
+    return subprocess.run([sys.executable, "-c", EXTENDED.replace("NUMBER", str(number)) + code], capture_output=True,
+                          text=True, env=os.environ | {"PYTHONPATH": str(SUPPORT)})
 
 
 @pytest.mark.parametrize("code, where", [
@@ -30,9 +30,16 @@ def test_what_lacks_it_fails_at_once(code, where):
     assert done.returncode and f"NotImplementedError: {where} does not implement CLP" in done.stderr
 
 
-def test_it_collides_with_no_other_operation():
+def test_it_is_an_operation_of_its_own():
     done = run("from vta.hw.rtl.alu import Operation; assert Operation.CLP == 5 and len(Operation) == 8")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("number", [6, 7])
+def test_a_collision_with_the_pipelines_own_operations_fails(number):
+    done = run("import vta.hw.rtl.alu", number)
+    assert done.returncode and "ValueError: duplicate values found in <enum 'Operation'>" in done.stderr
+    assert "-> CLP" in done.stderr
 
 
 def test_fuzzing_no_longer_takes_it_for_unknown():

@@ -10,7 +10,7 @@ from vta.hw.rtl.acc_tiles import ACC_8BIT, AccTiles
 
 
 def configuration(width):
-    """Four lanes of 16 bytes, or sixteen of 64: as many beats as the default has."""
+    """Tiles of 4 lanes (16 bytes) on the narrow bus, else of 16 lanes (64 bytes) as in the default."""
     if width == 64:
         return PRESETS["tiny"]
     return dataclasses.replace(PRESETS["default"], axi_data_width=width)

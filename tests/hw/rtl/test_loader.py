@@ -15,7 +15,7 @@ from vta.hw.rtl.scratchpad import assembles
 TINY = PRESETS["tiny"]
 DRAM = 1 << 13
 LOADERS = {                      # names of a loader -> the types whose tiles are collected
-    ("INP", "WGT"): None,        # as `assembles` says
+    ("INP", "WGT"): None,        # those that `assembles` selects
     ("UOP",): (),
     ("ACC", "ACC_8BIT"): ("ACC", "ACC_8BIT"),
 }
@@ -107,7 +107,7 @@ def test_padding_on_every_side(pads):
 
 @each_stall
 def test_loads_without_work(stalls):
-    """x_size 0 writes nothing; y_size 0 writes the rows of padding; both keep their place in the order."""
+    """x_size 0 writes nothing; y_size 0 writes the rows of padding; both stay in order."""
     config, names = TINY, ("INP", "WGT")
     b = bench(config, names, stalls)
     loads = [load("INP", x, y, sram=1, dram=3, push=push, pads=pads) for x, y, push, pads in (

@@ -160,7 +160,7 @@ def test_program_order(tiles, stalls):
 
 
 def test_costs():
-    """Without stalls each op follows the one before, and there are as many as promised."""
+    """Without stalls there is an op every cycle, and their number is as promised."""
     program = programs(9)
     cycles, hazards = run(program)
     assert hazards == program.hazards and len(cycles) == program.cost + program.hazards

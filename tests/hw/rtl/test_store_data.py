@@ -50,7 +50,7 @@ def bench(config, stalls, seed=0):
     b = Bench(dut, stalls, seed)
 
     async def output_buffer(ctx):
-        """One cycle of latency; without `out_en` the data is rubbish."""
+        """One cycle of latency; without `out_en` the data is random."""
         ctx.set(dut.out_data, 0)
         while True:
             _, _, en, index = await ctx.tick().sample(dut.out_en, dut.out_index)

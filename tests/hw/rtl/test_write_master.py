@@ -43,7 +43,7 @@ def traffic(b, config, count):
 @each_stall
 @pytest.mark.parametrize("width", [64, 256])
 def test_random_bursts(width, stalls):
-    """The port checks that AW and W hold still while they wait (write data once did not, in another design)."""
+    """The port checks that AW and W hold while they wait (write data once did not, in another design)."""
     config = dataclasses.replace(CONFIG, axi_data_width=width)
     b = bench(stalls, seed=width, config=config)
     bursts, beats, expected = traffic(b, config, 20)
@@ -57,7 +57,7 @@ def test_random_bursts(width, stalls):
 
 
 def test_failed_responses():
-    """Each response says whether it was in error; here that of every burst at 0x100."""
+    """`failed` marks error responses; here those of all bursts at 0x100."""
     b = bench("random", errors={0x100})
     addrs = [0, 0x100, 0x80, 0x100, 0x180]
     b.send(b.dut.request, [{"addr": addr, "len": 0} for addr in addrs])

@@ -1,4 +1,4 @@
-"""Planted bugs: random programs find each of them, or else they would not find the real ones."""
+"""Planted bugs: random programs must find each of them."""
 
 import pytest
 from mutated_rtl import mutated_verilog
@@ -15,7 +15,7 @@ MUTANTS = {
         "accumulate", "x.eq(Mux(ahead_x, result.as_value(), x_q))", "x.eq(x_q)"),
     "forwarding from the wrong distance": (
         "accumulate", "late = late_write & (late_dst == index)", "late = late_write & (writing.dst == index)"),
-    "a token given while one is taken is lost": (
+    "a token pushed while one is popped is lost": (
         "tokens", "self.count + self.push - self.pop", "self.count + (self.push & ~self.pop) - self.pop"),
     "one padding tile too many": (
         "walkers", "last_run.eq(new.x_pad_1 + bottom)", "last_run.eq(new.x_pad_1 + bottom + 1)"),
@@ -34,13 +34,13 @@ MUTANTS = {
         "write_master", "last.eq(sent == lens.r_data)", "last.eq(sent + 1 >= lens.r_data)"),
     "a STORE's token before its response": (
         "store", "answered.eq((owed != 0) | write_master.response | ~end.burst)", "answered.eq(1)"),
-    "a left shift by 32 that leaves nothing": (
+    "a left shift by 32 that gives 0": (
         "alu", "left.eq(y[31] & (y[:5] != 0))", "left.eq(y[31])"),
-    "instructions behind FINISH are executed": (
+    "instructions after FINISH are executed": (
         "fetch", "m.d.sync += [left.eq(0), wanted.eq(0)]", "m.d.sync += wanted.eq(0)"),
-    "rows joined that do not touch": (
+    "rows merged that are not contiguous": (
         "burst_generator", "region.x_bytes == region.stride", "region.x_bytes <= region.stride"),
-    "an index out of range that nobody reports": (
+    "an index out of range that is not reported": (
         "index", "step.beyond.eq(uop_beyond |", "step.beyond.eq("),
 }
 
