@@ -67,7 +67,8 @@ class AluLane(wiring.Component):
         m.d.comb += low_half.eq(Cat(partial[:16], partial[16:] + product[:16]))
 
         extreme = Signal(32)
-        m.d.comb += extreme.eq(Mux(less ^ (self.operation == Operation.MIN), y, x))
+        assert (Operation.MIN & 1, Operation.MAX & 1) == (0, 1), "bit 0 must tell MIN from MAX"
+        m.d.comb += extreme.eq(Mux(less == self.operation[0], y, x))
         results = {Operation.MIN: extreme, Operation.MAX: extreme, Operation.ADD: total[1:],
                    Operation.SHR: shifted, Operation.MUL: low_half, Operation.ZERO: 0, Operation.MOVE: y}
         check_complete(Operation, results, "AluLane")

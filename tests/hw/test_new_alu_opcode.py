@@ -19,8 +19,11 @@ def run(code, number=5):
                           text=True, env=os.environ | {"PYTHONPATH": str(SUPPORT)})
 
 
+LANE = "from amaranth.hdl import Fragment; from vta.hw.rtl.alu import AluLane; Fragment.get(AluLane(), None)"
+
+
 @pytest.mark.parametrize("code, where", [
-    ("from amaranth.hdl import Fragment; from vta.hw.rtl.alu import AluLane; Fragment.get(AluLane(), None)", "AluLane"),
+    (LANE, "AluLane"),
     ("import vta.sim.functional.alu", "vta.sim.functional.alu"),
     ("import vta.compiler.passes.alu", "vta.compiler.passes.alu"),
     ("import slow_reference", "slow_reference"),
@@ -40,6 +43,11 @@ def test_a_collision_with_the_pipelines_own_operations_fails(number):
     done = run("import vta.hw.rtl.alu", number)
     assert done.returncode and "ValueError: duplicate values found in <enum 'Operation'>" in done.stderr
     assert "-> CLP" in done.stderr
+
+
+def test_min_and_max_may_not_change_places():
+    done = run(f"isa.AluOp = enum.IntEnum('AluOp', ['MAX', 'MIN', 'ADD', 'SHR', 'MUL'], start=0); {LANE}")
+    assert done.returncode and "bit 0 must tell MIN from MAX" in done.stderr
 
 
 def test_fuzzing_no_longer_takes_it_for_unknown():
