@@ -51,6 +51,13 @@ class AluOp(enum.IntEnum):
     MUL = 4
 
 
+def check_complete(members, table, where):
+    """Raises NotImplementedError, naming the missing ones, unless `table` has every one of `members` (an enum)."""
+    missing = [member.name for member in members if member not in table]
+    if missing:
+        raise NotImplementedError(f"{where} does not implement {', '.join(missing)}")
+
+
 class Unit(enum.IntEnum):
     """The units that execute instructions or fetch them, numbered as in registers and traces."""
 

@@ -12,9 +12,10 @@ from vta.compiler.te.errors import CompileError
 from vta.compiler.te.index import Var
 from vta.compiler.te.ir import AluNest, For, Ptr, Push, Store, UopScope
 from vta.compiler.te.values import Access, Binary, Cast, Const, FlatLoad, Op
-from vta.hw.isa import IMM_BITS, MAX_TRIPS, AluOp, Opcode
+from vta.hw.isa import IMM_BITS, MAX_TRIPS, AluOp, Opcode, check_complete
 
-OPCODES = {Op[opcode.name]: opcode for opcode in AluOp}          # every ALU operation has its operator in the language
+OPCODES = {Op[opcode.name]: opcode for opcode in AluOp if opcode.name in Op.__members__}
+check_complete(AluOp, OPCODES.values(), __name__)
 NEGATED = {Op.SHL: Op.SHR, Op.SUB: Op.ADD}                       # with a negated immediate
 
 

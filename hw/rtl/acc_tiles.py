@@ -1,4 +1,4 @@
-"""Accumulator tiles from memory: chunks of LOAD ACC and LOAD ACC_8BIT become whole tiles."""
+"""Collects the chunks of LOAD ACC and LOAD ACC_8BIT into whole accumulator tiles."""
 
 from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
@@ -6,11 +6,11 @@ from amaranth.lib.wiring import In, Out
 
 from vta.hw.rtl.tile_writer import chunk_layout
 
-ACC_8BIT = 1         # number of that memory type in the accumulator's loader
+ACC_8BIT = 1         # position of that memory type in the accumulator's loader
 
 
 def tile_layout(config):
-    """A tile for the accumulator: `write` it to `index`; zeros if `pad`. `last`: the LOAD is complete."""
+    """A tile for the accumulator: `write` it to `index`; zeros if `pad`. `last`: it completes the LOAD."""
     return data.StructLayout({
         "write": unsigned(1), "pad": unsigned(1), "index": unsigned(config.acc_depth_log), "last": unsigned(1),
         "data": data.ArrayLayout(signed(32), config.lanes)})
@@ -19,8 +19,7 @@ def tile_layout(config):
 class AccTiles(wiring.Component):
     """Collects chunks into tiles; bytes of ACC_8BIT are sign-extended to 32 bits.
 
-    A chunk is taken in the cycle in which it comes unless a finished tile still waits. Latency: one cycle;
-    throughput: a chunk a cycle while tiles are taken at once.
+    Latency: one cycle; throughput: a chunk a cycle. A finished tile that is not taken stalls the chunks.
     """
 
     def __init__(self, config):
@@ -32,7 +31,7 @@ class AccTiles(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, chunk, tile = self.config, self.chunk.payload, self.tile.payload
-        wide = min(config.bus_bytes, config.tile_bytes["ACC"]) // 4        # lanes in a chunk of ACC
+        wide = min(config.bus_bytes, config.tile_bytes["ACC"]) // 4        # lanes in a slice of ACC
         narrow = min(config.bus_bytes, config.tile_bytes["ACC_8BIT"])      # ... of ACC_8BIT
         taken = Signal()
         m.d.comb += [self.chunk.ready.eq(~self.tile.valid | self.tile.ready),
@@ -52,8 +51,8 @@ class AccTiles(wiring.Component):
         with m.If(taken & chunk.write):
             for lane in range(config.lanes):
                 value = tile.data[lane]
-                with m.If((chunk.mem == ACC_8BIT) & (chunk.part == lane // narrow)):
+                with m.If((chunk.select == ACC_8BIT) & (chunk.slice == lane // narrow)):
                     m.d.sync += value.eq(chunk.data[8 * (lane % narrow):][:8].as_signed())
-                with m.Elif((chunk.mem != ACC_8BIT) & (chunk.part == lane // wide)):
+                with m.Elif((chunk.select != ACC_8BIT) & (chunk.slice == lane // wide)):
                     m.d.sync += value.eq(chunk.data[32 * (lane % wide):][:32])
         return m

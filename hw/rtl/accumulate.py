@@ -1,4 +1,4 @@
-"""The accumulator pipeline: accumulators in two banks, output buffer, one operation a cycle, forwarding."""
+"""The accumulator pipeline: accumulators in two banks, output buffer, one op a cycle, forwarding."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, memory, wiring
@@ -8,16 +8,16 @@ from vta.hw.rtl.alu import AluLane, Operation
 
 
 def tag_layout():
-    """What leaves the pipeline when an instruction is complete: its tokens, and whether it was FINISH."""
+    """What leaves the pipeline when an instruction is complete: the tokens it gives, and whether it was FINISH."""
     return data.StructLayout({"push_prev": unsigned(1), "push_next": unsigned(1), "finish": unsigned(1)})
 
 
-def slot_layout(config):
-    """One cycle's work in the accumulator pipeline: result = x `operation` y into `dst`.
+def op_layout(config):
+    """An op, one cycle's work in the accumulator pipeline: result = x `operation` y, written to tile `dst`.
 
-    x is tile `x`, read if `read_x`, else the one read before. y is `dot` if `is_gemm`, the sign-extended `imm` if
-    `use_imm`, else the tile `src`, read if `read_src`, else the one read before; for MOVE, the tile given
-    with the slot. Without `write` the result is dropped.
+    x is tile `x` if `read_x`, else the one read before. y is `dot` if `is_gemm`, else the sign-extended `imm` if
+    `use_imm`, else tile `src` if `read_src`, else the one read before; for MOVE, the tile that enters with the
+    op. Without `write` the result is dropped.
     """
     index = unsigned(config.acc_depth_log)
     return data.StructLayout({
@@ -28,17 +28,17 @@ def slot_layout(config):
 
 
 def bank_of(index):
-    """The bank of a tile: the parity of its index bits, so that indices which differ in one bit never meet."""
+    """The bank of a tile: the parity of its index, so that indices which differ in one bit never share a bank."""
     return index.xor()
 
 
 class Accumulate(wiring.Component):
-    """Reads, operates, writes: `slot` enters, its result is in the memories 3 cycles later, one slot a cycle.
+    """Reads, operates, writes: the result of `op` is in the memories 3 cycles later; one op a cycle, never stalls.
 
-    Any sequence of slots is exact: a slot reads what the slots before it wrote, by forwarding over the three
-    that are still in the pipeline. A slot may read two tiles only from different banks, or twice the same tile.
-    `dot` is sampled 2 cycles after the slot, `tile` with it. The output buffer gets the low byte of every
-    result written; its read port has one cycle of latency. `done` is the slot's tag, with its write.
+    Any sequence of ops is exact: an op reads what earlier ops wrote, forwarded from the three that are still in
+    the pipeline. An op may read two tiles only from different banks, or the same tile twice. `tile` is sampled
+    with the op, `dot` 2 cycles later. The output buffer gets the low byte of every result written; its
+    read port has a latency of one cycle. `done` is the tag of the op being written.
     """
 
     def __init__(self, config, dot_bits):
@@ -46,7 +46,7 @@ class Accumulate(wiring.Component):
         lanes = config.lanes
         self.tile_shape = data.ArrayLayout(signed(32), lanes)
         super().__init__({
-            "valid": In(1), "slot": In(slot_layout(config)), "tile": In(self.tile_shape),
+            "valid": In(1), "op": In(op_layout(config)), "tile": In(self.tile_shape),
             "dot": In(data.ArrayLayout(signed(dot_bits), lanes)),
             "done": Out(tag_layout()), "busy": Out(1),
             "out_en": In(1), "out_index": In(config.acc_depth_log), "out_data": Out(8 * lanes)})
@@ -54,25 +54,25 @@ class Accumulate(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         depth, tile = self.config.depth["ACC"], self.tile_shape
-        layout = slot_layout(self.config)
+        layout = op_layout(self.config)
         reading, operating, writing = (Signal(layout, name=name) for name in ("reading", "operating", "writing"))
         reading_valid, operating_valid, writing_valid = (
             Signal(name=f"{name}_valid") for name in ("reading", "operating", "writing"))
-        result = Signal(tile)                    # of the slot that writes
-        late_result = Signal(tile)               # of the one before
+        result = Signal(tile)                    # of the op in `writing`
+        late_result = Signal(tile)               # of the op before that
         late_write = Signal()
         late_dst = Signal(self.config.acc_depth_log)
 
         # cycle 0: addresses to the banks
-        slot = self.slot
+        op = self.op
         banks = []
         for number in range(2):
             m.submodules[f"bank_{number}"] = bank = memory.Memory(shape=tile, depth=max(depth // 2, 1), init=[])
             read = bank.read_port()
             write = bank.write_port()
             m.d.comb += [
-                read.en.eq(self.valid & (slot.read_x | slot.read_src)),
-                read.addr.eq(Mux(slot.read_x & (bank_of(slot.x) == number), slot.x[1:], slot.src[1:])),
+                read.en.eq(self.valid & (op.read_x | op.read_src)),
+                read.addr.eq(Mux(op.read_x & (bank_of(op.x) == number), op.x[1:], op.src[1:])),
                 write.en.eq(writing_valid & writing.write & (bank_of(writing.dst) == number)),
                 write.addr.eq(writing.dst[1:]), write.data.eq(result),
             ]
@@ -80,20 +80,20 @@ class Accumulate(wiring.Component):
         loaded = Signal(tile)
         m.d.sync += reading_valid.eq(self.valid)
         with m.If(self.valid):
-            m.d.sync += reading.eq(slot)
-            with m.If(slot.operation == Operation.MOVE):
+            m.d.sync += reading.eq(op)
+            with m.If(op.operation == Operation.MOVE):
                 m.d.sync += loaded.eq(self.tile)
 
-        # the slot that writes is the newest source of a tile, also for the slot just behind it
+        # the op in `writing` has the newest value of its tile
         def writes(index):
             return writing_valid & writing.write & (writing.dst == index)
 
         def choose(select, values):
-            """One of four, in one table of six inputs a bit."""
+            """One of four values: a six-input LUT per bit."""
             low, high = (Mux(select[0], values[2 * n + 1], values[2 * n]) for n in range(2))
             return Mux(select[1], high, low)
 
-        # cycle 1: what the banks gave, or what has been written since; an operand in wait takes what is written to it
+        # cycle 1: from the banks, or newer results; an operand waiting in x_q or y_q is updated by a write to its tile
         x_q, y_q, x = (Signal(32 * self.config.lanes, name=name) for name in ("x_q", "y_q", "x"))
         sources = [banks[0].as_value(), banks[1].as_value(), late_result.as_value(), result.as_value()]
         ahead_x, ahead_src = operating.read_x & writes(operating.x), operating.read_src & writes(operating.src)
@@ -112,7 +112,7 @@ class Accumulate(wiring.Component):
             with m.If(moved | read | (operating_valid & ahead)):
                 m.d.sync += kept.eq(Mux(moved, loaded.as_value(), choose(select, sources)))
 
-        # cycle 2: the operation, on the result of the slot just ahead where that wrote the operand
+        # cycle 2: the operation; its operand is the result of the op just ahead if that writes the same tile
         m.d.comb += x.eq(Mux(ahead_x, result.as_value(), x_q))
         select_y = Signal(2)
         m.d.comb += select_y.eq(Mux(operating.is_gemm, 3, Mux(operating.use_imm, 2, ahead_src)))
@@ -132,7 +132,7 @@ class Accumulate(wiring.Component):
             with m.If(operating.write):
                 m.d.sync += result.eq(next_result)
 
-        # cycle 3: the write; later slots still need the result once
+        # cycle 3: the write; the result is kept one cycle more for forwarding
         with m.If(writing_valid):
             m.d.sync += [late_result.eq(result), late_dst.eq(writing.dst)]
         m.submodules.out = out = memory.Memory(shape=8 * self.config.lanes, depth=depth, init=[])

@@ -6,19 +6,15 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from vta.hw.isa import AluOp, check_complete
+
 MUL_PHASES = 4       # cycles of a MUL: one 16 x 16 multiplier forms the low half of a 32 x 32 product
 
 
-class Operation(enum.IntEnum):
-    """What a slot of the accumulator pipeline computes; the first five are the ISA's ALU opcodes."""
-
-    MIN = 0
-    MAX = 1
-    ADD = 2
-    SHR = 3
-    MUL = 4
-    ZERO = 5         # GEMM with reset, and padding
-    MOVE = 6         # a loaded tile: the result is y
+# What an op of the accumulator pipeline computes: the ISA's ALU opcodes, and at the end of their 3 bits two operations
+# of its own. ZERO: GEMM with reset, and padding. MOVE: a loaded tile, the result is y. A collision is a ValueError.
+Operation = enum.unique(enum.IntEnum(
+    "Operation", {op.name: op.value for op in AluOp} | {"ZERO": 6, "MOVE": 7}, module=__name__))
 
 
 class AluLane(wiring.Component):
@@ -39,8 +35,8 @@ class AluLane(wiring.Component):
         m = Module()
         x, y = self.x, self.y
 
-        # one adder: x + y, and x - y (its sign) for MIN and MAX; the bit below is the carry in
-        subtract = self.operation[1:] == 0
+        # one adder: x + y, and for MIN and MAX x - y, of which only the sign is used; the bit below is the carry in
+        subtract = (self.operation == Operation.MIN) | (self.operation == Operation.MAX)
         less = Signal()
         other = Signal(32)
         total = Signal(34)
@@ -60,25 +56,24 @@ class AluLane(wiring.Component):
             m.d.comb += keep.eq(Mux(y[bit], shifted >> (1 << bit), shifted))
             shifted = keep
 
-        # MUL: low x low, then the two crossed products shifted by 16
+        # MUL: low x low, then the two cross products shifted by 16
         product = Signal(unsigned(32))
         partial = Signal(32)
-        whole = Signal(32)
+        low_half = Signal(32)
         factor_x = Mux(self.phase == 1, x[16:], x[:16])
         factor_y = Mux(self.phase == 2, y[16:], y[:16])
         with m.If(self.en & (self.operation == Operation.MUL)):
-            m.d.sync += [product.eq(factor_x * factor_y), partial.eq(Mux(self.phase == 1, product, whole))]
-        m.d.comb += whole.eq(Cat(partial[:16], partial[16:] + product[:16]))
+            m.d.sync += [product.eq(factor_x * factor_y), partial.eq(Mux(self.phase == 1, product, low_half))]
+        m.d.comb += low_half.eq(Cat(partial[:16], partial[16:] + product[:16]))
 
+        extreme = Signal(32)
+        assert (Operation.MIN & 1, Operation.MAX & 1) == (0, 1), "bit 0 must tell MIN from MAX"
+        m.d.comb += extreme.eq(Mux(less == self.operation[0], y, x))
+        results = {Operation.MIN: extreme, Operation.MAX: extreme, Operation.ADD: total[1:],
+                   Operation.SHR: shifted, Operation.MUL: low_half, Operation.ZERO: 0, Operation.MOVE: y}
+        check_complete(Operation, results, "AluLane")
         with m.Switch(self.operation):
-            with m.Case(Operation.MIN, Operation.MAX):
-                m.d.comb += self.result.eq(Mux(less == self.operation[0], y, x))
-            with m.Case(Operation.ADD):
-                m.d.comb += self.result.eq(total[1:])
-            with m.Case(Operation.SHR):
-                m.d.comb += self.result.eq(shifted)
-            with m.Case(Operation.MUL):
-                m.d.comb += self.result.eq(whole)
-            with m.Case(Operation.MOVE):
-                m.d.comb += self.result.eq(y)
+            for operation, result in results.items():
+                with m.Case(operation):
+                    m.d.comb += self.result.eq(result)
         return m

@@ -1,11 +1,12 @@
 """AXI4 and AXI4-Lite ports as Amaranth signatures, with Arm's signal names, seen from the master.
 
-Fixed for every master of ours: INCR bursts of full-width beats, at most `max_burst` of them, aligned to
-blocks of that size (so none crosses a 4 KiB boundary), normal bufferable cacheable memory.
+All masters send INCR bursts of at most `max_burst` full-width beats that stay within an aligned block of that
+size (so none crosses a 4 KiB boundary), to normal bufferable cacheable memory.
 """
 
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 ID_BITS = 4
 LEN_BITS = 8
@@ -15,7 +16,7 @@ CONSTANTS = {"burst": 0b01, "cache": 0b1111, "prot": 0b000}
 
 def bus_log(config):
     """log2 of the bytes of a beat."""
-    return config.bus_bytes.bit_length() - 1
+    return exact_log2(config.bus_bytes)
 
 
 def read_signature(config):
@@ -38,7 +39,7 @@ def write_signature(config):
 
 
 def lite_signature(address_bits):
-    """An AXI4-Lite port of 32-bit data, seen from its master."""
+    """An AXI4-Lite port of 32-bit data, seen from the master."""
     return wiring.Signature({
         "awaddr": Out(address_bits), "awprot": Out(3), "awvalid": Out(1), "awready": In(1),
         "wdata": Out(32), "wstrb": Out(4), "wvalid": Out(1), "wready": In(1),
@@ -48,5 +49,5 @@ def lite_signature(address_bits):
 
 
 def burst_layout(config):
-    """One burst request: `addr` of its first beat in bytes, a multiple of the bus; `len` is beats - 1."""
+    """One burst request: byte address `addr` of its first beat, a multiple of the bus; `len` is beats - 1."""
     return data.StructLayout({"addr": config.axi_addr_width, "len": LEN_BITS})

@@ -1,4 +1,4 @@
-"""From a 2-D region of DRAM to AXI bursts; shared by every loader and the store unit."""
+"""Turns 2-D regions of DRAM into AXI bursts, for every loader and the store unit."""
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -16,11 +16,11 @@ def region_layout(config):
 
 
 class BurstGenerator(wiring.Component):
-    """Cuts regions into bursts, row by row; rows that follow each other in memory are cut as one.
+    """Splits regions into bursts, row by row; contiguous rows are merged into one.
 
-    Bursts start and end on bus beats (a row that does not is widened), never cross a block of `max_burst`
-    beats, and so never a 4 KiB boundary. Throughput: one burst a cycle, region after region without a gap;
-    merging rows takes one cycle more. Latency: one cycle. `last` marks a region's last burst.
+    Bursts start and end on bus beats (rows that do not are widened) and never cross an aligned block of `max_burst`
+    beats, hence no 4 KiB boundary. Throughput: one burst a cycle, without a gap between regions; merging
+    rows costs one extra cycle. Latency: one cycle. `last` marks the last burst of a region.
     """
 
     def __init__(self, config):
@@ -38,17 +38,17 @@ class BurstGenerator(wiring.Component):
         beat_bits = ROW_BITS + 17 - bus
 
         def beats_of(addr, nbytes):
-            """Beats that hold `nbytes` bytes from `addr` on."""
+            """Number of beats that hold the `nbytes` bytes at `addr`."""
             return (addr[:bus] + nbytes + ((1 << bus) - 1)) >> bus
 
         active = Signal()
         merge = Signal()
-        row_addr = Signal(config.axi_addr_width)                 # where the row under way starts
+        row_addr = Signal(config.axi_addr_width)                 # where the current row starts
         x_bytes = Signal(ROW_BITS)
         stride = Signal(ROW_BITS)
-        rows = Signal(16)                                        # rows left, this one included
+        rows = Signal(16)                                        # rows left, including this one
         beat = Signal(config.axi_addr_width - bus)               # next beat of the row, counted from address 0
-        left = Signal(beat_bits)                                 # its beats left
+        left = Signal(beat_bits)                                 # beats left in it
         in_block = Signal(LEN_BITS + 1)
         count = Signal(LEN_BITS + 1)
         row_ends = Signal()
@@ -73,7 +73,7 @@ class BurstGenerator(wiring.Component):
                              left.eq(beats_of(next_row, x_bytes))]
             with m.If(self.last):
                 m.d.sync += active.eq(0)
-        with m.If(merge):       # one cycle for the product, so that it has a DSP's whole cycle
+        with m.If(merge):       # a cycle of its own: the product takes a whole cycle of a DSP
             m.d.sync += [left.eq(beats_of(row_addr, x_bytes * rows)), rows.eq(1), merge.eq(0)]
         with m.If(self.region.valid & self.region.ready):
             m.d.sync += [

@@ -9,14 +9,14 @@ from vta.hw.counters import STATES
 from vta.hw.isa import INSN_BITS, MEMORY, AluOp, MemType, Opcode, Unit, layouts
 from vta.hw.registers import ErrorCause
 from vta.hw.rtl.acc_tiles import AccTiles
-from vta.hw.rtl.accumulate import Accumulate, slot_layout
+from vta.hw.rtl.accumulate import Accumulate, op_layout
 from vta.hw.rtl.axi import burst_layout
 from vta.hw.rtl.errors import error_layout
 from vta.hw.rtl.gemm import Gemm
 from vta.hw.rtl.index import SEQ_BITS, IndexGenerator
 from vta.hw.rtl.issue import Issue
 from vta.hw.rtl.loader import Loader
-from vta.hw.rtl.merge import InOrderMerge, Kind, turn_layout
+from vta.hw.rtl.merge import InOrderMerge, Kind, ticket_layout
 from vta.hw.rtl.read_arbiter import beat_layout
 from vta.hw.rtl.scratchpad import Scratchpad, assembles
 from vta.hw.rtl.tile_writer import chunk_layout
@@ -45,7 +45,7 @@ class Compute(wiring.Component):
             "clear": In(1), "running": In(1),
             "uop_ptr": In(config.axi_addr_width), "acc_ptr": In(config.axi_addr_width),
             **{f"{name}_{port}": member for name in ("uop", "acc") for port, member in client.items()},
-            "write": In(1), "chunk": In(chunk_layout(config)),       # from load: mem 0 INP, 1 WGT
+            "write": In(1), "chunk": In(chunk_layout(config)),       # from load: select 0 INP, 1 WGT
             "out_en": In(1), "out_index": In(config.acc_depth_log), "out_data": Out(8 * config.tile_bytes["OUT"]),
             "available_prev": In(1), "pop_prev": Out(1), "available_next": In(1), "pop_next": Out(1),
             "space_prev": In(1), "reserve_prev": Out(1), "push_prev": Out(1),
@@ -63,7 +63,7 @@ class Compute(wiring.Component):
             config, "ACC", "ACC_8BIT", assembled=("ACC", "ACC_8BIT"), buffer=ACC_BUFFER)
         m.submodules.acc_tiles = acc_tiles = AccTiles(config)
         m.submodules.index = index = IndexGenerator(config)
-        m.submodules.turns = turns = SyncFIFO(width=turn_layout().size, depth=TURNS_AHEAD)
+        m.submodules.turns = turns = SyncFIFO(width=ticket_layout().size, depth=TURNS_AHEAD)
         m.submodules.merge = merge = InOrderMerge(config)
         m.submodules.inp = inp = Scratchpad(config, "INP", assemble=assembles(config, "INP"))
         m.submodules.wgt = wgt = Scratchpad(config, "WGT", assemble=assembles(config, "WGT"))
@@ -78,15 +78,15 @@ class Compute(wiring.Component):
         wiring.connect(m, acc_loader.chunk, acc_tiles.chunk)
         wiring.connect(m, acc_tiles.tile, merge.tile)
         wiring.connect(m, index.step, merge.step)
-        wiring.connect(m, turns.r_stream, merge.turn)
+        wiring.connect(m, turns.r_stream, merge.ticket)
         m.d.comb += [
             uop_loader.pointers[0].eq(self.uop_ptr),
             *(pointer.eq(self.acc_ptr) for pointer in acc_loader.pointers),
             issue.clear.eq(self.clear),
             issue.available_prev.eq(self.available_prev), issue.available_next.eq(self.available_next),
             self.pop_prev.eq(issue.pop_prev), self.pop_next.eq(issue.pop_next),
-            inp.en.eq(self.write & (self.chunk.mem == 0)), inp.chunk.eq(self.chunk),
-            wgt.en.eq(self.write & (self.chunk.mem == 1)), wgt.chunk.eq(self.chunk),
+            inp.en.eq(self.write & (self.chunk.select == 0)), inp.chunk.eq(self.chunk),
+            wgt.en.eq(self.write & (self.chunk.select == 1)), wgt.chunk.eq(self.chunk),
             accumulate.out_en.eq(self.out_en), accumulate.out_index.eq(self.out_index),
             self.out_data.eq(accumulate.out_data),
         ]
@@ -103,7 +103,7 @@ class Compute(wiring.Component):
         insn = issue.o.payload.insn
         memory = data.View(MEMORY, insn)
         alu = data.View(layouts(self.config).alu, insn)
-        turn = data.View(turn_layout(), turns.w_data)
+        turn = data.View(ticket_layout(), turns.w_data)
         bad_opcode = Signal()
         bad_memory = Signal()
         taken = Signal()
@@ -131,7 +131,7 @@ class Compute(wiring.Component):
         uop_range = Signal(17)
         m.d.comb += [
             kinds_ready.eq((~to_uop | uop_loader.insn.ready) & (~to_acc | acc_loader.insn.ready)
-                           & (~to_index | index.kernel.ready)),
+                           & (~to_index | index.nest.ready)),
             issue.o.ready.eq(turns.w_rdy & kinds_ready),
             taken.eq(issue.o.valid & issue.o.ready), turns.w_en.eq(taken),
             turn.kind.eq(Mux(to_uop, Kind.UOPS, Mux(to_acc, Kind.TILES, Mux(to_index, Kind.STEPS, Kind.NOTHING)))),
@@ -139,8 +139,8 @@ class Compute(wiring.Component):
             turn.tag.push_prev.eq(memory.push_prev), turn.tag.push_next.eq(memory.push_next),
             uop_loader.insn.payload.eq(issue.o.payload), uop_loader.insn.valid.eq(taken & to_uop),
             acc_loader.insn.payload.eq(issue.o.payload), acc_loader.insn.valid.eq(taken & to_acc),
-            index.kernel.payload.issued.eq(issue.o.payload), index.kernel.payload.loads.eq(loads),
-            index.kernel.valid.eq(taken & to_index),
+            index.nest.payload.issued.eq(issue.o.payload), index.nest.payload.loads.eq(loads),
+            index.nest.valid.eq(taken & to_index),
             uop_range.eq(memory.sram_base + memory.x_size),
         ]
         m.d.sync += [loads.eq(loads + (taken & to_uop)), kernels.eq(kernels + (taken & to_index))]
@@ -155,7 +155,7 @@ class Compute(wiring.Component):
         m.d.comb += [
             notes.w_en.eq(taken & to_uop), note.kernels.eq(kernels),
             note.bgn.eq(Mux(plain, memory.sram_base, 0)), note.end.eq(Mux(plain, uop_range, ~0)),
-            index.kernels.eq(oldest.kernels), index.write_bgn.eq(oldest.bgn), index.write_end.eq(oldest.end),
+            index.nests_before.eq(oldest.kernels), index.write_bgn.eq(oldest.bgn), index.write_end.eq(oldest.end),
             notes.r_en.eq(uop_loader.chunk.valid & uop_loader.chunk.ready & uop_loader.chunk.payload.last),
         ]
         return taken & bad_opcode, taken & bad_memory
@@ -171,21 +171,21 @@ class Compute(wiring.Component):
 
     def _pipeline(self, m, merge, inp, wgt, gemm, accumulate):
         """From a slot to the accumulator: at once, or beside the dot product while one is under way."""
-        layout, step = slot_layout(self.config), merge.step.payload
-        is_gemm = merge.slot.is_gemm
+        layout, step = op_layout(self.config), merge.step.payload
+        is_gemm = merge.op.is_gemm
         gemm_reads = Signal()
         stages = [(Signal(name=f"line_{n}_valid"), Signal(layout, name=f"line_{n}")) for n in range(3)]
         (valid_0, line_0), (valid_1, line_1), (valid_2, line_2) = stages
         enter_late = Signal()
         tile = Signal.like(merge.tile.payload.data)
         m.d.comb += [
-            merge.line_empty.eq(~valid_0 & ~valid_1),
-            enter_late.eq(merge.line_empty & ~is_gemm),
+            merge.delay_empty.eq(~valid_0 & ~valid_1),
+            enter_late.eq(merge.delay_empty & ~is_gemm),
             gemm_reads.eq(merge.valid & is_gemm & ~step.reset),
             inp.read_en.eq(gemm_reads), inp.read_index.eq(step.src),
             wgt.read_en.eq(gemm_reads), wgt.read_index.eq(step.wgt),
             gemm.inp.eq(inp.read_data), gemm.wgt.eq(wgt.read_data),
-            accumulate.valid.eq(valid_2), accumulate.slot.eq(line_2), accumulate.tile.eq(tile),
+            accumulate.valid.eq(valid_2), accumulate.op.eq(line_2), accumulate.tile.eq(tile),
             accumulate.dot.eq(gemm.dot),
         ]
         m.d.sync += [
@@ -194,19 +194,19 @@ class Compute(wiring.Component):
             valid_2.eq(valid_1 | (merge.valid & enter_late)),
         ]
         with m.If(merge.valid & ~enter_late):
-            m.d.sync += line_0.eq(merge.slot)
+            m.d.sync += line_0.eq(merge.op)
         with m.If(valid_0):
             m.d.sync += line_1.eq(line_0)
         with m.If(valid_1):
             m.d.sync += line_2.eq(line_1)
         with m.Elif(merge.valid & enter_late):
-            m.d.sync += line_2.eq(merge.slot)
+            m.d.sync += line_2.eq(merge.op)
         with m.If(merge.did_tile):
             m.d.sync += tile.eq(merge.tile.payload.data)
 
-        tag, done = merge.slot.tag, accumulate.done
+        tag, done = merge.op.tag, accumulate.done
         m.d.comb += [
-            merge.space_prev.eq(self.space_prev), merge.space_next.eq(self.space_next),
+            merge.can_push_prev.eq(self.space_prev), merge.can_push_next.eq(self.space_next),
             self.reserve_prev.eq(merge.valid & tag.push_prev), self.push_prev.eq(done.push_prev),
             self.reserve_next.eq(merge.valid & tag.push_next), self.push_next.eq(done.push_next),
             self.finish.eq(done.finish),
@@ -219,7 +219,7 @@ class Compute(wiring.Component):
         bad_opcode, bad_memory = unknown
         m.d.comb += self.error.number.eq(now)
         for condition, cause, number in (
-                (merge.wait_space, ErrorCause.TOKEN, merge.turn.payload.number),
+                (merge.wait_space, ErrorCause.TOKEN, merge.ticket.payload.number),
                 (uop_loader.bad, ErrorCause.AXI_READ, uop_loader.number),
                 (acc_loader.bad, ErrorCause.AXI_READ, acc_loader.number),
                 (uop_loader.beyond, ErrorCause.INDEX, uop_loader.number),
@@ -234,11 +234,11 @@ class Compute(wiring.Component):
         uop_chunk = uop_loader.chunk
         m.d.comb += [
             self.events.eq(Cat(
-                merge.did_turn,
+                merge.did_ticket,
                 uop_chunk.valid & uop_chunk.ready & uop_chunk.payload.write,
                 chunk.valid & chunk.ready & chunk.payload.write & chunk.payload.complete,
                 merge.did_gemm, merge.did_reset, merge.did_alu)),
-            self.settled.eq(~issue.o.valid & ~turns.r_rdy & merge.line_empty & ~accumulate.valid & ~accumulate.busy),
+            self.settled.eq(~issue.o.valid & ~turns.r_rdy & merge.delay_empty & ~accumulate.valid & ~accumulate.busy),
             self.progress.eq(merge.valid | (issue.o.valid & issue.o.ready) | self.write
                              | (self.uop_beats.valid & self.uop_beats.ready)
                              | (self.acc_beats.valid & self.acc_beats.ready)),
@@ -248,7 +248,7 @@ class Compute(wiring.Component):
             "alu": merge.did_alu,
             "load_acc": merge.did_tile,
             "wait_hazard": merge.wait_hazard,
-            "token": merge.did_turn,
+            "token": merge.did_ticket,
             "wait_acc": merge.wait_tile,
             "wait_uop": merge.wait_uop | (turns.r_rdy & index.wait_uop & ~step.valid),
             "wait_pipe": turns.r_rdy | (issue.o.valid),

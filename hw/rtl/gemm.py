@@ -20,7 +20,7 @@ def balanced_sum(terms):
 def dual_product(x, w0, w1):
     """x * w0 and x * w1 (all signed 8 bits) in one DSP48E1: ((w1 * 2^16) + w0) * x + 2^15, a 32-bit word.
 
-    Rounding by 2^15 returns what the low product, where negative, borrows from the high one."""
+    Adding 2^15 returns what a negative low product borrows from the high one."""
     return ((w1 << 16) + w0) * x + (1 << 15)
 
 
@@ -32,9 +32,9 @@ def split_product(product):
 class Gemm(wiring.Component):
     """dot[b][j] = sum over k of inp[b][k] * wgt[j][k], int8 x int8, exact.
 
-    `inp` and `wgt` are tiles as read from the scratchpads; `dot` (batch x block values, row-major) follows
-    `LATENCY` cycles after them: operands, products, partial sums, sums. Neither stalls nor needs back-pressure;
-    `en` says that the tiles are those of a step, and only then do they move on.
+    `inp` and `wgt` are tiles as read from the scratchpads, valid with `en`; `dot` (batch x block values, row-major)
+    follows `LATENCY` cycles later: operands, products, partial sums, sums. Throughput: one pair of tiles a cycle;
+    it never stalls. Registers hold in cycles without a step.
     """
 
     def __init__(self, config):

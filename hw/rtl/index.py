@@ -11,19 +11,19 @@ from vta.hw.rtl.nest import OPERANDS, Nest, operand_bits, sticky_add
 from vta.hw.rtl.scratchpad import Scratchpad
 from vta.hw.rtl.tile_writer import chunk_layout
 
-SEQ_BITS = 5         # LOAD UOPs and kernels are counted modulo 32; far fewer are ever under way
-KERNELS_AHEAD = 8
+SEQ_BITS = 5         # LOAD UOPs and nests are counted modulo 32; far fewer are ever in flight
+NESTS_AHEAD = 8
 
 
-def kernel_layout():
-    """A GEMM or ALU instruction, and the number of LOAD UOPs that come before it (modulo 2^SEQ_BITS)."""
+def queued_nest_layout():
+    """A nest, that is a GEMM or ALU instruction, and the number of LOAD UOPs before it (modulo 2^SEQ_BITS)."""
     return data.StructLayout({"issued": ISSUED, "loads": unsigned(SEQ_BITS)})
 
 
 def step_layout(config):
-    """One GEMM or ALU step: tile indices, and what its instruction says of it.
+    """One GEMM or ALU step: tile indices, and the fields of its instruction.
 
-    `beyond`: an index that the step uses is not below its memory's depth (it has wrapped).
+    `beyond`: an index that the step uses is not below the depth of its memory (it has wrapped).
     """
     return data.StructLayout({
         **{name: unsigned(bits) for name, bits in operand_bits(config).items()},
@@ -34,20 +34,19 @@ def step_layout(config):
 class IndexGenerator(wiring.Component):
     """Turns GEMM and ALU instructions into steps, and holds the micro-op memory.
 
-    Throughput: one step a cycle, without a gap between instructions. Latency: 4 cycles from `kernel` to
-    `step`. A kernel starts when the LOAD UOPs before it have been written (`loads_done` counts them); a
-    LOAD UOP may be written, `may_write`, when the kernels before it have read their last micro-op, or the only one
-    still reading does not read there. `kernels` is how many kernels come before that LOAD UOP, `write_*` its
-    range.
+    Throughput: one step a cycle, without a gap between instructions. Latency: 4 cycles from `nest` to `step`. A nest
+    starts when the LOAD UOPs before it have been written (`loads_done` counts them). The next LOAD UOP, which
+    writes micro-ops `write_bgn` to `write_end` - 1 and has `nests_before` nests before it, `may_write` when those
+    have read their last micro-op, or when only the last of them is still reading and its range does not overlap.
     """
 
     def __init__(self, config):
         self.config = config
         super().__init__({
-            "kernel": In(stream.Signature(kernel_layout())),
+            "nest": In(stream.Signature(queued_nest_layout())),
             "step": Out(stream.Signature(step_layout(config))),
             "loads_done": In(SEQ_BITS),
-            "kernels": In(SEQ_BITS), "write_bgn": In(16), "write_end": In(17), "may_write": Out(1),
+            "nests_before": In(SEQ_BITS), "write_bgn": In(16), "write_end": In(17), "may_write": Out(1),
             "en": In(1), "chunk": In(chunk_layout(config)),
             "wait_uop": Out(1), "idle": Out(1)})
         self.formats = layouts(config)
@@ -56,31 +55,31 @@ class IndexGenerator(wiring.Component):
         m = Module()
         config, formats = self.config, self.formats
         bits = operand_bits(config)
-        m.submodules.queue = queue = SyncFIFO(width=kernel_layout().size, depth=KERNELS_AHEAD)
-        m.submodules.nest = nest = Nest(config)
+        m.submodules.queue = queue = SyncFIFO(width=queued_nest_layout().size, depth=NESTS_AHEAD)
+        m.submodules.loops = loops = Nest(config)
         m.submodules.uops = uops = Scratchpad(config, "UOP", assemble=False)
-        wiring.connect(m, queue.w_stream, wiring.flipped(self.kernel))
+        wiring.connect(m, queue.w_stream, wiring.flipped(self.nest))
         m.d.comb += [uops.en.eq(self.en), uops.chunk.eq(self.chunk)]
 
-        # start a kernel
-        head = data.View(kernel_layout(), queue.r_data)
+        # start a nest
+        head = data.View(queued_nest_layout(), queue.r_data)
         gemm, alu = (data.View(layout, head.issued.insn) for layout in (formats.gemm, formats.alu))
         is_alu = Signal()
-        behind = Signal(SEQ_BITS)
+        ahead = Signal(SEQ_BITS)
         started = Signal()
-        new = nest.insn.payload
+        new = loops.insn.payload
         m.d.comb += [
             is_alu.eq(gemm.opcode == Opcode.ALU),
-            behind.eq(self.loads_done - head.loads),          # negative while loads are missing
-            self.wait_uop.eq(queue.r_rdy & behind[-1]),
-            nest.insn.valid.eq(queue.r_rdy & ~behind[-1]),
-            started.eq(nest.insn.valid & nest.insn.ready), queue.r_en.eq(started),
+            ahead.eq(self.loads_done - head.loads),          # negative while LOAD UOPs are missing
+            self.wait_uop.eq(queue.r_rdy & ahead[-1]),
+            loops.insn.valid.eq(queue.r_rdy & ~ahead[-1]),
+            started.eq(loops.insn.valid & loops.insn.ready), queue.r_en.eq(started),
             *(new[name].eq(gemm[name]) for name in ("uop_bgn", "uop_end", "iter_out", "iter_in")),
             *(new[f"{name}_factor_{loop}"].eq(Mux(
                 is_alu, alu[f"{name}_factor_{loop}"] if name != "wgt" else 0, gemm[f"{name}_factor_{loop}"]))
               for name in OPERANDS for loop in ("out", "in")),
         ]
-        constant = Signal(step_layout(config))                # what all steps of the kernel share
+        constant = Signal(step_layout(config))                # what all steps of the nest share
         with m.If(started):
             m.d.sync += [
                 constant.is_alu.eq(is_alu), constant.reset.eq(~is_alu & gemm.reset),
@@ -90,13 +89,13 @@ class IndexGenerator(wiring.Component):
         # read the micro-op, then add: two stages that move together
         move = Signal()
         read_valid = Signal()
-        offset = Signal.like(nest.step.payload.offset)
+        offset = Signal.like(loops.step.payload.offset)
         shared = Signal(step_layout(config))
         uop_beyond = Signal()
         m.d.comb += [
             move.eq(~self.step.valid | self.step.ready),
-            nest.step.ready.eq(move),
-            uops.read_en.eq(move), uops.read_index.eq(nest.step.payload.uop),
+            loops.step.ready.eq(move),
+            uops.read_en.eq(move), uops.read_index.eq(loops.step.payload.uop),
         ]
         uop = data.View(formats.uop, uops.read_data)
         step = self.step.payload
@@ -106,9 +105,9 @@ class IndexGenerator(wiring.Component):
         reads_src = Mux(shared.is_alu, ~shared.use_imm | config.alu_imm_reads_src, ~shared.reset)
         with m.If(move):
             m.d.sync += [
-                read_valid.eq(nest.step.valid), offset.eq(nest.step.payload.offset),
-                shared.eq(constant), shared.last.eq(nest.step.payload.last),
-                uop_beyond.eq(nest.step.payload.uop[-1]),
+                read_valid.eq(loops.step.valid), offset.eq(loops.step.payload.offset),
+                shared.eq(constant), shared.last.eq(loops.step.payload.last),
+                uop_beyond.eq(loops.step.payload.uop[-1]),
                 self.step.valid.eq(read_valid), step.eq(shared),
                 *(step[name].eq(sums[name][:bits[name]]) for name in OPERANDS),
                 step.beyond.eq(uop_beyond | sums["dst"][-1] | (reads_src & src_beyond)
@@ -116,16 +115,16 @@ class IndexGenerator(wiring.Component):
             ]
 
         # when a LOAD UOP may write
-        read_kernels = Signal(SEQ_BITS)          # kernels that have read all they need
-        missing = Signal(SEQ_BITS)
-        apart = Signal()
-        with m.If(nest.step.valid & nest.step.ready & nest.step.payload.last):
-            m.d.sync += read_kernels.eq(read_kernels + 1)
+        nests_read = Signal(SEQ_BITS)            # nests that have read all their micro-ops
+        still_reading = Signal(SEQ_BITS)
+        disjoint = Signal()
+        with m.If(loops.step.valid & loops.step.ready & loops.step.payload.last):
+            m.d.sync += nests_read.eq(nests_read + 1)
         m.d.comb += [
-            missing.eq(self.kernels - read_kernels),
-            apart.eq(((self.write_bgn >= nest.first.uop_end) | (self.write_end <= nest.first.uop_bgn))
-                     & (nest.first.uop_end <= config.depth["UOP"])),       # beyond it, reading wraps to 0
-            self.may_write.eq((missing == 0) | ((missing == 1) & nest.step.valid & apart)),
-            self.idle.eq(~queue.r_rdy & ~nest.step.valid & ~read_valid & ~self.step.valid),
+            still_reading.eq(self.nests_before - nests_read),
+            disjoint.eq(((self.write_bgn >= loops.current.uop_end) | (self.write_end <= loops.current.uop_bgn))
+                        & (loops.current.uop_end <= config.depth["UOP"])),       # beyond it, reading wraps to 0
+            self.may_write.eq((still_reading == 0) | ((still_reading == 1) & loops.step.valid & disjoint)),
+            self.idle.eq(~queue.r_rdy & ~loops.step.valid & ~read_valid & ~self.step.valid),
         ]
         return m

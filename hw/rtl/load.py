@@ -23,7 +23,7 @@ class Load(wiring.Component):
     A LOAD pops its G2L token before its first request and pushes its L2G token when its last tile is written;
     requests run ahead of data over several LOADs. The token's place is reserved before the first request, so
     that data never waits for it: it would hold up the read channel, and with it those who make room.
-    `chunk` is written in the cycle in which `write` is 1 (`mem` 0: INP, 1: WGT). Errors: INDEX, AXI_READ, TOKEN.
+    `chunk` is written in the cycle in which `write` is 1 (`select` 0: INP, 1: WGT). Errors: INDEX, AXI_READ, TOKEN.
     """
 
     def __init__(self, config):
@@ -81,8 +81,8 @@ class Load(wiring.Component):
 
         quiet = loader.receiving & ~self.write      # data requested, none of it here
         m.d.comb += self.events.eq(
-            (last << 0) | ((self.write & chunk.write & chunk.complete & (chunk.mem == 0)) << 1)
-            | ((self.write & chunk.write & chunk.complete & (chunk.mem == 1)) << 2))
+            (last << 0) | ((self.write & chunk.write & chunk.complete & (chunk.select == 0)) << 1)
+            | ((self.write & chunk.write & chunk.complete & (chunk.select == 1)) << 2))
         count_states(m, self.states, Unit.LOAD, self.running, {
             "busy": self.write,
             "wait_bus": quiet & self.bus_busy,

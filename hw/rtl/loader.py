@@ -13,20 +13,21 @@ from vta.hw.rtl.axi import burst_layout, bus_log
 from vta.hw.rtl.burst_generator import BurstGenerator
 from vta.hw.rtl.issue import ISSUED, NUMBER_BITS
 from vta.hw.rtl.read_arbiter import beat_layout
-from vta.hw.rtl.tile_writer import TileWriter, chunk_layout, descriptor_layout
+from vta.hw.rtl.tile_writer import TileWriter, chunk_layout
+from vta.hw.rtl.walkers import descriptor_layout
 
-LUT_BUFFER = 64      # buffers of up to so many beats are LUT RAM
-LOADS_AHEAD = 8      # LOADs whose requests may be out before the first one's data has been written
+LUT_BUFFER = 64      # buffers of at most this many beats are LUT RAM
+LOADS_AHEAD = 8      # LOADs that may have sent requests before the first one's data has been written
 
 
 class Loader(wiring.Component):
     """Executes LOADs of the memory types `names`, in order; see `TileWriter` for what it writes.
 
-    `insn` takes one LOAD in two cycles at most while fewer than `LOADS_AHEAD` are under way; its first burst
+    `insn` takes one LOAD in two cycles at most while fewer than `LOADS_AHEAD` are in flight; its first burst
     is offered in the next cycle. `pointers` are the base addresses of the memory types, multiples of the
     bus. With `buffer` beats of its own (a power of two) the loader requests only what fits there, so the
     read channel never waits for `chunk`; without, the consumer must take chunks at once.
-    `read_ahead` bounds the beats requested and not yet here, so that more urgent clients wait less.
+    `read_ahead` bounds the beats requested and not yet received, so that more urgent clients wait less.
     """
 
     def __init__(self, config, *names, assembled=(), buffer=0, read_ahead=0):
@@ -39,8 +40,8 @@ class Loader(wiring.Component):
             "beats": In(stream.Signature(beat_layout(config))),
             "chunk": Out(stream.Signature(chunk_layout(config))),
             "beyond": Out(1), "bad": Out(1), "number": Out(NUMBER_BITS),
-            "receiving": Out(1),     # a LOAD is in the tile writer
-            "idle": Out(1),          # none is anywhere
+            "receiving": Out(1),     # the tile writer works on a LOAD
+            "idle": Out(1),          # no LOAD is in flight
         })
 
     def elaborate(self, platform):
@@ -55,24 +56,24 @@ class Loader(wiring.Component):
         fields = data.View(MEMORY, self.insn.payload.insn)
         described = data.View(descriptor_layout(config), descriptors.w_data)
         region = bursts.region.payload
-        mem = Signal()
+        select = Signal()
         addr = Signal(config.axi_addr_width)
         tile_logs = tile_writer.tile_logs
         work = Signal()
         m.d.comb += [
-            mem.eq(fields.mem_type == MemType[self.names[1]] if len(self.names) == 2 else 0),
+            select.eq(fields.mem_type == MemType[self.names[1]] if len(self.names) == 2 else 0),
             addr.eq(Array(pointer + (fields.dram_base << log)
-                          for pointer, log in zip(self.pointers, tile_logs, strict=True))[mem]),
+                          for pointer, log in zip(self.pointers, tile_logs, strict=True))[select]),
             region.addr.eq(addr), region.rows.eq(fields.y_size),
-            region.x_bytes.eq(Array(fields.x_size << log for log in tile_logs)[mem]),
-            region.stride.eq(Array(fields.x_stride << log for log in tile_logs)[mem]),
+            region.x_bytes.eq(Array(fields.x_size << log for log in tile_logs)[select]),
+            region.stride.eq(Array(fields.x_stride << log for log in tile_logs)[select]),
             *[described[name].eq(fields[name]) for name in (
                 "sram_base", "x_size", "y_size", "y_pad_0", "y_pad_1", "x_pad_0", "x_pad_1")],
-            described.mem.eq(mem), described.lane.eq(addr[:bus]), described.stride.eq(region.stride[:bus]),
-            described.merged.eq(fields.x_stride == fields.x_size),
+            described.select.eq(select), described.beat_offset.eq(addr[:bus]),
+            described.stride.eq(region.stride[:bus]), described.merged.eq(fields.x_stride == fields.x_size),
             described.push.eq(fields.push_next), described.number.eq(self.insn.payload.number),
             work.eq((fields.x_size != 0) & (fields.y_size != 0)),
-            # a LOAD goes to both halves at once, or to the tile writer only where it has nothing to read
+            # a LOAD goes to both halves at once, or only to the tile writer if it has nothing to read
             bursts.region.valid.eq(self.insn.valid & work & descriptors.w_rdy),
             descriptors.w_en.eq(self.insn.valid & self.insn.ready),
             self.insn.ready.eq(descriptors.w_rdy & (bursts.region.ready | ~work)),

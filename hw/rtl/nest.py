@@ -10,7 +10,7 @@ OPERANDS = ("dst", "src", "wgt")
 
 
 def nest_layout(config):
-    """Trip counts, micro-op range and index factors of an instruction; no trip count may be 0, no range empty."""
+    """Trip counts, micro-op range and index factors of an instruction; trip counts and range must not be empty."""
     bits = operand_bits(config)
     u = config.uop_depth_log
     return data.StructLayout({
@@ -26,12 +26,12 @@ def operand_bits(config):
 
 
 def offset_layout(config):
-    """Loop offsets of one step; an index's top bit is sticky: the offset has left the index's range."""
+    """Loop offsets of one step; the top bit of each is sticky: the offset has left the range of its index."""
     return data.StructLayout({name: unsigned(bits + 1) for name, bits in operand_bits(config).items()})
 
 
 def sticky_add(at, step):
-    """`at` + `step` modulo the index's range, with `at`'s top bit (and any carry) kept as the sticky bit."""
+    """`at` + `step` modulo the index range; the sticky top bit is set by a carry and by the top bits of both."""
     bits = len(at) - 1
     total = at[:bits] + step[:bits]
     return Cat(total[:bits], total[bits] | at[bits] | (step[bits] if len(step) > bits else 0))
@@ -40,9 +40,9 @@ def sticky_add(at, step):
 class Nest(wiring.Component):
     """Yields the steps of instructions, one a cycle and without a gap between two instructions.
 
-    `step.valid` is 1 while there are steps; a step is taken with `step.ready`. `uop` is the micro-op's address,
-    one bit wider than the micro-op memory (the top bit set: beyond it). `last` marks an instruction's last
-    step. `insn` is taken in the cycle of the previous instruction's last step, or when idle.
+    `uop` is the micro-op's address, one bit wider than the micro-op memory (the top bit set: beyond it). `last`
+    marks an instruction's last step. `insn` is taken in the cycle of the previous instruction's last step, or when
+    idle; `current` is the instruction in progress. Latency: one cycle. `step` may be stalled; it holds.
     """
 
     def __init__(self, config):
@@ -51,15 +51,15 @@ class Nest(wiring.Component):
             "insn": In(stream.Signature(nest_layout(config))),
             "step": Out(stream.Signature(data.StructLayout({
                 "uop": unsigned(config.uop_depth_log + 1), "offset": offset_layout(config), "last": unsigned(1)}))),
-            "first": Out(nest_layout(config))})     # the instruction under way
+            "current": Out(nest_layout(config))})
 
     def elaborate(self, platform):
         m = Module()
-        now, step = self.first, self.step.payload
+        now, step = self.current, self.step.payload
         outer = Signal(offset_layout(self.config))
         inner = Signal(offset_layout(self.config))
-        left_out = Signal(LOOP_BITS)             # trips left of the outer loop, this one included
-        left_in = Signal(LOOP_BITS)              # and of the inner
+        left_out = Signal(LOOP_BITS)             # trips left of the outer loop, including this one
+        left_in = Signal(LOOP_BITS)              # ... and of the inner loop
         uop = Signal(self.config.uop_depth_log + 1)
         active = Signal()
         fire = Signal()

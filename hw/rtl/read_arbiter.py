@@ -1,4 +1,4 @@
-"""One AXI read channel for several clients: priority among requests, data routed back by ID."""
+"""Shares one AXI read channel among clients: requests by priority, data routed back by ID."""
 
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -9,7 +9,7 @@ from vta.hw.rtl.axi import OKAY, burst_layout, read_signature
 
 
 def beat_layout(config):
-    """One beat of read data; `error` where the response was not OKAY; `last` of its burst."""
+    """One beat of read data; `error`: its response was not OKAY; `last`: of its burst."""
     return data.StructLayout({"data": unsigned(config.axi_data_width), "error": unsigned(1), "last": unsigned(1)})
 
 
@@ -20,9 +20,9 @@ class ReadArbiter(wiring.Component):
     whatever order the memory chooses across IDs; a request that has not been taken may be withdrawn. Client k
     uses ID k modulo `config.read_ids`; clients that share an ID are told apart by the order of their
     requests, which AXI keeps within one ID. Latency: one cycle from a request to ARVALID, none from R to
-    `beats`. Throughput: a request and a beat each cycle. A client that does not take its beat holds up the
+    `beats`. Throughput: a request and a beat each cycle. A client that does not take its beat stalls the
     others: clients request only what they can take soon.
-    At most `config.read_outstanding` bursts are under way; `halt` stops new ones.
+    At most `config.read_outstanding` bursts are in flight; `halt` stops new ones.
     """
 
     def __init__(self, config, clients):
@@ -40,23 +40,23 @@ class ReadArbiter(wiring.Component):
         m = Module()
         axi, limit = self.axi, self.config.read_outstanding
         ids = [k % self.config.read_ids for k in range(self.clients)]
-        under_way = Signal(range(limit + 1))
+        in_flight = Signal(range(limit + 1))
         free = Signal()
         grant = Signal()
         ended = Signal()
 
-        # requests: the most urgent one moves into the AR register when that is empty or being taken
+        # requests: the most urgent one enters the AR register when that is empty or being taken
         m.d.comb += [
-            free.eq((~axi.arvalid | axi.arready) & (under_way != limit) & ~self.halt),
+            free.eq((~axi.arvalid | axi.arready) & (in_flight != limit) & ~self.halt),
             ended.eq(axi.rvalid & axi.rready & axi.rlast),
-            self.idle.eq(under_way == 0),
+            self.idle.eq(in_flight == 0),
         ]
         with m.If(axi.arready):
             m.d.sync += axi.arvalid.eq(0)
         orders = self._orders(m, ids)
         earlier = 0
         for k, request in enumerate(self.request):
-            order = orders.get(ids[k])           # never full: it holds as many as may be under way
+            order = orders.get(ids[k])           # never full: it holds as many as may be in flight
             m.d.comb += request.ready.eq(free & ~earlier)
             with m.If(request.valid & request.ready):
                 m.d.comb += grant.eq(1)
@@ -65,9 +65,9 @@ class ReadArbiter(wiring.Component):
                 if order:
                     m.d.comb += [order.w_en.eq(1), order.w_data.eq(k)]
             earlier = earlier | request.valid
-        m.d.sync += under_way.eq(under_way + grant - ended)
+        m.d.sync += in_flight.eq(in_flight + grant - ended)
 
-        # data: to the client that the ID names
+        # data: to the client that the ID, or the queue of a shared ID, names
         for k, beats in enumerate(self.beats):
             order = orders.get(ids[k])
             mine = Signal(name=f"mine_{k}")
@@ -85,7 +85,7 @@ class ReadArbiter(wiring.Component):
         return m
 
     def _orders(self, m, ids):
-        """For each ID that several clients share, a queue of whose request is the oldest."""
+        """For each shared ID, a queue of the clients whose bursts are in flight, oldest first."""
         orders = {}
         for number in {n for n in ids if ids.count(n) > 1}:
             fifo = SyncFIFO(width=self.clients.bit_length(), depth=self.config.read_outstanding)

@@ -8,18 +8,18 @@ from vta.hw.rtl.tile_writer import chunk_layout
 
 
 class Scratchpad(wiring.Component):
-    """One memory of `config.depth[name]` tiles: a write port fed with chunks, and a read port.
+    """One memory of `config.depth[name]` tiles: a write port that takes chunks, and a read port.
 
-    Write: chunks with `en`, one a cycle, visible to reads from the next cycle on. Read: `read_index` in a cycle
+    Write: a chunk in each cycle with `en`, visible to reads from the next cycle on. Read: `read_index` in a cycle
     with `read_en`, `read_data` (a whole tile) in the next; it holds while `read_en` is 0. With `assemble` the
-    parts of a tile are collected and written at once, which leaves the port free for padding
-    in between; otherwise each part is written as it comes, through lane enables.
+    slices of a tile are collected and written at once, which leaves the port free for padding
+    in between; otherwise each slice is written as it arrives, with a write enable per slice.
     """
 
     def __init__(self, config, name, *, assemble):
         self.config, self.depth = config, config.depth[name]
         self.bits = 8 * config.tile_bytes[name]
-        self.part_bits = min(self.bits, config.axi_data_width)
+        self.slice_bits = min(self.bits, config.axi_data_width)
         self.assemble = assemble
         super().__init__({
             "en": In(1), "chunk": In(chunk_layout(config)),
@@ -27,37 +27,37 @@ class Scratchpad(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        chunk, width = self.chunk, self.part_bits
-        parts = self.bits // width
-        shape = data.ArrayLayout(unsigned(width), parts)
-        m.submodules.memory = mem = memory.Memory(shape=shape, depth=self.depth, init=[])
-        read = mem.read_port()
+        chunk, width = self.chunk, self.slice_bits
+        slices = self.bits // width
+        shape = data.ArrayLayout(unsigned(width), slices)
+        m.submodules.memory = tiles = memory.Memory(shape=shape, depth=self.depth, init=[])
+        read = tiles.read_port()
         m.d.comb += [read.en.eq(self.read_en), read.addr.eq(self.read_index),
                      self.read_data.eq(read.data.as_value())]
 
-        part = chunk.data[:width]
+        value = chunk.data[:width]
         writing, padding = self.en & chunk.write, self.en & chunk.pad
         if self.assemble:
-            write = mem.write_port()
-            early = Signal(self.bits - width)          # the tile's parts before its last one
-            for number in range(parts - 1):
-                with m.If(writing & (chunk.part == number)):
-                    m.d.sync += early[number * width:][:width].eq(part)
+            write = tiles.write_port()
+            early = Signal(self.bits - width)          # the tile's slices before its last one
+            for number in range(slices - 1):
+                with m.If(writing & (chunk.slice == number)):
+                    m.d.sync += early[number * width:][:width].eq(value)
             complete = writing & chunk.complete
             m.d.comb += [write.en.eq(complete | padding),
                          write.addr.eq(Mux(complete, chunk.index, chunk.pad_index)),
-                         write.data.eq(Mux(complete, Cat(early, part), Const(0, self.bits)))]
+                         write.data.eq(Mux(complete, Cat(early, value), Const(0, self.bits)))]
         else:
-            write = mem.write_port(granularity=1)
+            write = tiles.write_port(granularity=1)
             m.d.comb += [write.addr.eq(Mux(writing, chunk.index, chunk.pad_index)),
-                         *(write.data[k].eq(Mux(writing, part, 0)) for k in range(parts)),
-                         *(write.en[k].eq(padding | (writing & (chunk.part == k))) for k in range(parts))]
+                         *(write.data[k].eq(Mux(writing, value, 0)) for k in range(slices)),
+                         *(write.en[k].eq(padding | (writing & (chunk.slice == k))) for k in range(slices))]
         return m
 
 
 def assembles(config, name):
-    """Whether this memory collects its parts: unless they are so many that the registers cost more than they save.
+    """Whether this memory collects the slices of a tile: it does if they are few enough for registers to pay off.
 
-    A memory without lane enables packs 36 bits into a block RAM's row instead of 32: of WGT's 64 in the default
-    configuration 57 are left."""
+    Without write enables per slice, a row of block RAM holds 36 bits instead of 32: WGT in the default
+    configuration takes 57 block RAMs instead of 64."""
     return 1 < config.tile_bytes[name] // config.bus_bytes <= 32

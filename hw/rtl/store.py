@@ -73,7 +73,7 @@ class Store(wiring.Component):
             region.addr.eq(self.out_ptr + (insn.dram_base << tile_log)), region.rows.eq(insn.y_size),
             region.x_bytes.eq(insn.x_size << tile_log), region.stride.eq(insn.x_stride << tile_log),
             row.sram_base.eq(insn.sram_base), row.x_size.eq(insn.x_size), row.y_size.eq(insn.y_size),
-            row.lane.eq(region.addr[:bus_log(config)]), row.stride.eq(region.stride[:bus_log(config)]),
+            row.beat_offset.eq(region.addr[:bus_log(config)]), row.stride.eq(region.stride[:bus_log(config)]),
             row.merged.eq(insn.x_stride == insn.x_size),
             bursts.region.valid.eq(issue.o.valid & work & rows.rows.ready),
             rows.rows.valid.eq(issue.o.valid & work & bursts.region.ready),

@@ -1,4 +1,4 @@
-"""The data half of the store unit: rows of output tiles, read and cut into beats."""
+"""The data half of the store unit: reads rows of output tiles and packs them into beats."""
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -9,29 +9,29 @@ from vta.hw.rtl.axi import bus_log
 from vta.hw.rtl.issue import NUMBER_BITS
 from vta.hw.rtl.write_master import write_beat_layout
 
-TILES_AHEAD = 4      # tiles read from the output buffer and not yet on the bus
+TILES_AHEAD = 4      # tiles read from the output buffer and not yet sent
 
 
 def store_rows_layout(config):
-    """The tiles of one STORE: `y_size` rows of `x_size` tiles, one after another from `sram_base` on.
+    """The tiles of one STORE: `y_size` rows of `x_size` tiles, at consecutive indices from `sram_base` on.
 
-    `lane` is the byte of the beat at which the first row starts, `stride` the bytes from row to row, modulo the
-    bus. `merged`: each row goes on where the one before ended, so that they share beats.
+    The first row starts at byte `beat_offset` of a beat, each next row `stride` bytes later, modulo the bus.
+    `merged`: rows are contiguous in DRAM, so that one row may end and the next begin within a beat.
     """
     return data.StructLayout({
         "sram_base": unsigned(16), "x_size": unsigned(16), "y_size": unsigned(16),
-        "lane": unsigned(bus_log(config)), "stride": unsigned(bus_log(config)),
+        "beat_offset": unsigned(bus_log(config)), "stride": unsigned(bus_log(config)),
         "merged": unsigned(1)})
 
 
 class StoreData(wiring.Component):
     """Reads the tiles of STOREs in order and offers them as beats.
 
-    A tile wider than the bus becomes several beats; narrower ones are packed into beats at one tile a cycle,
-    with strobes, a row ending the beat unless the next row goes on where it ended (as the bursts merges
-    it). Latency: 3 cycles from `rows` to the first beat; throughput: a beat a cycle, across STOREs as well.
-    `beyond`: a tile index was not below the depth (it wraps), in instruction `beyond_number`;
-    `number` is that of the STORE being taken. `tile_read` counts tiles.
+    A tile wider than the bus becomes several beats. Narrower tiles are packed into beats at one tile a cycle, with
+    strobes; a row ends its beat unless rows are `merged`. A beat holds until it is taken. Latency: 3 cycles
+    from `rows` to the first beat; throughput: a beat a cycle, also across STOREs. `number` is that of the STORE
+    being taken. `tile_read`: a tile is read in this cycle; `beyond`: its index, in instruction `beyond_number`, was
+    not below the depth (it wraps).
     """
 
     def __init__(self, config):
@@ -48,7 +48,7 @@ class StoreData(wiring.Component):
         tile_bytes, bus_bytes = config.tile_bytes["OUT"], 1 << bus
         new = self.rows.payload
 
-        # the walk over the tiles: one read a cycle while there is room behind
+        # the walk over the tiles: one read a cycle while the queue behind has room
         active = Signal()
         merged = Signal()
         index = Signal(config.acc_depth_log)
@@ -57,15 +57,15 @@ class StoreData(wiring.Component):
         column = Signal(16)
         row = Signal(16)
         x_size = Signal(16)
-        lane = Signal(bus)
-        row_lane = Signal(bus)
+        offset = Signal(bus)                     # of the tile in its beat
+        row_offset = Signal(bus)                 # of the first tile of the row
         stride = Signal(bus)
         row_ends = Signal()
         all_ends = Signal()
         read = Signal()
         room = Signal()
         in_flight = Signal()
-        tag_shape = data.StructLayout({"lane": unsigned(bus), "flush": unsigned(1)})
+        tag_shape = data.StructLayout({"offset": unsigned(bus), "flush": unsigned(1)})
         m.submodules.tiles = tiles = SyncFIFO(width=8 * tile_bytes + tag_shape.size, depth=TILES_AHEAD)
         narrow = tile_bytes < bus_bytes
         m.d.comb += [
@@ -80,17 +80,17 @@ class StoreData(wiring.Component):
         m.d.comb += following.eq(index + 1)
         with m.If(read):
             m.d.sync += [index.eq(following), beyond.eq(beyond | following[-1]),
-                         column.eq(column - 1), lane.eq(lane + tile_bytes)]
+                         column.eq(column - 1), offset.eq(offset + tile_bytes)]
             with m.If(row_ends):
-                m.d.sync += [column.eq(x_size), row.eq(row - 1), lane.eq(row_lane + stride),
-                             row_lane.eq(row_lane + stride)]
+                m.d.sync += [column.eq(x_size), row.eq(row - 1), offset.eq(row_offset + stride),
+                             row_offset.eq(row_offset + stride)]
             with m.If(all_ends):
                 m.d.sync += active.eq(0)
         with m.If(self.rows.valid & self.rows.ready):
             m.d.sync += [
                 active.eq(1), index.eq(new.sram_base), beyond.eq(new.sram_base >> config.acc_depth_log != 0),
                 column.eq(new.x_size), x_size.eq(new.x_size), row.eq(new.y_size), number.eq(self.number),
-                lane.eq(new.lane), row_lane.eq(new.lane), stride.eq(new.stride),
+                offset.eq(new.beat_offset), row_offset.eq(new.beat_offset), stride.eq(new.stride),
                 merged.eq(new.merged),
             ]
 
@@ -98,39 +98,39 @@ class StoreData(wiring.Component):
         tag = Signal(tag_shape)
         tag_q = Signal(tag_shape)
         m.d.comb += [
-            tag.lane.eq(lane),
-            tag.flush.eq((row_ends & ~(merged & ~all_ends)) | (lane + tile_bytes == bus_bytes)),
+            tag.offset.eq(offset),
+            tag.flush.eq((row_ends & ~(merged & ~all_ends)) | (offset + tile_bytes == bus_bytes)),
             tiles.w_en.eq(in_flight), tiles.w_data.eq(self.out_data | (tag_q.as_value() << 8 * tile_bytes)),
         ]
         m.d.sync += [in_flight.eq(read), tag_q.eq(tag)]
 
-        (self._pack if narrow else self._cut)(m, tiles, tag_shape)
+        (self._pack if narrow else self._split)(m, tiles, tag_shape)
         return m
 
-    def _cut(self, m, tiles, tag_shape):
-        """A tile is one beat or several."""
+    def _split(self, m, tiles, tag_shape):
+        """A tile becomes one beat or several."""
         width = self.config.axi_data_width
-        parts = 8 * self.config.tile_bytes["OUT"] // width
-        part = Signal(range(max(parts, 2)))
+        slices = 8 * self.config.tile_bytes["OUT"] // width
+        number = Signal(range(max(slices, 2)))
         m.d.comb += [
             self.beats.valid.eq(tiles.r_rdy),
-            self.beats.payload.data.eq(tiles.r_data.word_select(part, width)[:width]),
+            self.beats.payload.data.eq(tiles.r_data.word_select(number, width)[:width]),
             self.beats.payload.strobe.eq(~0),
-            tiles.r_en.eq(self.beats.valid & self.beats.ready & (part == parts - 1)),
+            tiles.r_en.eq(self.beats.valid & self.beats.ready & (number == slices - 1)),
         ]
         with m.If(self.beats.valid & self.beats.ready):
-            m.d.sync += part.eq(Mux(part == parts - 1, 0, part + 1))
+            m.d.sync += number.eq(Mux(number == slices - 1, 0, number + 1))
 
     def _pack(self, m, tiles, tag_shape):
-        """Several tiles are a beat: they gather until the beat or the row ends."""
+        """Several tiles fill a beat: they are gathered until the beat or the row ends."""
         tile_bytes, payload = self.config.tile_bytes["OUT"], self.beats.payload
         gathered = Signal.like(payload.data)
         strobe = Signal.like(payload.strobe)
         tag = data.View(tag_shape, tiles.r_data[8 * tile_bytes:])
         tile = tiles.r_data[:8 * tile_bytes]
         m.d.comb += [
-            payload.data.eq(gathered | (tile << (tag.lane << 3))),
-            payload.strobe.eq(strobe | (((1 << tile_bytes) - 1) << tag.lane)),
+            payload.data.eq(gathered | (tile << (tag.offset << 3))),
+            payload.strobe.eq(strobe | (((1 << tile_bytes) - 1) << tag.offset)),
             self.beats.valid.eq(tiles.r_rdy & tag.flush),
             tiles.r_en.eq(tiles.r_rdy & (~tag.flush | self.beats.ready)),
         ]

@@ -1,4 +1,4 @@
-"""The AXI write master: addresses ahead of data, several bursts under way, responses in order."""
+"""The AXI write master: addresses ahead of data, several bursts in flight, responses in order."""
 
 from amaranth.hdl import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -9,17 +9,17 @@ from vta.hw.rtl.axi import LEN_BITS, OKAY, burst_layout, write_signature
 
 
 def write_beat_layout(config):
-    """One beat to write: `strobe` says which bytes."""
+    """One beat to write; `strobe` selects its bytes."""
     return data.StructLayout({"data": unsigned(config.axi_data_width), "strobe": unsigned(config.bus_bytes)})
 
 
 class WriteMaster(wiring.Component):
     """Writes the bursts of `request`, taking their data, beat by beat, from `beats`.
 
-    A burst's data follows its address by a cycle at least; `beats` must hold while it waits. One AWID, so responses
-    come in the order of the bursts: `response` is 1 for one cycle each, with `failed` where it was not OKAY.
+    A burst's data follows its address by at least one cycle; `beats` must hold while it waits. All bursts have one
+    AWID, so responses come in order: `response` is 1 for one cycle each, with `failed` if it was not OKAY.
     Throughput: a burst and a beat each cycle. Latency: one cycle to AWVALID. At most
-    `config.write_outstanding` bursts are under way; `halt` stops new ones.
+    `config.write_outstanding` bursts are in flight; `halt` stops new ones.
     """
 
     def __init__(self, config):
@@ -34,12 +34,12 @@ class WriteMaster(wiring.Component):
         m = Module()
         axi, limit = self.axi, self.config.write_outstanding
         m.submodules.lens = lens = SyncFIFO(width=LEN_BITS, depth=limit)
-        under_way = Signal(range(limit + 1))
+        in_flight = Signal(range(limit + 1))
 
         # addresses
         accepted = Signal()
         m.d.comb += [
-            self.request.ready.eq((~axi.awvalid | axi.awready) & (under_way != limit) & ~self.halt),
+            self.request.ready.eq((~axi.awvalid | axi.awready) & (in_flight != limit) & ~self.halt),
             accepted.eq(self.request.valid & self.request.ready),
             axi.awid.eq(Const(0)),
             lens.w_en.eq(axi.awvalid & axi.awready), lens.w_data.eq(axi.awlen),
@@ -66,6 +66,6 @@ class WriteMaster(wiring.Component):
 
         # responses
         m.d.comb += [axi.bready.eq(1), self.response.eq(axi.bvalid), self.failed.eq(axi.bresp != OKAY),
-                     self.idle.eq(under_way == 0)]
-        m.d.sync += under_way.eq(under_way + accepted - self.response)
+                     self.idle.eq(in_flight == 0)]
+        m.d.sync += in_flight.eq(in_flight + accepted - self.response)
         return m

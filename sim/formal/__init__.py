@@ -1,1 +1,1 @@
-"""Proofs about the RTL: each file states what one unit of `vta.hw` keeps, `prove` has it proven; see docs/proofs.md."""
+"""Proofs about the RTL, one file per unit of `vta.hw.rtl`; `prove` checks their properties; see docs/proofs.md."""

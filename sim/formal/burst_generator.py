@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Assert, Assume, Mux, Signal
 
-from vta.hw.rtl import burst_generator as request
+from vta.hw.rtl import burst_generator
 from vta.hw.rtl.axi import bus_log
 from vta.sim.formal.property import Property, inner
 
@@ -10,9 +10,9 @@ PAGE = 4096
 
 
 class LegalBursts(Property):
-    """For regions of every size: bursts that AXI allows, held until they are taken."""
+    """For regions of any size, all bursts are legal in AXI and held until they are taken."""
 
-    def __init__(self, config, unit=request):
+    def __init__(self, config, unit=burst_generator):
         super().__init__()
         self.config = config
         self.bursts = unit.BurstGenerator(config)
@@ -30,7 +30,7 @@ class LegalBursts(Property):
             Assert(~dut.burst.valid | (burst.addr[:bus] == 0)),
             Assert(~dut.burst.valid | (burst.len < self.config.max_burst)),
             Assert(~dut.burst.valid | (burst.addr[:12] + nbytes <= PAGE)),
-            # invariants: a row under way has beats left, and the rows behind it have some
+            # invariants: the current row has beats left, and so do the rows after it
             Assert(busy == inner(fragment, "active")), Assert(busy | ~inner(fragment, "merge")),
             Assert(~dut.burst.valid | (inner(fragment, "left") != 0)),
             Assert(~busy | (inner(fragment, "rows") != 0)),
@@ -45,11 +45,11 @@ class LegalBursts(Property):
 class WholeRegion(Property):
     """Beat by beat: the bursts of a region are its rows in order, and `last` is on the last one.
 
-    Small regions (at most `max_rows` rows of `max_bytes`) in the first two pages; those whose rows follow each
-    other count as one row.
+    Regions are small (at most `max_rows` rows of `max_bytes`) and in the first two pages; contiguous rows count as
+    one row.
     """
 
-    def __init__(self, config, unit=request, max_rows=2, max_bytes=31):
+    def __init__(self, config, unit=burst_generator, max_rows=2, max_bytes=31):
         super().__init__()
         self.config, self.max_rows, self.max_bytes = config, max_rows, max_bytes
         self.bursts = unit.BurstGenerator(config)
@@ -64,12 +64,12 @@ class WholeRegion(Property):
                      Assume(new.addr < 2 * PAGE)]
         self.held(m, dut.region.valid, dut.region.ready, [new], Assume)
         taken, fire = dut.region.valid & dut.region.ready, dut.burst.valid & dut.burst.ready
-        # the row expected now: its start, its bytes, how many rows follow, the beat at which it goes on
+        # the expected row: its start, its bytes, the number of rows after it, its next beat
         bits = self.config.axi_addr_width
         start, nbytes, stride = (Signal(bits, name=name) for name in ("start", "nbytes", "stride"))
         follow, beat, busy = Signal(8), Signal(bits - bus), Signal()
         one = (new.x_bytes == new.stride) & (new.rows > 1)
-        end = (start + nbytes + (1 << bus) - 1)[bus:bits]      # first beat behind the row
+        end = (start + nbytes + (1 << bus) - 1)[bus:bits]      # first beat after the row
         after = beat + burst.len + 1
         following = (start + stride)[:bits]
         with m.If(fire):

@@ -1,4 +1,4 @@
-"""All that is proven of the RTL: each proof with the bugs that, planted, it finds."""
+"""All proofs about the RTL, each with the planted bugs that it must find."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,20 +7,17 @@ from types import ModuleType
 from amaranth.lib import fifo as amaranth_fifo
 
 from vta.hw.config import PRESETS
-from vta.hw.rtl import burst_generator as request
-from vta.hw.rtl import gemm, nest, store_data, tokens
-from vta.hw.rtl import read_arbiter as read_arbiter
-from vta.hw.rtl import write_master as write_master
+from vta.hw.rtl import burst_generator, gemm, nest, read_arbiter, store_data, tokens, write_master
 from vta.sim.formal.burst_generator import LegalBursts, WholeRegion
 from vta.sim.formal.fifo import FirstInFirstOut
 from vta.sim.formal.mutant import mutant
 from vta.sim.formal.nest import ThreeLoops
 from vta.sim.formal.product import DualProduct
 from vta.sim.formal.prove import bounded, inductive
-from vta.sim.formal.read_arbiter import ReadMaster
+from vta.sim.formal.read_arbiter import ReadChannelRules
 from vta.sim.formal.store import SteadyBeats
 from vta.sim.formal.tokens import TokenConservation
-from vta.sim.formal.write_master import WriteMaster
+from vta.sim.formal.write_master import WriteChannelRules
 
 TINY = PRESETS["tiny"]
 PAIR = replace(TINY, read_outstanding=2, write_outstanding=2)
@@ -37,9 +34,9 @@ class Bug:
 
 @dataclass(frozen=True)
 class Proof:
-    """`make(unit)` gives the property of the unit in module `unit`; `prove` it over `steps` cycles.
+    """`make(unit)` gives the property of the unit in module `unit`; `prove` checks it over `steps` cycles.
 
-    `quick` ones are part of `make test`, with all their bugs; `bug_steps` suffice to meet each bug.
+    `quick` proofs are part of `make test`, with all their bugs; each bug shows within `bug_steps` cycles.
     """
 
     name: str
@@ -54,13 +51,13 @@ class Proof:
 
     @property
     def reach(self):
-        """How far the proof reaches, in words."""
+        """How far the proof reaches, as text."""
         if self.prove is inductive:
             return "every execution"
         return f"{self.steps} cycles from reset" if self.steps > 1 else "all operands"
 
     def run(self):
-        """The verdict on the unit as it is."""
+        """The verdict on the unit itself."""
         return self.prove(self.make(self.module), self.steps)
 
     def run_with(self, bug):
@@ -70,46 +67,46 @@ class Proof:
 
 TOKEN_BUGS = (
     Bug("a pop is not counted", "self.push - self.pop", "self.push"),
-    Bug("a place too many", "taken != self.depth", "taken != self.depth + 1"),
-    Bug("a reserved place is not counted", "taken + self.reserve", "taken + self.push"),
+    Bug("one extra slot", "taken != self.depth", "taken != self.depth + 1"),
+    Bug("a reserved slot is not counted", "taken + self.reserve", "taken + self.push"),
     Bug("the last token is not offered", "self.count != 0", "self.count > 1"),
 )
 WRITE_BUGS = (
     Bug("W changes while it waits (apache/tvm-vta issue 41)", "self.beats.ready.eq(moved)",
         "self.beats.ready.eq(axi.wvalid)"),
-    Bug("WLAST a beat early", "last.eq(sent == lens.r_data)", "last.eq(sent + 1 >= lens.r_data)"),
+    Bug("WLAST one beat early", "last.eq(sent == lens.r_data)", "last.eq(sent + 1 >= lens.r_data)"),
     Bug("data ahead of its address", "axi.wvalid.eq(self.beats.valid & lens.r_rdy)", "axi.wvalid.eq(self.beats.valid)"),
     Bug("AW withdrawn", "with m.If(axi.awready):", "with m.If(1):"),
-    Bug("AW overwritten while it waits", "(~axi.awvalid | axi.awready) & (under_way", "(under_way"),
-    Bug("a burst too many", "under_way != limit", "under_way != limit + 1"),
-    Bug("responses not counted", "under_way + accepted - self.response", "under_way + accepted"),
+    Bug("AW overwritten while it waits", "(~axi.awvalid | axi.awready) & (in_flight", "(in_flight"),
+    Bug("one burst too many", "in_flight != limit", "in_flight != limit + 1"),
+    Bug("responses not counted", "in_flight + accepted - self.response", "in_flight + accepted"),
 )
 READ_BUGS = (
     Bug("AR withdrawn", "with m.If(axi.arready):", "with m.If(1):"),
-    Bug("AR overwritten while it waits", "(~axi.arvalid | axi.arready) & (under_way", "(under_way"),
+    Bug("AR overwritten while it waits", "(~axi.arvalid | axi.arready) & (in_flight", "(in_flight"),
     Bug("two requests at once", "earlier = earlier | request.valid", "earlier = request.valid"),
-    Bug("a burst too many", "under_way != limit", "under_way != limit + 1"),
-    Bug("bursts end at every beat", "axi.rvalid & axi.rready & axi.rlast)", "axi.rvalid & axi.rready)"),
-    Bug("a burst's last beat is like the others", "beats.payload.last.eq(axi.rlast)", "beats.payload.last.eq(0)"),
-    Bug("beats to all clients of an ID", "& (order.r_data == k if order else 1)", ""),
+    Bug("one burst too many", "in_flight != limit", "in_flight != limit + 1"),
+    Bug("every beat ends a burst", "axi.rvalid & axi.rready & axi.rlast)", "axi.rvalid & axi.rready)"),
+    Bug("the last beat is not marked", "beats.payload.last.eq(axi.rlast)", "beats.payload.last.eq(0)"),
+    Bug("beats go to all clients of an ID", "& (order.r_data == k if order else 1)", ""),
 )
 BURST_BUGS = (
-    Bug("bursts ignore the boundary", "Mux(left < in_block, left, in_block)", "Mux(left < block, left, block)"),
+    Bug("bursts cross the block boundary", "Mux(left < in_block, left, in_block)", "Mux(left < block, left, block)"),
     Bug("a burst moves on while it waits", "fire.eq(self.burst.valid & self.burst.ready)", "fire.eq(self.burst.valid)"),
-    Bug("a row's last beat is forgotten", "((1 << bus) - 1)) >> bus", "0) >> bus"),
+    Bug("the last beat of a row is dropped", "((1 << bus) - 1)) >> bus", "0) >> bus"),
 )
 REGION_BUGS = (
     BURST_BUGS[2],
-    Bug("the next row starts at its own end", "next_row.eq(row_addr + stride)", "next_row.eq(row_addr + x_bytes)"),
-    Bug("merged rows keep their number", "rows.eq(1), merge.eq(0)", "merge.eq(0)"),
+    Bug("the next row starts where the row ends", "next_row.eq(row_addr + stride)", "next_row.eq(row_addr + x_bytes)"),
+    Bug("row count not reset after a merge", "rows.eq(1), merge.eq(0)", "merge.eq(0)"),
     Bug("last on every row", "self.last.eq(row_ends & (rows == 1))", "self.last.eq(row_ends)"),
 )
 NEST_BUGS = (
     Bug("the inner trip count is not restored", "left_in.eq(now.iter_in), left_out", "left_out"),
-    Bug("the inner loop starts at 0", "inner[name].eq(onward)]", "inner[name].eq(0)]"),
+    Bug("the inner loop restarts at index 0", "inner[name].eq(onward)]", "inner[name].eq(0)]"),
     Bug("one micro-op too many", "uop + 1 == now.uop_end", "uop == now.uop_end"),
-    Bug("an index that left its range comes back", "total[bits] | at[bits] |", "total[bits] |"),
-    Bug("the next instruction enters early", "~active | (fire & step.last)", "~active | step.last"),
+    Bug("the sticky bit is not kept", "total[bits] | at[bits] |", "total[bits] |"),
+    Bug("the next instruction is taken early", "~active | (fire & step.last)", "~active | step.last"),
 )
 FIFO_BUGS = {
     "SyncFIFO": (Bug("a write into a full queue", "w_port.en.eq(self.w_en & self.w_rdy)", "w_port.en.eq(self.w_en)"),),
@@ -119,39 +116,39 @@ FIFO_BUGS = {
 }
 PRODUCT_BUGS = (
     Bug("the borrow is not returned", " * x + (1 << 15)", " * x"),
-    Bug("the products are too close", "(w1 << 16)", "(w1 << 15)"),
+    Bug("the two products overlap", "(w1 << 16)", "(w1 << 15)"),
 )
 
 PROOFS = (
     Proof("tokens", "a token queue of 8 loses and invents nothing", tokens,
           lambda unit: TokenConservation(unit, 8), 2, TOKEN_BUGS, prove=inductive),
-    Proof("tokens_1024", "a token queue of 1024, as in the default configuration, likewise", tokens,
+    Proof("tokens_1024", "the same for a token queue of 1024, as in the default configuration", tokens,
           lambda unit: TokenConservation(unit, 1024), 2, TOKEN_BUGS[:1], prove=inductive, quick=False),
     *(Proof(f"{kind}_{depth}", f"a {kind} of {depth} gives what was written, in order", amaranth_fifo,
             lambda unit, kind=kind, depth=depth: FirstInFirstOut(unit, kind, depth, width=2), steps, FIFO_BUGS[kind],
             quick=depth == 3, bug_steps=8)
       for kind in FIFO_BUGS for depth, steps in ((3, 8), (4, 12))),
-    Proof("write_master", "AW and W are held, W follows its AW, WLAST is right, responses are counted", write_master,
-          lambda unit: WriteMaster(PAIR, unit), 7, WRITE_BUGS, bug_steps=7),
-    Proof("write_master_long", "the same with four bursts under way", write_master,
-          lambda unit: WriteMaster(TINY, unit), 11, WRITE_BUGS[:1], quick=False),
-    Proof("store_narrow", "store offers steady beats of tiles narrower than the bus", store_data,
+    Proof("write_master", "AW and W hold, W follows its AW, WLAST is correct, responses are counted", write_master,
+          lambda unit: WriteChannelRules(PAIR, unit), 7, WRITE_BUGS, bug_steps=7),
+    Proof("write_master_long", "the same with four bursts in flight", write_master,
+          lambda unit: WriteChannelRules(TINY, unit), 11, WRITE_BUGS[:1], quick=False),
+    Proof("store_narrow", "beats of tiles narrower than the bus are stable", store_data,
           lambda unit: SteadyBeats(TINY, unit), 9,
           (Bug("a tile is lost while the beat waits", "tiles.r_rdy & (~tag.flush | self.beats.ready)", "tiles.r_rdy"),),
           bug_steps=8),
-    Proof("store_wide", "store offers steady beats of tiles of two beats", store_data,
+    Proof("store_wide", "beats of tiles of two beats are stable", store_data,
           lambda unit: SteadyBeats(PRESETS["default"], unit), 8,
-          (Bug("the part moves on while it waits", "with m.If(self.beats.valid & self.beats.ready):",
+          (Bug("the beat changes while it waits", "with m.If(self.beats.valid & self.beats.ready):",
                "with m.If(self.beats.valid):"),), bug_steps=8),
-    Proof("read_master", "AR is held, requests are counted, each beat reaches the client that asked for it",
-          read_arbiter, lambda unit: ReadMaster(PAIR, unit), 6, READ_BUGS),
+    Proof("read_master", "AR holds, requests are counted, each beat reaches the client that requested it",
+          read_arbiter, lambda unit: ReadChannelRules(PAIR, unit), 6, READ_BUGS),
     Proof("read_master_long", "the same, for longer", read_arbiter,
-          lambda unit: ReadMaster(PAIR, unit), 10, READ_BUGS[-1:], quick=False, bug_steps=8),
-    Proof("bursts", "bursts are held and legal, none crosses 4 KiB, for regions of any size", request,
+          lambda unit: ReadChannelRules(PAIR, unit), 10, READ_BUGS[-1:], quick=False, bug_steps=8),
+    Proof("bursts", "bursts hold and are legal, none crosses 4 KiB, for regions of any size", burst_generator,
           lambda unit: LegalBursts(TINY, unit), 2, BURST_BUGS, prove=inductive),
-    Proof("bursts_default", "the same with the widths of the default configuration", request,
+    Proof("bursts_default", "the same with the widths of the default configuration", burst_generator,
           lambda unit: LegalBursts(PRESETS["default"], unit), 2, BURST_BUGS[:1], prove=inductive, quick=False),
-    Proof("region", "the bursts of a region are its rows, beat by beat", request,
+    Proof("region", "the bursts of a region are its rows, beat by beat", burst_generator,
           lambda unit: WholeRegion(TINY, unit), 6, REGION_BUGS, quick=False),
     Proof("nest", "the steps are those of three nested loops", nest, lambda unit: ThreeLoops(TINY, unit), 5, NEST_BUGS),
     Proof("nest_long", "the same, over two instructions", nest,

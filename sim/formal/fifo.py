@@ -1,4 +1,4 @@
-"""The queues of the standard library as we use them: first in, first out, nothing lost, nothing invented."""
+"""The queues of Amaranth's standard library, as used here: first in, first out, nothing lost, nothing invented."""
 
 from amaranth.hdl import Array, Assert, Mux, Signal
 from amaranth.lib import fifo
@@ -24,10 +24,10 @@ class FirstInFirstOut(Property):
             write.eq(queue.w_en & queue.w_rdy), read.eq(queue.r_en & queue.r_rdy),
             Assert(queue.level == used),
             Assert(~queue.w_rdy | (used != depth)),
-            # a buffered queue may keep one place for what is on its way to the output
+            # a buffered queue may reserve one entry for a value on its way to the output
             Assert(queue.w_rdy | (used >= (depth - 1 if self.buffered else depth))),
             Assert(~queue.r_rdy | ((used != 0) & (queue.r_data == entries[0]))),
-            # a buffered queue may offer in the next cycle only what was written in the last one
+            # a buffered queue may take one cycle more to offer what was just written
             Assert(queue.r_rdy | (used <= (self.past(m, write) if self.buffered else 0))),
         ]
         m.d.sync += used.eq(used + write - read)

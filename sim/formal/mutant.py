@@ -1,4 +1,4 @@
-"""A unit with a planted bug: a copy of its module in which one piece of text is another."""
+"""A unit with a planted bug: a copy of its module with one text replaced."""
 
 import inspect
 import types

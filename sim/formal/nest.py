@@ -1,4 +1,4 @@
-"""The loop nest yields exactly the steps of three nested loops, with the indices that they have."""
+"""The loop nest yields exactly the steps of three nested loops, with their indices."""
 
 from amaranth.hdl import Assert, Assume, Mux, Signal
 
@@ -7,10 +7,10 @@ from vta.sim.formal.property import Property
 
 
 class ThreeLoops(Property):
-    """Instructions of any factors and at most `trips` trips a loop, one behind the other, against three counters.
+    """Instructions with any factors and at most `trips` trips per loop, back to back, against three counters.
 
-    Step (i, j, k) must be offered in its turn, with micro-op uop_bgn + k and indices i * outer + j * inner,
-    whose sticky bit says that the whole index does not fit.
+    Steps (i, j, k) must be offered in order, with micro-op uop_bgn + k and indices i * outer + j * inner,
+    whose sticky bit says that the index does not fit.
     """
 
     def __init__(self, config, unit=nest, trips=4):

@@ -1,11 +1,11 @@
-"""What a property is made of: a unit whose inputs are free, assumptions about them, assertions, ghost state."""
+"""The base of a property: a unit with free inputs, assumptions about them, assertions, ghost state."""
 
 from amaranth.hdl import Assert, Assume, Cat, ClockDomain, Elaboratable, Fragment, Module, Signal, Value
 from amaranth.lib.wiring import In
 
 
 def inner(fragment, name):
-    """The signal called `name` that the elaborated unit `fragment` assigns: inductive invariants speak of such."""
+    """The signal called `name` that the elaborated unit `fragment` assigns, for inductive invariants."""
     found = [signal for statements in fragment.statements.values()
              for statement in statements for signal in statement._lhs_signals() if signal.name == name]
     if not found:
@@ -14,24 +14,23 @@ def inner(fragment, name):
 
 
 class Property(Elaboratable):
-    """A design to be proven: subclasses add units, assumptions and assertions in `state(m)`.
+    """A design to prove: subclasses add units, assumptions and assertions in `state(m)`.
 
-    `free` values and the undriven inputs of units may take any value in any cycle, as far as the assumptions
-    let them; registers start at their initial values. `started` is 0 in the first cycle of an
-    execution, in which there is no past.
+    `free` values and the undriven inputs of units may take any value in any cycle that the assumptions allow;
+    registers start at their initial values. `started` is 0 in the first cycle of an execution, which has no past.
     """
 
     def __init__(self):
         self.inputs = []
 
     def free(self, shape, name):
-        """A value that is any in every cycle."""
+        """A value that may be any in every cycle."""
         signal = Signal(shape, name=name)
         self.inputs.append(Value.cast(signal))
         return signal
 
     def constant(self, m, shape, name):
-        """A value that is any, but the same in all cycles."""
+        """A value that may be any, but is the same in all cycles."""
         value = self.free(shape, name)
         m.d.comb += Assume(~self.started | (value == self.past(m, value)))
         return value
@@ -51,10 +50,10 @@ class Property(Elaboratable):
         return late
 
     def held(self, m, valid, ready, payload, check=Assert):
-        """The rule of every channel: what is offered is neither withdrawn nor changed until it is taken.
+        """The rule of every channel: a valid payload is neither withdrawn nor changed until it is taken.
 
-        `check` is Assert for what the unit offers, Assume for what is offered to it."""
-        payload = Cat(Value.cast(part) for part in payload)
+        `check` is Assert for outputs of the unit, Assume for its inputs."""
+        payload = Cat(Value.cast(value) for value in payload)
         waits = self.past(m, valid & ~ready)
         m.d.comb += check(~waits | (valid & (payload == self.past(m, payload))))
 

@@ -1,4 +1,4 @@
-"""Has a property proven: Amaranth -> RTLIL -> yosys (SMT-LIB) -> smtbmc with z3. All from the package index."""
+"""Proves properties: Amaranth -> RTLIL -> yosys (SMT-LIB) -> smtbmc with z3. All come from the package index."""
 
 import re
 import tempfile
@@ -26,8 +26,8 @@ write_smt2 property.smt2
 
 @dataclass(frozen=True)
 class Verdict:
-    """`holds`: no execution of `steps` cycles, or by induction of any length, breaks the property. Else
-    `broken` names the assertion (file:line) and the cycle in which it fails first."""
+    """`holds`: no execution of `steps` cycles (of any length, if by induction) breaks the property. Otherwise
+    `broken` names the assertion (file:line) and the first cycle in which it fails."""
 
     holds: bool
     steps: int

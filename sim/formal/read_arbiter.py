@@ -1,17 +1,17 @@
-"""The AXI read master keeps the channel rules and gives every beat to the client that asked for it."""
+"""The AXI read arbiter obeys the channel rules and gives every beat to the client that requested it."""
 
 from amaranth.hdl import Array, Assert, Assume, Mux, Signal
 
-from vta.hw.rtl import read_arbiter as read_arbiter
+from vta.hw.rtl import read_arbiter
 from vta.sim.formal.property import Property
 
-LEN_BITS = 2         # bursts of 1 to 4 beats: as many as show every case in a short execution
+LEN_BITS = 2         # bursts of 1 to 4 beats: enough for every case to occur in a short execution
 
 
-class ReadMaster(Property):
-    """`clients` that ask for anything; a slave that does all that AXI allows: any delays, any order across IDs.
+class ReadChannelRules(Property):
+    """Any requests of `clients` clients; a slave that may do all that AXI allows: any delays, any order across IDs.
 
-    The slave is its obligations: for each ID the bursts accepted and not yet complete, oldest first.
+    The slave's state is, for each ID, the bursts accepted and not yet complete, oldest first.
     """
 
     def __init__(self, config, unit=read_arbiter, clients=3):
@@ -22,37 +22,37 @@ class ReadMaster(Property):
     def state(self, m):
         dut, axi, limit = self.read_arbiter, self.read_arbiter.axi, self.config.read_outstanding
         self.unit(m, dut)
-        asked = Signal(range(self.clients))                # whose request the AR register holds
+        requester = Signal(range(self.clients))                # the client whose request the AR register holds
         for k, request in enumerate(dut.request):
             m.d.comb += Assume(request.payload.len < 1 << LEN_BITS)
             with m.If(request.valid & request.ready):
-                m.d.sync += asked.eq(k)
+                m.d.sync += requester.eq(k)
         granted = sum(request.valid & request.ready for request in dut.request)
         moved, ended = axi.arvalid & axi.arready, axi.rvalid & axi.rready & axi.rlast
         first = Signal(self.read_arbiter.request[0].payload.shape())        # the request that was granted last
         for request in dut.request:
             with m.If(request.valid & request.ready):
                 m.d.sync += first.eq(request.payload)
-        under_way = Signal(range(limit + 2))
-        m.d.sync += under_way.eq(under_way + granted - ended)
+        in_flight = Signal(range(limit + 2))
+        m.d.sync += in_flight.eq(in_flight + granted - ended)
         self.held(m, axi.arvalid, axi.arready, [axi.araddr, axi.arlen, axi.arid])
         m.d.comb += [
             Assert(granted <= 1),
             Assert(~self.past(m, granted != 0) | axi.arvalid),
             Assert(~axi.arvalid | ((axi.araddr == first.addr) & (axi.arlen == first.len))),
-            Assert(~axi.arvalid | (axi.arid == asked % self.config.read_ids)),
-            Assert(under_way <= limit), Assert(dut.idle == (under_way == 0)),
+            Assert(~axi.arvalid | (axi.arid == requester % self.config.read_ids)),
+            Assert(in_flight <= limit), Assert(dut.idle == (in_flight == 0)),
             Assert(~dut.halt | (granted == 0)),
         ]
-        self._slave(m, asked, moved)
+        self._slave(m, requester, moved)
 
-    def _slave(self, m, asked, moved):
-        """R: whatever AXI allows. Each beat must come out at the client at the head of its ID's list, only there."""
+    def _slave(self, m, requester, moved):
+        """R: all that AXI allows. Each beat must go to the client at the head of its ID's list, and to no other."""
         dut, axi, limit = self.read_arbiter, self.read_arbiter.axi, self.config.read_outstanding
         self.held(m, axi.rvalid, axi.rready, [axi.rdata, axi.rresp, axi.rlast, axi.rid], Assume)
         m.d.comb += Assume(~axi.rvalid | (axi.rid < self.config.read_ids))
         for number in range(self.config.read_ids):
-            owner = Array(Signal.like(asked, name=f"owner_{number}_{n}") for n in range(limit + 1))
+            owner = Array(Signal.like(requester, name=f"owner_{number}_{n}") for n in range(limit + 1))
             length = Array(Signal(LEN_BITS, name=f"length_{number}_{n}") for n in range(limit + 1))
             used, beat = Signal(range(limit + 1), name=f"used_{number}"), Signal(LEN_BITS, name=f"beat_{number}")
             here = axi.rvalid & (axi.rid == number)
@@ -65,7 +65,7 @@ class ReadMaster(Property):
             for n in range(limit):
                 arrives = enter & (n == used - leave)
                 m.d.sync += [
-                    owner[n].eq(Mux(arrives, asked, Mux(leave, owner[n + 1], owner[n]))),
+                    owner[n].eq(Mux(arrives, requester, Mux(leave, owner[n + 1], owner[n]))),
                     length[n].eq(Mux(arrives, axi.arlen[:LEN_BITS], Mux(leave, length[n + 1], length[n])))]
             for k, beats in enumerate(dut.beats):
                 with m.If(here):

@@ -1,4 +1,4 @@
-"""Store's beats do not change while they wait: what the write master relies on."""
+"""The store unit's beats do not change while they wait, which the write master relies on."""
 
 from amaranth.hdl import Assume
 
@@ -7,7 +7,7 @@ from vta.sim.formal.property import Property
 
 
 class SteadyBeats(Property):
-    """Any STOREs, any contents of the output buffer, any waiting."""
+    """For any STOREs, any contents of the output buffer and any stalls."""
 
     def __init__(self, config, unit=store_data):
         super().__init__()

@@ -1,15 +1,15 @@
-"""A token queue neither loses nor invents a token, whatever its producer and consumer do within the protocol."""
+"""A token queue neither loses nor invents tokens, whatever its producer and consumer do within the protocol."""
 
 from amaranth.hdl import Assert, Assume, Mux, Signal
 
 from vta.hw.rtl import tokens
 from vta.sim.formal.property import Property, inner
 
-GHOST_BITS = 16      # the counts are compared modulo 2^16; no queue is as deep
+GHOST_BITS = 16      # the counts are compared modulo 2^16, more than the depth of any queue
 
 
 class TokenConservation(Property):
-    """Against unbounded counts of what was reserved, pushed and popped."""
+    """Against total counts of what was reserved, pushed and popped."""
 
     def __init__(self, unit=tokens, depth=1024):
         super().__init__()
@@ -24,7 +24,7 @@ class TokenConservation(Property):
             Assume(~queue.reserve | queue.space),
             Assume(~queue.pop | queue.available),
             Assume(~queue.push | queue.reserve | (pushed != reserved)),
-            # the host sets a count between runs only
+            # the host sets the count only between runs
             Assume(~queue.set | (~queue.reserve & ~queue.push & ~queue.pop)),
         ]
         given = Mux(queue.set_count > depth, depth, queue.set_count)
@@ -35,7 +35,7 @@ class TokenConservation(Property):
             Assert(queue.count == (pushed - popped)[:GHOST_BITS]),
             Assert(queue.available == (pushed != popped)),
             Assert(queue.space == ((reserved - popped)[:GHOST_BITS] != depth)),
-            # invariants: what makes the above hold one cycle later
+            # invariants that make the above inductive
             Assert(inner(fragment, "taken") == (reserved - popped)[:GHOST_BITS]),
             Assert((reserved - popped)[:GHOST_BITS] <= depth),
             Assert((pushed - popped)[:GHOST_BITS] <= (reserved - popped)[:GHOST_BITS]),

@@ -1,15 +1,15 @@
-"""The AXI write master keeps the channel rules: stable data, WLAST, no data ahead of its address, responses counted."""
+"""The AXI write master obeys the channel rules: stable data, WLAST, no data ahead of its address, responses counted."""
 
 from amaranth.hdl import Array, Assert, Assume, Mux, Signal
 
-from vta.hw.rtl import write_master as write_master
+from vta.hw.rtl import write_master
 from vta.sim.formal.property import Property
 
-LEN_BITS = 2         # bursts of 1 to 4 beats: as many as show every case in a short execution
+LEN_BITS = 2         # bursts of 1 to 4 beats: enough for every case to occur in a short execution
 
 
-class WriteMaster(Property):
-    """Any requests and beats, held as every stream holds them; a slave that does all that AXI allows."""
+class WriteChannelRules(Property):
+    """Any requests and beats, held as in every stream; a slave that may do all that AXI allows."""
 
     def __init__(self, config, unit=write_master):
         super().__init__()
@@ -25,16 +25,16 @@ class WriteMaster(Property):
         granted, moved = dut.request.valid & dut.request.ready, axi.awvalid & axi.awready
         beat_moved = axi.wvalid & axi.wready
 
-        # every offer is held
+        # both channels hold
         self.held(m, axi.awvalid, axi.awready, [axi.awaddr, axi.awlen, axi.awid])
         self.held(m, axi.wvalid, axi.wready, [axi.wdata, axi.wstrb, axi.wlast])
 
         # addresses: each request once
-        now = Signal(dut.request.payload.shape())
+        current = Signal(dut.request.payload.shape())
         with m.If(granted):
-            m.d.sync += now.eq(dut.request.payload)
+            m.d.sync += current.eq(dut.request.payload)
         m.d.comb += [Assert(~self.past(m, granted) | axi.awvalid), Assert(~dut.halt | ~granted),
-                     Assert(~axi.awvalid | ((axi.awaddr == now.addr) & (axi.awlen == now.len)))]
+                     Assert(~axi.awvalid | ((axi.awaddr == current.addr) & (axi.awlen == current.len)))]
 
         # data: the beats of accepted bursts, in order, each once
         lengths = Array(Signal(LEN_BITS, name=f"length_{n}") for n in range(limit + 1))
@@ -53,13 +53,13 @@ class WriteMaster(Property):
             arrives = moved & (n == used - burst_sent)
             m.d.sync += lengths[n].eq(Mux(arrives, axi.awlen[:LEN_BITS], Mux(burst_sent, lengths[n + 1], lengths[n])))
 
-        # responses: the slave answers what it has; the master counts what is under way
-        unanswered, under_way = Signal(range(limit + 2)), Signal(range(limit + 2))
+        # responses: the slave responds only to bursts it has; the master counts those in flight
+        unanswered, in_flight = Signal(range(limit + 2)), Signal(range(limit + 2))
         answer = axi.bvalid & axi.bready
         self.held(m, axi.bvalid, axi.bready, [axi.bresp, axi.bid], Assume)
         m.d.comb += [
             Assume(~axi.bvalid | (unanswered != 0)), Assert(axi.bready),
             Assert(dut.response == answer), Assert(~answer | (dut.failed == (axi.bresp != 0))),
-            Assert(under_way <= limit), Assert(dut.idle == (under_way == 0)),
+            Assert(in_flight <= limit), Assert(dut.idle == (in_flight == 0)),
         ]
-        m.d.sync += [unanswered.eq(unanswered + burst_sent - answer), under_way.eq(under_way + granted - answer)]
+        m.d.sync += [unanswered.eq(unanswered + burst_sent - answer), in_flight.eq(in_flight + granted - answer)]

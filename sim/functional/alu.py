@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vta.hw.isa import AluOp
+from vta.hw.isa import AluOp, check_complete
 from vta.sim.functional.loop_nest import compact, wrap
 
 
@@ -14,6 +14,7 @@ def shift(x, y):
 
 OPERATIONS = {AluOp.MIN: np.minimum, AluOp.MAX: np.maximum, AluOp.ADD: np.add, AluOp.SHR: shift,
               AluOp.MUL: np.multiply}      # int32 arrays: numpy wraps modulo 2^32
+check_complete(AluOp, OPERATIONS, __name__)
 
 
 class Elementwise:

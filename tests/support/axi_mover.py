@@ -1,4 +1,4 @@
-"""The AXI units and nothing else, as a top module: moves a region of memory to another place."""
+"""A top module of the AXI units alone: copies a region of memory."""
 
 from amaranth.hdl import ClockDomain, Module, Signal
 from amaranth.lib import wiring
@@ -12,8 +12,8 @@ from vta.hw.rtl.write_master import WriteMaster
 
 
 class Mover(wiring.Component):
-    """`start` (one cycle) moves `rows` rows of `x_bytes` from `source` to `target`, whole beats; `done` says
-    that the last response has come. Two requesters, a read_arbiter and a write_master, joined beat by beat."""
+    """`start` (one cycle) copies `rows` rows of `x_bytes`, whole beats, from `source` to `target`; `done`: the last
+    response has arrived. Two burst generators, a read arbiter and a write master, joined beat by beat."""
 
     def __init__(self, config):
         self.config = config

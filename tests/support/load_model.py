@@ -1,4 +1,4 @@
-"""The golden model of LOADs: which tiles they write, and what chunks must add up to."""
+"""Golden model of LOADs: the tiles they write; checks chunks against them."""
 
 from vta.hw.isa import MEMORY, MemType, Opcode, encode
 
@@ -74,18 +74,18 @@ def split_loads(chunks):
 def tiles_from(config, names, chunks, assembled):
     """{(name, index): bytes} that the chunks of one LOAD write, checking their order on the way.
 
-    Parts of a tile come in order and without a break in between; `complete` is set on the last one only.
+    The slices of a tile come in order, without slices of others in between; `complete` marks the last one.
     """
-    written, expected_part, partial = {}, 0, b""
+    written, expected_slice, partial = {}, 0, b""
     for chunk in chunks:
-        name = names[chunk["mem"]]
+        name = names[chunk["select"]]
         tile = config.tile_bytes[name]
         size = min(tile, config.bus_bytes)
         assert not (chunk["write"] and chunk["pad"]) or (name in assembled and not chunk["complete"])
         if chunk["write"]:
-            assert chunk["part"] == expected_part
-            expected_part = (expected_part + 1) % (tile // size)
-            assert chunk["complete"] == (expected_part == 0)
+            assert chunk["slice"] == expected_slice
+            expected_slice = (expected_slice + 1) % (tile // size)
+            assert chunk["complete"] == (expected_slice == 0)
             partial += (chunk["data"] & (1 << 8 * size) - 1).to_bytes(size, "little")
             if chunk["complete"]:
                 written[name, chunk["index"]], partial = partial, b""

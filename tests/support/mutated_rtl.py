@@ -1,4 +1,4 @@
-"""The accelerator's Verilog with one planted bug: a unit's source text, changed in one place."""
+"""The accelerator's Verilog with a planted bug: one text in a unit's source is replaced."""
 
 import importlib
 import inspect
@@ -9,10 +9,10 @@ from vta.hw.export.verilog import vta_verilog
 
 
 def mutated_verilog(config, monkeypatch, unit, old, new):
-    """The Verilog of `config` where, in vta.hw.`unit`, the text `old`, found once, reads `new`.
+    """The Verilog of `config` with the text `old`, which must occur once in vta.hw.rtl.`unit`, replaced by `new`.
 
-    Methods of the unit's components are replaced by those compiled from the changed text; classes and functions of
-    the module stay, so that the rest of the hardware meets the same ones.
+    Only methods of the unit's components are recompiled from the changed text; the module's classes and functions
+    stay, so that the rest of the hardware uses the same ones.
     """
     module = importlib.import_module(f"vta.hw.rtl.{unit}")
     source = Path(module.__file__).read_text()

@@ -1,9 +1,11 @@
-"""A second functional simulator, as slow and as literal as can be: one lane of one step at a time.
+"""A second functional simulator, slow and literal: one lane of one step at a time.
 
-Programs it takes are in program order and end with FINISH: tokens are not looked at.
+Programs must be in program order and end with FINISH: it ignores tokens.
 """
 
-from vta.hw.isa import AluOp, MemType, Opcode, decode, from_words, layouts
+import operator
+
+from vta.hw.isa import AluOp, MemType, Opcode, check_complete, decode, from_words, layouts
 
 
 def low(value, bits):
@@ -12,12 +14,16 @@ def low(value, bits):
     return value - (1 << bits) if value >> (bits - 1) else value
 
 
+def shift(x, y):
+    return x >> (y % 32) if y >= 0 else x << (-y % 32)
+
+
+OPERATIONS = {AluOp.MIN: min, AluOp.MAX: max, AluOp.ADD: operator.add, AluOp.SHR: shift, AluOp.MUL: operator.mul}
+check_complete(AluOp, OPERATIONS, __name__)
+
+
 def operate(operation, x, y):
-    if operation in (AluOp.MIN, AluOp.MAX):
-        return min(x, y) if operation == AluOp.MIN else max(x, y)
-    if operation == AluOp.SHR:
-        return x >> (y % 32) if y >= 0 else low(x << (-y % 32), 32)
-    return low(x + y if operation == AluOp.ADD else x * y, 32)
+    return low(OPERATIONS[operation](x, y), 32)
 
 
 class Reference:

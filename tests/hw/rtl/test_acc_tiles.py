@@ -10,22 +10,22 @@ from vta.hw.rtl.acc_tiles import ACC_8BIT, AccTiles
 
 
 def configuration(width):
-    """Four lanes of 16 bytes, or sixteen of 64: as many beats as the default has."""
+    """Tiles of 4 lanes (16 bytes) on the narrow bus, else of 16 lanes (64 bytes) as in the default."""
     if width == 64:
         return PRESETS["tiny"]
     return dataclasses.replace(PRESETS["default"], axi_data_width=width)
 
 
-def chunks_of(random, config, mem, index, last):
+def chunks_of(random, config, select, index, last):
     """A random tile: its chunks, and its lanes."""
-    size = 1 if mem == ACC_8BIT else 4
+    size = 1 if select == ACC_8BIT else 4
     lanes = [random.randrange(-1 << 8 * size - 1, 1 << 8 * size - 1) for _ in range(config.lanes)]
     data = b"".join(lane.to_bytes(size, "little", signed=True) for lane in lanes)
     step = min(config.bus_bytes, len(data))
-    parts = [data[at:at + step] for at in range(0, len(data), step)]
-    return [{"mem": mem, "write": 1, "index": index, "part": n, "complete": n == len(parts) - 1,
-             "data": int.from_bytes(part, "little"), "last": last and n == len(parts) - 1}
-            for n, part in enumerate(parts)], lanes
+    slices = [data[at:at + step] for at in range(0, len(data), step)]
+    return [{"select": select, "write": 1, "index": index, "slice": n, "complete": n == len(slices) - 1,
+             "data": int.from_bytes(value, "little"), "last": last and n == len(slices) - 1}
+            for n, value in enumerate(slices)], lanes
 
 
 @each_stall
@@ -38,19 +38,19 @@ def test_tiles_padding_and_ends(width, stalls):
     for _ in range(40):
         last, index = b.random.random() < 0.3, b.random.randrange(config.depth["ACC"])
         kind = b.random.choice(["tile", "tile", "pad", "end"])
-        if kind == "pad":                              # also beside a part that does not complete a tile
+        if kind == "pad":                              # also with a slice that does not complete a tile
             chunks.append({"pad": 1, "pad_index": index, "last": last})
             expected.append(({"write": 1, "pad": 1, "index": index, "last": last}, None))
         elif kind == "end":
             chunks.append({"last": 1})
             expected.append(({"write": 0, "pad": 0, "last": 1}, None))
         else:
-            parts, lanes = chunks_of(b.random, config, b.random.randint(0, 1), index, last)
-            if len(parts) > 1 and b.random.random() < 0.5:
+            slices, lanes = chunks_of(b.random, config, b.random.randint(0, 1), index, last)
+            if len(slices) > 1 and b.random.random() < 0.5:
                 other = b.random.randrange(config.depth["ACC"])
-                parts[0] |= {"pad": 1, "pad_index": other}
+                slices[0] |= {"pad": 1, "pad_index": other}
                 expected.append(({"write": 1, "pad": 1, "index": other, "last": 0}, None))
-            chunks += parts
+            chunks += slices
             expected.append(({"write": 1, "pad": 0, "index": index, "last": last}, lanes))
     b.send(dut.chunk, chunks)
     got = b.receive(dut.tile, len(expected))

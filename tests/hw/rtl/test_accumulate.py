@@ -1,11 +1,11 @@
-"""hw/rtl/accumulate.py: any sequence of slots gives what executing them one by one gives."""
+"""hw/rtl/accumulate.py: any sequence of ops gives the same result as executing them one by one."""
 
 import itertools
 from random import Random
 
 import pytest
 from amaranth.lib import data
-from slot_model import SlotModel, bank, multiply, slot
+from op_model import OpModel, bank, multiply, op
 from stream_bench import Bench, cycles, each_stall, unpack
 
 from vta.hw.config import PRESETS
@@ -25,14 +25,14 @@ def tile(random, bits=32):
             for _ in range(CONFIG.lanes)]
 
 
-def run(slots, stalls="none", seed=0, tiles=16):
-    """Execute `slots` with random dot products and tiles; compare the first `tiles` accumulators, all 32 bits.
+def run(ops, stalls="none", seed=0, tiles=16):
+    """Execute `ops` with random dot products and tiles; compare the first `tiles` accumulators, all 32 bits.
 
     The accumulators are read as the bytes that the output buffer shows of them, shifted down in three passes.
     """
     dut = Accumulate(CONFIG, DOT_BITS)
     b = Bench(dut, stalls, seed)
-    pattern, model = b.pattern(), SlotModel(CONFIG)
+    pattern, model = b.pattern(), OpModel(CONFIG)
     dones = b.watch(dut.done, dut.busy)
     tags, shown, dots = {}, [], {}
 
@@ -53,18 +53,18 @@ def run(slots, stalls="none", seed=0, tiles=16):
         model.apply(one, dots[cycle + 2], given)
         tags[cycle + LATENCY] = one["tag"]
         ctx.set(dut.valid, 1)
-        ctx.set(dut.slot, one)
+        ctx.set(dut.op, one)
         ctx.set(dut.tile, given)
         await ctx.tick()
         ctx.set(dut.valid, 0)
         ctx.set(dut.tile, tile(b.random))
 
     async def main(ctx):
-        for one in slots:
+        for one in ops:
             await enter(ctx, one)
         for shift in (0, 8, 8, 8):
             for index in range(tiles if shift else 0):
-                await enter(ctx, slot(Operation.SHR, index, x=index, imm=shift))
+                await enter(ctx, op(Operation.SHR, index, x=index, imm=shift))
             await cycles(ctx, LATENCY + 1)
             for _ in range(LATENCY + 1):
                 next(clock)
@@ -88,64 +88,64 @@ def run(slots, stalls="none", seed=0, tiles=16):
 
 
 def fill(tiles=16):
-    return [slot(Operation.MOVE, index) for index in range(tiles)]
+    return [op(Operation.MOVE, index) for index in range(tiles)]
 
 
-def random_slots(random, count, tiles):
-    """All kinds, mixed, on few tiles; a src is used again only while the register still holds it."""
-    slots, kept = [], False
+def random_ops(random, count, tiles):
+    """Ops of all kinds on few tiles; a src is reused only while the register still holds it."""
+    ops, kept = [], False
     for _ in range(count):
         operation = random.choice([*Operation, Operation.ADD, Operation.ADD])
         dst, src = random.randrange(tiles), random.randrange(tiles)
         tag = [name for name in TAGS if random.random() < 0.1]
         if operation in (Operation.ZERO, Operation.MOVE):
-            slots.append(slot(operation, dst, tag=tag))
+            ops.append(op(operation, dst, tag=tag))
             kept &= operation == Operation.ZERO
         elif random.random() < 0.3 and operation == Operation.ADD:
-            slots.append(slot(operation, dst, x=dst, dot=True, tag=tag))
+            ops.append(op(operation, dst, x=dst, dot=True, tag=tag))
         elif random.random() < 0.4:
             imm = random.choice([random.randrange(-1 << 15, 1 << 15), random.randint(-33, 33)])
-            slots += multiply(dst, imm=imm, tag=tag) if operation == Operation.MUL else [
-                slot(operation, dst, x=dst, imm=imm, tag=tag)]
+            ops += multiply(dst, imm=imm, tag=tag) if operation == Operation.MUL else [
+                op(operation, dst, x=dst, imm=imm, tag=tag)]
         else:
             if kept and random.random() < 0.3:
                 src = None
             elif bank(src) == bank(dst) and src != dst:
-                slots.append(slot(Operation.MIN, src=src, write=0))        # src alone first
+                ops.append(op(Operation.MIN, src=src, write=0))        # src alone first
                 src = None
             kept = True
-            slots += multiply(dst, src=src, tag=tag) if operation == Operation.MUL else [
-                slot(operation, dst, x=dst, src=src, tag=tag)]
-    return slots
+            ops += multiply(dst, src=src, tag=tag) if operation == Operation.MUL else [
+                op(operation, dst, x=dst, src=src, tag=tag)]
+    return ops
 
 
 @each_stall
 @pytest.mark.parametrize("tiles", [2, 4, 16])
 def test_all_kinds_mixed(tiles, stalls):
-    run(fill() + random_slots(Random(tiles), 250, tiles), stalls, seed=tiles)
+    run(fill() + random_ops(Random(tiles), 250, tiles), stalls, seed=tiles)
 
 
 KINDS = {
-    "x": lambda a, b: [slot(Operation.ADD, a, x=a, imm=77)],
-    "src": lambda a, b: [slot(Operation.ADD, b, x=b, src=a)],
-    "both": lambda a, b: [slot(Operation.ADD, a, x=a, src=a)],
-    "dot": lambda a, b: [slot(Operation.ADD, a, x=a, dot=True)],
+    "x": lambda a, b: [op(Operation.ADD, a, x=a, imm=77)],
+    "src": lambda a, b: [op(Operation.ADD, b, x=b, src=a)],
+    "both": lambda a, b: [op(Operation.ADD, a, x=a, src=a)],
+    "dot": lambda a, b: [op(Operation.ADD, a, x=a, dot=True)],
     "mul": lambda a, b: multiply(b, src=a),
-    "move": lambda a, b: [slot(Operation.MOVE, a)],
-    "zero": lambda a, b: [slot(Operation.ZERO, a)],
+    "move": lambda a, b: [op(Operation.MOVE, a)],
+    "zero": lambda a, b: [op(Operation.ZERO, a)],
 }
 
 
 @pytest.mark.parametrize("distance", range(1, 7))
 def test_same_tile_at_every_distance(distance):
-    """Each kind writes a tile and each kind uses it `distance` slots later."""
-    slots = fill()
+    """Each kind writes a tile and each kind uses it `distance` ops later."""
+    ops = fill()
     for first, second in itertools.product(KINDS.values(), KINDS.values()):
-        between = [slot(Operation.ADD, 8 + n, x=8 + n, imm=n) for n in range(distance - 1)]
-        slots += [*first(1, 3), *between, *second(1, 3), *between]             # 1 and 3: one of each bank
-    run(slots, seed=distance)
+        between = [op(Operation.ADD, 8 + n, x=8 + n, imm=n) for n in range(distance - 1)]
+        ops += [*first(1, 3), *between, *second(1, 3), *between]             # 1 and 3: one of each bank
+    run(ops, seed=distance)
 
 
-def test_one_slot_a_cycle():
-    tags = run(fill() + [slot(Operation.ADD, n % 2, x=n % 2, imm=1, tag=["finish"]) for n in range(50)])
+def test_one_op_a_cycle():
+    tags = run(fill() + [op(Operation.ADD, n % 2, x=n % 2, imm=1, tag=["finish"]) for n in range(50)])
     assert all(cycle + 1 in tags for cycle in range(LATENCY, LATENCY + 65))

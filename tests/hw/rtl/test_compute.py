@@ -100,7 +100,7 @@ class Run:
                 step = min(len(data), self.config.bus_bytes)
                 for part, at in enumerate(range(0, len(data), step)):
                     ctx.set(dut.write, 1)
-                    ctx.set(dut.chunk, {"mem": mem, "write": 1, "index": index, "part": part,
+                    ctx.set(dut.chunk, {"select": mem, "write": 1, "index": index, "slice": part,
                                         "complete": at + step == len(data),
                                         "data": int.from_bytes(data[at:at + step], "little")})
                     await ctx.tick()

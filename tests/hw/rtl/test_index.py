@@ -1,4 +1,4 @@
-"""hw/rtl/index.py: steps in program order, whatever LOAD UOPs overwrite meanwhile."""
+"""hw/rtl/index.py: steps in program order, while LOAD UOPs overwrite micro-ops."""
 
 import dataclasses
 
@@ -15,12 +15,12 @@ INPUTS = {"fewer inputs": 8, "as many": 9, "more inputs": 10}      # than accumu
 
 
 class Program:
-    """LOAD UOPs and kernels in program order, and the steps that they must give."""
+    """LOAD UOPs and nests in program order, and the steps that they must give."""
 
     def __init__(self, random, config):
         self.random, self.config, self.formats = random, config, layouts(config)
         self.uops = [dict.fromkeys(("dst", "src", "wgt"), 0)] * config.depth["UOP"]
-        self.loads, self.kernels, self.steps = [], [], []
+        self.loads, self.nests, self.steps = [], [], []
 
     def load(self, base, count):
         """LOAD `count` random micro-ops to `base`."""
@@ -32,13 +32,13 @@ class Program:
                    for name, (_, width, _, _) in fields.items()}
             self.uops[base + n] = uop
             words.append(encode(self.formats.uop, uop))
-        self.loads.append({"base": base, "words": words, "kernels": len(self.kernels)})
+        self.loads.append({"base": base, "words": words, "nests": len(self.nests)})
 
-    def kernel(self, opcode, bgn, count, iter_out=1, iter_in=1, **fields):
+    def nest(self, opcode, bgn, count, iter_out=1, iter_in=1, **fields):
         layout = self.formats.of(opcode)
         fields |= {"opcode": opcode, "uop_bgn": bgn, "uop_end": bgn + count, "iter_out": iter_out, "iter_in": iter_in}
-        number = len(self.kernels)
-        self.kernels.append({"issued": {"insn": encode(layout, fields), "number": number},
+        number = len(self.nests)
+        self.nests.append({"issued": {"insn": encode(layout, fields), "number": number},
                              "loads": len(self.loads) % MODULO})
         for o in range(iter_out):
             for i in range(iter_in):
@@ -65,7 +65,7 @@ class Program:
                      "imm": fields["imm"] & 0xFFFF}
         return step
 
-    def random_kernel(self):
+    def random_nest(self):
         opcode = self.random.choice([Opcode.GEMM, Opcode.ALU])
         layout, depth = self.formats.of(opcode), self.config.depth["UOP"]
         fields = {name: self.random.choice([0, 1, self.random.randrange(1 << width)])
@@ -76,19 +76,19 @@ class Program:
         else:
             fields["reset"] = self.random.randint(0, 1)
         bgn = self.random.choice([self.random.randrange(8), depth - 2])
-        self.kernel(opcode, bgn, self.random.randint(1, 4), self.random.randint(1, 3), self.random.randint(1, 3),
+        self.nest(opcode, bgn, self.random.randint(1, 4), self.random.randint(1, 3), self.random.randint(1, 3),
                     **fields)
 
 
 def run(program, stalls="none", seed=0):
-    """Execute; the LOADs are written as early as `may_write` permits. Returns (kernel cycles, steps)."""
+    """Execute; the LOADs are written as early as `may_write` permits. Returns (cycles of the nests, steps, waits)."""
     dut, depth = IndexGenerator(program.config), program.config.depth
     b = Bench(dut, stalls, seed)
     pattern, waited = b.pattern(), []
 
     async def write(ctx):
         for number, load in enumerate(program.loads):
-            ctx.set(dut.kernels, load["kernels"] % MODULO)
+            ctx.set(dut.nests_before, load["nests"] % MODULO)
             ctx.set(dut.write_bgn, load["base"])
             ctx.set(dut.write_end, load["base"] + len(load["words"]))
             for n, word in enumerate(load["words"]):
@@ -101,7 +101,7 @@ def run(program, stalls="none", seed=0):
                 ctx.set(dut.en, 0)
             ctx.set(dut.loads_done, (number + 1) % MODULO)
     b.process(write)
-    taken = b.send(dut.kernel, program.kernels)
+    taken = b.send(dut.nest, program.nests)
     got = b.receive(dut.step, len(program.steps))
     idle = b.watch(dut.idle)
     b.run()
@@ -114,8 +114,8 @@ def run(program, stalls="none", seed=0):
 
 @each_stall
 @pytest.mark.parametrize("inputs", INPUTS)
-def test_loads_and_kernels_in_program_order(inputs, stalls):
-    """Kernels see the micro-ops of the LOADs before them and never those of the LOADs behind."""
+def test_loads_and_nests_in_program_order(inputs, stalls):
+    """Nests see the micro-ops of the LOADs before them and never those of later LOADs."""
     config = dataclasses.replace(TINY, log_inp_buff_size=INPUTS[inputs])
     b = Bench(IndexGenerator(config), seed=INPUTS[inputs])
     program = Program(b.random, config)
@@ -125,7 +125,7 @@ def test_loads_and_kernels_in_program_order(inputs, stalls):
         if b.random.random() < 0.4:
             program.load(b.random.randrange(10), b.random.randint(1, 5))
         else:
-            program.random_kernel()
+            program.random_nest()
     run(program, stalls)
 
 
@@ -136,33 +136,33 @@ def loaded(count=8):
 
 
 def test_rate_and_latency():
-    """Four cycles from the kernel to its first step, then a step each cycle over all kernels."""
+    """Four cycles from the nest to its first step, then a step each cycle over all nests."""
     program = loaded()
     for n in range(10):
-        program.kernel(Opcode.GEMM, n % 3, 1 + n % 4, 1, 1 + n % 2)
-    program.kernels = [kernel | {"loads": 0} for kernel in program.kernels]      # they need not wait: all zeros
+        program.nest(Opcode.GEMM, n % 3, 1 + n % 4, 1, 1 + n % 2)
+    program.nests = [nest | {"loads": 0} for nest in program.nests]      # they need not wait: all zeros
     program.loads.clear()
     program.steps = [step | {"dst": 0, "src": 0, "wgt": 0, "beyond": 0} for step in program.steps]
     taken, got, _ = run(program)
     assert got[0][0] == taken[0] + 4 and at_full_rate([cycle for cycle, _ in got])
 
 
-@pytest.mark.parametrize("base, kernels, waits", [(3, 1, False), (0, 1, False), (2, 1, True), (1, 1, True),
+@pytest.mark.parametrize("base, nests, waits", [(3, 1, False), (0, 1, False), (2, 1, True), (1, 1, True),
                                                   (6, 2, True)])
-def test_a_load_waits_only_for_what_it_overwrites(base, kernels, waits):
-    """Beside one kernel, on micro-ops 1 and 2, a LOAD elsewhere is written at once; two are always in its way."""
+def test_a_load_waits_only_for_what_it_overwrites(base, nests, waits):
+    """While one nest reads micro-ops 1 and 2, a LOAD elsewhere is written at once; two nests always delay it."""
     program = loaded()
-    for _ in range(kernels):
-        program.kernel(Opcode.GEMM, 1, 2, 10, 10)
+    for _ in range(nests):
+        program.nest(Opcode.GEMM, 1, 2, 10, 10)
     program.load(base, 1)
     _, _, waited = run(program)
     assert (sum(waited) > 20) == waits
 
 
-def test_a_load_waits_for_a_kernel_that_wraps():
+def test_a_load_waits_for_a_nest_that_wraps():
     """Micro-ops beyond the memory are those at its start."""
     program, depth = loaded(), TINY.depth["UOP"]
-    program.kernel(Opcode.GEMM, depth - 1, 2, 10, 10)
+    program.nest(Opcode.GEMM, depth - 1, 2, 10, 10)
     program.load(0, 1)
     _, _, waited = run(program)
     assert sum(waited) > 150

@@ -56,7 +56,7 @@ def run(loads, stalls="none", seed=0, tokens=None, space=True, latency=4, errors
     if space:
         assembled = [name for name in NAMES if assembles(config, name)]
         for fields, parts in zip(loads, split_loads(chunks), strict=True):
-            name = NAMES[parts[0]["mem"]]
+            name = NAMES[parts[0]["select"]]
             assert tiles_from(config, NAMES, parts, assembled) == {
                 (name, index): tile for index, tile in tiles_of(config, fields, image)}
         assert sum(row[1] for row in b.seen) == sum(fields["push_next"] for fields in loads)

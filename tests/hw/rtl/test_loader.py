@@ -1,4 +1,4 @@
-"""hw/rtl/loader.py and hw/rtl/tile_writer.py: every LOAD writes the tiles of the golden model, whatever stalls."""
+"""hw/rtl/loader.py and hw/rtl/tile_writer.py: every LOAD writes the tiles of the golden model, under any stalls."""
 
 import dataclasses
 from collections import deque
@@ -15,7 +15,7 @@ from vta.hw.rtl.scratchpad import assembles
 TINY = PRESETS["tiny"]
 DRAM = 1 << 13
 LOADERS = {                      # names of a loader -> the types whose tiles are collected
-    ("INP", "WGT"): None,        # as `assembles` says
+    ("INP", "WGT"): None,        # those that `assembles` selects
     ("UOP",): (),
     ("ACC", "ACC_8BIT"): ("ACC", "ACC_8BIT"),
 }
@@ -49,11 +49,11 @@ def check(b, config, names, loads, pointer=0):
     b.run(until=lambda: sum(chunk["last"] for chunk in values(chunks)) == len(loads))
     ended = split_loads(values(chunks))
     assert len(ended) == len(loads)
-    for fields, parts in zip(loads, ended, strict=True):
-        assert tiles_from(config, names, parts, b.assembled) == {
-            (names[parts[0]["mem"]], index): tile
+    for fields, chunks_of_load in zip(loads, ended, strict=True):
+        assert tiles_from(config, names, chunks_of_load, b.assembled) == {
+            (names[chunks_of_load[0]["select"]], index): tile
             for index, tile in tiles_of(config, fields, b.image, pointer)}
-        assert parts[-1]["push"] == fields["push_next"]
+        assert chunks_of_load[-1]["push"] == fields["push_next"]
     b.beyond = {number for out, _, number in seen if out}
     b.bad = {number for _, bad, number in seen if bad}
     assert b.beyond == {n for n, fields in enumerate(loads) if beyond(config, fields)}
@@ -107,7 +107,7 @@ def test_padding_on_every_side(pads):
 
 @each_stall
 def test_loads_without_work(stalls):
-    """x_size 0 writes nothing; y_size 0 writes the rows of padding; both keep their place in the order."""
+    """x_size 0 writes nothing; y_size 0 writes the rows of padding; both stay in order."""
     config, names = TINY, ("INP", "WGT")
     b = bench(config, names, stalls)
     loads = [load("INP", x, y, sram=1, dram=3, push=push, pads=pads) for x, y, push, pads in (

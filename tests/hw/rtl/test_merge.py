@@ -1,15 +1,15 @@
-"""hw/rtl/merge.py: turns, tiles and steps become slots in program order, at the promised cost."""
+"""hw/rtl/merge.py: tiles and steps become ops in the order of their tickets, at the promised cost."""
 
 import itertools
 
 import pytest
-from slot_model import SlotModel, bank
+from op_model import OpModel, bank
 from slow_reference import low, operate
 from stream_bench import Bench, each_stall, unpack
 
 from vta.hw.config import PRESETS
 from vta.hw.isa import AluOp
-from vta.hw.rtl.accumulate import slot_layout
+from vta.hw.rtl.accumulate import op_layout
 from vta.hw.rtl.alu import MUL_PHASES
 from vta.hw.rtl.index import SEQ_BITS
 from vta.hw.rtl.merge import InOrderMerge, Kind
@@ -19,7 +19,7 @@ LANES = CONFIG.lanes
 
 
 def dot_of(src, wgt):
-    """Stands for the dot product of two tiles."""
+    """Stands in for the dot product of two tiles."""
     return [(src * 31 + wgt * 17 + lane * 5) % 1000 - 500 for lane in range(LANES)]
 
 
@@ -28,18 +28,18 @@ class Program:
 
     def __init__(self, random, tiles=6):
         self.random, self.tiles = random, tiles
-        self.turns, self.steps, self.loads, self.tags, self.cost, self.hazards = [], [], 0, [], 0, 0
+        self.tickets, self.steps, self.loads, self.tags, self.cost, self.hazards = [], [], 0, [], 0, 0
         self.data, self.acc = [], [[0] * LANES for _ in range(CONFIG.depth["ACC"])]
         self.kept = None
 
-    def turn(self, kind, **tag):
+    def ticket(self, kind, **tag):
         self.loads += kind == Kind.UOPS
-        self.turns.append({"kind": kind, "loads": self.loads % (1 << SEQ_BITS), "tag": tag})
+        self.tickets.append({"kind": kind, "loads": self.loads % (1 << SEQ_BITS), "tag": tag})
         self.tags.append(dict.fromkeys(("push_prev", "push_next", "finish"), 0) | tag)
         self.cost += kind in (Kind.NOTHING, Kind.UOPS)
 
     def load(self, indices, **tag):
-        self.turn(Kind.TILES, **tag)
+        self.ticket(Kind.TILES, **tag)
         for n, index in enumerate(indices):
             pad = self.random.random() < 0.3
             lanes = [0 if pad else self.random.randrange(-1 << 31, 1 << 31) for _ in range(LANES)]
@@ -49,8 +49,8 @@ class Program:
                 self.kept = None
         self.cost += len(indices)
 
-    def kernel(self, steps, **tag):
-        self.turn(Kind.STEPS, **tag)
+    def nest(self, steps, **tag):
+        self.ticket(Kind.STEPS, **tag)
         for n, step in enumerate(steps):
             self.steps.append(step | {"last": n == len(steps) - 1})
             self._execute(step)
@@ -87,21 +87,21 @@ class Program:
             self.load([self.random.randrange(self.tiles) for _ in range(self.random.randint(1, 4))], **tag)
         elif kind == Kind.STEPS:
             alu = self.random.random() < 0.7
-            self.kernel([self.random_step(alu) for _ in range(self.random.randint(1, 6))], **tag)
+            self.nest([self.random_step(alu) for _ in range(self.random.randint(1, 6))], **tag)
         else:
-            self.turn(kind, **tag)
+            self.ticket(kind, **tag)
 
 
 def run(program, stalls="none"):
-    """Apply the slots to the model of the accumulators; returns the cycles from first slot to last, hazards."""
+    """Apply the ops to the model of the accumulators; returns the cycles from first op to last, hazards."""
     dut = InOrderMerge(CONFIG)
     b = Bench(dut, stalls)
-    b.send(dut.turn, program.turns)
+    b.send(dut.ticket, program.tickets)
     b.send(dut.step, program.steps)
     b.send(dut.tile, program.data)
-    pattern, space, layout = b.pattern(), [b.pattern(), b.pattern()], slot_layout(CONFIG)
-    model, tags, cycles, hazards, done = SlotModel(CONFIG), [], [], [], 0
-    counted = dict.fromkeys(("did_gemm", "did_reset", "did_alu", "did_tile", "did_turn"), 0)
+    pattern, space, layout = b.pattern(), [b.pattern(), b.pattern()], op_layout(CONFIG)
+    model, tags, cycles, hazards, done = OpModel(CONFIG), [], [], [], 0
+    counted = dict.fromkeys(("did_gemm", "did_reset", "did_alu", "did_tile", "did_ticket"), 0)
 
     async def check(ctx):
         nonlocal done
@@ -110,36 +110,36 @@ def run(program, stalls="none"):
             done += done < program.loads and not next(pattern)
             room = [not next(side) for side in space]
             ctx.set(dut.loads_done, done % (1 << SEQ_BITS))
-            ctx.set(dut.space_prev, room[0])
-            ctx.set(dut.space_next, room[1])
-            ctx.set(dut.line_empty, not next(pattern))
-            _, _, valid, bits, step, tile, turn, hazard, waits, *did = await ctx.tick().sample(
-                dut.valid, dut.slot.as_value(), dut.step.payload.as_value(), dut.tile.payload.as_value(),
-                dut.turn.payload.loads, dut.wait_hazard, dut.wait_space, *(getattr(dut, name) for name in counted))
+            ctx.set(dut.can_push_prev, room[0])
+            ctx.set(dut.can_push_next, room[1])
+            ctx.set(dut.delay_empty, not next(pattern))
+            _, _, valid, bits, step, tile, ticket, hazard, waits, *did = await ctx.tick().sample(
+                dut.valid, dut.op.as_value(), dut.step.payload.as_value(), dut.tile.payload.as_value(),
+                dut.ticket.payload.loads, dut.wait_hazard, dut.wait_space, *(getattr(dut, name) for name in counted))
             for name, value in zip(counted, did, strict=True):
                 counted[name] += value
             assert not (waits and all(room)) and sum(did[:4]) <= 1
             if valid:
-                slot = unpack(layout, bits)
+                op = unpack(layout, bits)
                 step = unpack(dut.step.payload.shape(), step)
-                assert room[0] or not slot["tag"]["push_prev"]
-                assert room[1] or not slot["tag"]["push_next"]
-                model.apply(slot, dot_of(step["src"], step["wgt"]), unpack(dut.tile.payload.shape(), tile)["data"])
+                assert room[0] or not op["tag"]["push_prev"]
+                assert room[1] or not op["tag"]["push_next"]
+                model.apply(op, dot_of(step["src"], step["wgt"]), unpack(dut.tile.payload.shape(), tile)["data"])
                 cycles.append(cycle)
                 hazards.append(hazard)
                 if did[-1]:
-                    tags.append(slot["tag"])
-                    assert (done - turn) % (1 << SEQ_BITS) < 16, "before its LOAD UOP"
+                    tags.append(op["tag"])
+                    assert (done - ticket) % (1 << SEQ_BITS) < 16, "before its LOAD UOP"
                 else:
-                    assert not any(slot["tag"].values())
+                    assert not any(op["tag"].values())
     b.process(check)
-    b.run(until=lambda: len(tags) == len(program.turns))
+    b.run(until=lambda: len(tags) == len(program.tickets))
     assert tags == program.tags
     assert model.acc == program.acc
     alu = sum(step["is_alu"] for step in program.steps)
     reset = sum(step["reset"] for step in program.steps)
     assert counted == {"did_gemm": len(program.steps) - alu - reset, "did_reset": reset, "did_alu": alu,
-                       "did_tile": len(program.data), "did_turn": len(program.turns)}
+                       "did_tile": len(program.data), "did_ticket": len(program.tickets)}
     return cycles, sum(hazards)
 
 
@@ -160,7 +160,7 @@ def test_program_order(tiles, stalls):
 
 
 def test_costs():
-    """Without stalls each slot follows the one before, and there are as many as promised."""
+    """Without stalls there is an op every cycle, and their number is as promised."""
     program = programs(9)
     cycles, hazards = run(program)
     assert hazards == program.hazards and len(cycles) == program.cost + program.hazards
@@ -177,6 +177,6 @@ def test_cost_of_one_step(fields, cost):
     """dst is tile 1, of bank 1 like 2 and 4; 3 is of bank 0."""
     program = Program(Bench(InOrderMerge(CONFIG)).random)
     step = {"is_alu": 1, "reset": 0, "dst": 1, "src": 0, "imm": 3, "use_imm": 0, "wgt": 0} | fields
-    program.kernel([step])
+    program.nest([step])
     cycles, _ = run(program)
     assert len(cycles) == cost

@@ -1,4 +1,4 @@
-"""hw/rtl/scratchpad.py: chunks come out as the tiles they add up to."""
+"""hw/rtl/scratchpad.py: chunks are read back as whole tiles."""
 
 import dataclasses
 
@@ -11,8 +11,8 @@ from vta.hw.rtl.scratchpad import Scratchpad, assembles
 TINY = PRESETS["tiny"]
 
 
-def chunk(index, part=0, data=0, complete=0, write=1, pad=0, pad_index=0):
-    return {"write": write, "index": index, "part": part, "complete": complete, "data": data, "pad": pad,
+def chunk(index, number=0, data=0, complete=0, write=1, pad=0, pad_index=0):
+    return {"write": write, "index": index, "slice": number, "complete": complete, "data": data, "pad": pad,
             "pad_index": pad_index}
 
 
@@ -24,15 +24,15 @@ def test_writes_padding_and_reads(name, block, width, assemble, stalls):
     """Random tiles and padding; in every cycle a random tile is read, as it was before that cycle's write."""
     config = dataclasses.replace(TINY, log_block=block, log_wgt_buff_size=12, axi_data_width=width)
     tile_bits = 8 * config.tile_bytes[name]
-    part_bits = min(tile_bits, width)
-    parts = tile_bits // part_bits
+    slice_bits = min(tile_bits, width)
+    slices = tile_bits // slice_bits
     dut = Scratchpad(config, name, assemble=assemble)
     b = Bench(dut, stalls, seed=width)
     depth, random, pattern = 16, b.random, b.pattern()
     model, done = [0] * depth, []
 
     async def write(ctx):
-        """One chunk a cycle; between the parts of an assembled tile, padding elsewhere."""
+        """One chunk a cycle; between the slices of an assembled tile, padding elsewhere."""
         held, want = None, None
 
         async def cycle(en, fields):
@@ -53,10 +53,10 @@ def test_writes_padding_and_reads(name, block, width, assemble, stalls):
                 await cycle(1, chunk(0, write=0, pad=1, pad_index=index))
                 model[index] = 0
                 continue
-            for part in range(parts):
-                last = part == parts - 1
-                bits = value >> part * part_bits & (1 << part_bits) - 1
-                fields = chunk(index, part, bits | random.getrandbits(width) >> part_bits << part_bits, last)
+            for number in range(slices):
+                last = number == slices - 1
+                bits = value >> number * slice_bits & (1 << slice_bits) - 1
+                fields = chunk(index, number, bits | random.getrandbits(width) >> slice_bits << slice_bits, last)
                 other = random.choice([n for n in range(depth) if n != index])
                 if assemble and not last and random.random() < 0.5:
                     fields |= {"pad": 1, "pad_index": other}
@@ -64,8 +64,8 @@ def test_writes_padding_and_reads(name, block, width, assemble, stalls):
                 if fields["pad"]:
                     model[other] = 0
                 if not assemble:
-                    clear = model[index] & ~(((1 << part_bits) - 1) << part * part_bits)
-                    model[index] = clear | bits << part * part_bits
+                    clear = model[index] & ~(((1 << slice_bits) - 1) << number * slice_bits)
+                    model[index] = clear | bits << number * slice_bits
             model[index] = value
         done.append(True)
     b.process(write)
@@ -95,5 +95,5 @@ def test_read_data_holds_without_read_en():
 
 @pytest.mark.parametrize("width, inp", [(64, True), (128, False), (512, False)])
 def test_which_memories_assemble(width, inp):
-    """The default's tiles of 16 bytes have two parts or one."""
+    """The default's tiles of 16 bytes have two slices or one."""
     assert assembles(dataclasses.replace(PRESETS["default"], axi_data_width=width), "INP") == inp

@@ -24,13 +24,13 @@ def beats_of(config, rows):
     """[(data under the strobe, strobe)] of one STORE."""
     size, bus = config.tile_bytes["OUT"], config.bus_bytes
     depth, beats = config.depth["OUT"], {}
-    at, row_lane = rows["sram_base"], rows["lane"]
+    at, row_offset = rows["sram_base"], rows["beat_offset"]
     order = []
     for row in range(rows["y_size"]):
-        lane = row_lane
+        offset = row_offset
         for column in range(rows["x_size"]):
             group = 0 if rows["merged"] else row
-            byte = lane + column * size + (row * rows["x_size"] * size if rows["merged"] else 0)
+            byte = offset + column * size + (row * rows["x_size"] * size if rows["merged"] else 0)
             data = tile_value(config, at % depth).to_bytes(size, "little")
             for n in range(size):
                 key = (group, (byte + n) // bus)
@@ -41,7 +41,7 @@ def beats_of(config, rows):
                 beats[key][1] |= 1 << (byte + n) % bus
             at += 1
         if not rows["merged"]:
-            row_lane = (row_lane + rows["stride"]) % bus
+            row_offset = (row_offset + rows["stride"]) % bus
     return [tuple(beats[key]) for key in order]
 
 
@@ -50,7 +50,7 @@ def bench(config, stalls, seed=0):
     b = Bench(dut, stalls, seed)
 
     async def output_buffer(ctx):
-        """One cycle of latency; without `out_en` the data is rubbish."""
+        """One cycle of latency; without `out_en` the data is random."""
         ctx.set(dut.out_data, 0)
         while True:
             _, _, en, index = await ctx.tick().sample(dut.out_en, dut.out_index)
@@ -63,7 +63,7 @@ def random_rows(random, config):
     size, bus = config.tile_bytes["OUT"], config.bus_bytes
     rows = {"sram_base": random.randrange(config.depth["OUT"] - 100),
             "x_size": random.choice([1, 1, 2, 3, random.randint(1, 20)]), "y_size": random.randint(1, 5),
-            "lane": random.randrange(max(bus // size, 1)) * size, "merged": random.randint(0, 1)}
+            "beat_offset": random.randrange(max(bus // size, 1)) * size, "merged": random.randint(0, 1)}
     stride = rows["x_size"] if rows["merged"] else random.randint(0, 40)
     return rows | {"stride": stride * size % bus}
 
@@ -91,7 +91,7 @@ def test_indices_beyond_the_buffer_wrap_and_are_reported():
     config = CONFIGS[2, 64]
     b = bench(config, "random")
     depth = config.depth["OUT"]
-    row = {"x_size": 1, "y_size": 1, "lane": 0, "stride": 0, "merged": 0}
+    row = {"x_size": 1, "y_size": 1, "beat_offset": 0, "stride": 0, "merged": 0}
     stores = [row | {"sram_base": base, "x_size": x} for base, x in
               ((depth - 2, 2), (depth - 1, 2), (depth, 1), (65535, 1), (0, 1))]
     expected = [beat for rows in stores for beat in beats_of(config, rows)]
@@ -117,7 +117,8 @@ def test_rate_and_latency(block, width):
     config = CONFIGS[block, width]
     size, bus = config.tile_bytes["OUT"], config.bus_bytes
     b = bench(config, "none")
-    stores = [{"sram_base": 4 * n, "x_size": 2, "y_size": 1, "lane": 0, "stride": 0, "merged": 0} for n in range(8)]
+    stores = [{"sram_base": 4 * n, "x_size": 2, "y_size": 1, "beat_offset": 0, "stride": 0, "merged": 0}
+              for n in range(8)]
     taken = b.send(b.dut.rows, stores)
     expected = 8 * max(2 * size // bus, 1)
     got = b.receive(b.dut.beats, expected)

@@ -1,4 +1,4 @@
-"""hw/rtl/tile_writer.py: its streams' timing and order; what it writes is tested through the loader."""
+"""hw/rtl/tile_writer.py: timing and order of its streams; test_loader.py tests what it writes."""
 
 import pytest
 from stream_bench import Bench, at_full_rate, each_stall, values
@@ -9,8 +9,8 @@ from vta.hw.rtl.tile_writer import TileWriter
 CONFIG = PRESETS["tiny"]               # INP tiles of half a beat, WGT tiles of two
 
 
-def descriptor(x_size, y_size=1, mem=0, **fields):
-    return {"mem": mem, "x_size": x_size, "y_size": y_size, "merged": 1, "push": 1} | fields
+def descriptor(x_size, y_size=1, select=0, **fields):
+    return {"select": select, "x_size": x_size, "y_size": y_size, "merged": 1, "push": 1} | fields
 
 
 def beats(count):
@@ -18,20 +18,20 @@ def beats(count):
 
 
 @each_stall
-@pytest.mark.parametrize("mem, tiles, parts", [(0, 16, 16), (1, 4, 8)])
-def test_every_beat_is_used_once(mem, tiles, parts, stalls):
-    """Two small tiles in a beat, or two beats in a tile: each part appears once, in order."""
+@pytest.mark.parametrize("select, tiles, slices", [(0, 16, 16), (1, 4, 8)])
+def test_every_beat_is_used_once(select, tiles, slices, stalls):
+    """Two small tiles in a beat, or two beats in a tile: each slice appears once, in order."""
     dut = TileWriter(CONFIG, "INP", "WGT")
     b = Bench(dut, stalls)
-    b.send(dut.descriptor, [descriptor(tiles, mem=mem)])
+    b.send(dut.descriptor, [descriptor(tiles, select=select)])
     taken = b.send(dut.beats, beats(8))
-    got = b.receive(dut.chunk, parts)
+    got = b.receive(dut.chunk, slices)
     b.run()
     chunks = values(got)
-    assert len(taken) == 8 and len(chunks) == parts
-    assert [chunk["data"] & 0xFF for chunk in chunks] == [n * 8 // parts for n in range(parts)]
-    assert [chunk["index"] for chunk in chunks] == [n * tiles // parts for n in range(parts)]
-    assert [chunk["last"] for chunk in chunks] == [0] * (parts - 1) + [1]
+    assert len(taken) == 8 and len(chunks) == slices
+    assert [chunk["data"] & 0xFF for chunk in chunks] == [n * 8 // slices for n in range(slices)]
+    assert [chunk["index"] for chunk in chunks] == [n * tiles // slices for n in range(slices)]
+    assert [chunk["last"] for chunk in chunks] == [0] * (slices - 1) + [1]
     if stalls == "none":
         assert at_full_rate([cycle for cycle, _ in got])
 
@@ -40,7 +40,7 @@ def test_no_gap_between_loads():
     """A chunk each cycle over ten LOADs, whose descriptors are taken with their predecessors' last chunks."""
     dut = TileWriter(CONFIG, "INP", "WGT", assembled=("WGT",))
     b = Bench(dut)
-    taken = b.send(dut.descriptor, [descriptor(2, mem=1) for _ in range(10)])
+    taken = b.send(dut.descriptor, [descriptor(2, select=1) for _ in range(10)])
     b.send(dut.beats, beats(40))
     got = b.receive(dut.chunk, 40)
     b.run()
@@ -52,7 +52,7 @@ def test_padding_needs_no_data():
     """Rows of padding above and below are written while no beat comes; the rows' own sides as well."""
     dut = TileWriter(CONFIG, "INP", "WGT", assembled=("WGT",))
     b = Bench(dut)
-    b.send(dut.descriptor, [descriptor(2, 2, mem=1, y_pad_0=1, y_pad_1=1, x_pad_0=1, x_pad_1=1)])
+    b.send(dut.descriptor, [descriptor(2, 2, select=1, y_pad_0=1, y_pad_1=1, x_pad_0=1, x_pad_1=1)])
     busy = b.watch(dut.busy)
     got = b.receive(dut.chunk)
     b.run(after=60)
@@ -68,7 +68,7 @@ def test_beyond_the_memory(base, x_size, beyond):
     assert CONFIG.depth["WGT"] == 128
     dut = TileWriter(CONFIG, "INP", "WGT")
     b = Bench(dut)
-    b.send(dut.descriptor, [descriptor(x_size, mem=1, sram_base=base)])
+    b.send(dut.descriptor, [descriptor(x_size, select=1, sram_base=base)])
     b.send(dut.beats, beats(2 * x_size))
     wrapped = b.watch(dut.beyond)
     got = b.receive(dut.chunk, 2 * x_size)

@@ -34,16 +34,16 @@ def traffic(b, config, count):
         for n in range(length):
             data, strobe = b.random.randbytes(size), b.random.getrandbits(size)
             beats.append({"data": int.from_bytes(data, "little"), "strobe": strobe})
-            for lane in range(size):
-                if strobe >> lane & 1:
-                    expected[addr + n * size + lane] = data[lane]
+            for byte in range(size):
+                if strobe >> byte & 1:
+                    expected[addr + n * size + byte] = data[byte]
     return bursts, beats, expected
 
 
 @each_stall
 @pytest.mark.parametrize("width", [64, 256])
 def test_random_bursts(width, stalls):
-    """The port checks that AW and W hold still while they wait (write data once did not, in another design)."""
+    """The port checks that AW and W hold while they wait (write data once did not, in another design)."""
     config = dataclasses.replace(CONFIG, axi_data_width=width)
     b = bench(stalls, seed=width, config=config)
     bursts, beats, expected = traffic(b, config, 20)
@@ -57,7 +57,7 @@ def test_random_bursts(width, stalls):
 
 
 def test_failed_responses():
-    """Each response says whether it was in error; here that of every burst at 0x100."""
+    """`failed` marks error responses; here those of all bursts at 0x100."""
     b = bench("random", errors={0x100})
     addrs = [0, 0x100, 0x80, 0x100, 0x180]
     b.send(b.dut.request, [{"addr": addr, "len": 0} for addr in addrs])

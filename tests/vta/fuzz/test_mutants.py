@@ -1,4 +1,4 @@
-"""Planted bugs: random programs find each of them, or else they would not find the real ones."""
+"""Planted bugs: random programs must find each of them."""
 
 import pytest
 from mutated_rtl import mutated_verilog
@@ -15,11 +15,10 @@ MUTANTS = {
         "accumulate", "x.eq(Mux(ahead_x, result.as_value(), x_q))", "x.eq(x_q)"),
     "forwarding from the wrong distance": (
         "accumulate", "late = late_write & (late_dst == index)", "late = late_write & (writing.dst == index)"),
-    "a token given while one is taken is lost": (
+    "a token pushed while one is popped is lost": (
         "tokens", "self.count + self.push - self.pop", "self.count + (self.push & ~self.pop) - self.pop"),
     "one padding tile too many": (
-        "tile_writer", "final.eq(new.x_pad_1 + new.y_pad_1 * width)",
-        "final.eq(new.x_pad_1 + new.y_pad_1 * width + 1)"),
+        "walkers", "last_run.eq(new.x_pad_1 + bottom)", "last_run.eq(new.x_pad_1 + bottom + 1)"),
     "bursts that cross 4 KiB": (
         "burst_generator", "in_block.eq(block - beat[:block.bit_length() - 1])", "in_block.eq(block)"),
     "reset leaves the output buffer": (
@@ -27,21 +26,21 @@ MUTANTS = {
         "out_write.en.eq(writing_valid & writing.write & (writing.operation != Operation.ZERO))"),
     "ACC_8BIT without its sign": (
         "acc_tiles", "chunk.data[8 * (lane % narrow):][:8].as_signed()", "chunk.data[8 * (lane % narrow):][:8]"),
-    "a src tile kept though it was written": (
+    "a src tile kept after it was overwritten": (
         "merge", "m.d.sync += kept.eq(0)", "m.d.sync += kept.eq(kept)"),
     "micro-ops overwritten before they are read": (
-        "index", "(missing == 1) & nest.step.valid & apart", "(missing == 1) & nest.step.valid"),
-    "WLAST a beat early": (
+        "index", "(still_reading == 1) & loops.step.valid & disjoint", "(still_reading == 1) & loops.step.valid"),
+    "WLAST one beat early": (
         "write_master", "last.eq(sent == lens.r_data)", "last.eq(sent + 1 >= lens.r_data)"),
     "a STORE's token before its response": (
         "store", "answered.eq((owed != 0) | write_master.response | ~end.burst)", "answered.eq(1)"),
-    "a left shift by 32 that leaves nothing": (
+    "a left shift by 32 that gives 0": (
         "alu", "left.eq(y[31] & (y[:5] != 0))", "left.eq(y[31])"),
-    "instructions behind FINISH are executed": (
+    "instructions after FINISH are executed": (
         "fetch", "m.d.sync += [left.eq(0), wanted.eq(0)]", "m.d.sync += wanted.eq(0)"),
-    "rows joined that do not touch": (
+    "rows merged that are not contiguous": (
         "burst_generator", "region.x_bytes == region.stride", "region.x_bytes <= region.stride"),
-    "an index out of range that nobody reports": (
+    "an index out of range that is not reported": (
         "index", "step.beyond.eq(uop_beyond |", "step.beyond.eq("),
 }
 

@@ -1,0 +1,55 @@
+"""An ALU opcode added to `AluOp` alone: every place that must implement it refuses to work, and names it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from repository import SUPPORT
+
+EXTENDED = """
+import enum, vta.hw.isa as isa
+isa.AluOp = enum.IntEnum("AluOp", {op.name: op.value for op in isa.AluOp} | {"CLP": NUMBER})
+"""
+
+
+def run(code, number=5):
+    """A Python process in which AluOp has a sixth member, CLP, before anything imports it."""
+    return subprocess.run([sys.executable, "-c", EXTENDED.replace("NUMBER", str(number)) + code], capture_output=True,
+                          text=True, env=os.environ | {"PYTHONPATH": str(SUPPORT)})
+
+
+LANE = "from amaranth.hdl import Fragment; from vta.hw.rtl.alu import AluLane; Fragment.get(AluLane(), None)"
+
+
+@pytest.mark.parametrize("code, where", [
+    (LANE, "AluLane"),
+    ("import vta.sim.functional.alu", "vta.sim.functional.alu"),
+    ("import vta.compiler.passes.alu", "vta.compiler.passes.alu"),
+    ("import slow_reference", "slow_reference"),
+], ids=lambda value: value.split(".")[-1])
+def test_what_lacks_it_fails_at_once(code, where):
+    done = run(code)
+    assert done.returncode and f"NotImplementedError: {where} does not implement CLP" in done.stderr
+
+
+def test_it_is_an_operation_of_its_own():
+    done = run("from vta.hw.rtl.alu import Operation; assert Operation.CLP == 5 and len(Operation) == 8")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("number", [6, 7])
+def test_a_collision_with_the_pipelines_own_operations_fails(number):
+    done = run("import vta.hw.rtl.alu", number)
+    assert done.returncode and "ValueError: duplicate values found in <enum 'Operation'>" in done.stderr
+    assert "-> CLP" in done.stderr
+
+
+def test_min_and_max_may_not_change_places():
+    done = run(f"isa.AluOp = enum.IntEnum('AluOp', ['MAX', 'MIN', 'ADD', 'SHR', 'MUL'], start=0); {LANE}")
+    assert done.returncode and "bit 0 must tell MIN from MAX" in done.stderr
+
+
+def test_fuzzing_no_longer_takes_it_for_unknown():
+    done = run("from vta.fuzz.hostile import _unused; assert _unused(isa.AluOp) == [6, 7]")
+    assert done.returncode == 0, done.stderr
