@@ -2,14 +2,13 @@
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.isa import Opcode, layouts
-from vta.hw.rtl.issue import ISSUED, NUMBER_BITS
+from vta.hw.rtl.fifo import Fifo
+from vta.hw.rtl.interfaces import ISSUED, NUMBER_BITS, chunk_layout
 from vta.hw.rtl.nest import OPERANDS, Nest, operand_bits, sticky_add
 from vta.hw.rtl.scratchpad import Scratchpad
-from vta.hw.rtl.tile_writer import chunk_layout
 
 SEQ_BITS = 5         # LOAD UOPs and kernels are counted modulo 32; far fewer are ever under way
 KERNELS_AHEAD = 8
@@ -18,6 +17,13 @@ KERNELS_AHEAD = 8
 def kernel_layout():
     """A GEMM or ALU instruction, and the number of LOAD UOPs that come before it (modulo 2^SEQ_BITS)."""
     return data.StructLayout({"issued": ISSUED, "loads": unsigned(SEQ_BITS)})
+
+
+def uop_write(config):
+    """The oldest LOAD UOP, as the micro-op memory sees it: `kernels` come before it, and it writes micro-ops `bgn` to
+    `end` - 1, a `chunk` in a cycle with `en`, which may be 1 only while `permitted`."""
+    return wiring.Signature({"kernels": Out(SEQ_BITS), "bgn": Out(16), "end": Out(17), "permitted": In(1),
+                             "en": Out(1), "chunk": Out(chunk_layout(config))})
 
 
 def step_layout(config):
@@ -36,9 +42,8 @@ class IndexGenerator(wiring.Component):
 
     Throughput: one step a cycle, without a gap between instructions. Latency: 4 cycles from `kernel` to
     `step`. A kernel starts when the LOAD UOPs before it have been written (`loads_done` counts them); a
-    LOAD UOP may be written, `may_write`, when the kernels before it have read their last micro-op, or the only one
-    still reading does not read there. `kernels` is how many kernels come before that LOAD UOP, `write_*` its
-    range.
+    LOAD UOP may be written when the kernels before it have read their last micro-op, or exactly one is still reading
+    and its range does not overlap.
     """
 
     def __init__(self, config):
@@ -47,23 +52,21 @@ class IndexGenerator(wiring.Component):
             "kernel": In(stream.Signature(kernel_layout())),
             "step": Out(stream.Signature(step_layout(config))),
             "loads_done": In(SEQ_BITS),
-            "kernels": In(SEQ_BITS), "write_bgn": In(16), "write_end": In(17), "may_write": Out(1),
-            "en": In(1), "chunk": In(chunk_layout(config)),
-            "wait_uop": Out(1), "idle": Out(1)})
+            "write": In(uop_write(config)), "wait_uop": Out(1), "idle": Out(1)})
         self.formats = layouts(config)
 
     def elaborate(self, platform):
         m = Module()
         config, formats = self.config, self.formats
         bits = operand_bits(config)
-        m.submodules.queue = queue = SyncFIFO(width=kernel_layout().size, depth=KERNELS_AHEAD)
+        m.submodules.queue = queue = Fifo(kernel_layout(), KERNELS_AHEAD)
         m.submodules.nest = nest = Nest(config)
         m.submodules.uops = uops = Scratchpad(config, "UOP", assemble=False)
-        wiring.connect(m, queue.w_stream, wiring.flipped(self.kernel))
-        m.d.comb += [uops.en.eq(self.en), uops.chunk.eq(self.chunk)]
+        wiring.connect(m, queue.i, wiring.flipped(self.kernel))
+        m.d.comb += [uops.write.en.eq(self.write.en), uops.write.chunk.eq(self.write.chunk)]
 
         # start a kernel
-        head = data.View(kernel_layout(), queue.r_data)
+        head = queue.o.payload
         gemm, alu = (data.View(layout, head.issued.insn) for layout in (formats.gemm, formats.alu))
         is_alu = Signal()
         behind = Signal(SEQ_BITS)
@@ -72,9 +75,9 @@ class IndexGenerator(wiring.Component):
         m.d.comb += [
             is_alu.eq(gemm.opcode == Opcode.ALU),
             behind.eq(self.loads_done - head.loads),          # negative while loads are missing
-            self.wait_uop.eq(queue.r_rdy & behind[-1]),
-            nest.insn.valid.eq(queue.r_rdy & ~behind[-1]),
-            started.eq(nest.insn.valid & nest.insn.ready), queue.r_en.eq(started),
+            self.wait_uop.eq(queue.o.valid & behind[-1]),
+            nest.insn.valid.eq(queue.o.valid & ~behind[-1]),
+            started.eq(nest.insn.valid & nest.insn.ready), queue.o.ready.eq(started),
             *(new[name].eq(gemm[name]) for name in ("uop_bgn", "uop_end", "iter_out", "iter_in")),
             *(new[f"{name}_factor_{loop}"].eq(Mux(
                 is_alu, alu[f"{name}_factor_{loop}"] if name != "wgt" else 0, gemm[f"{name}_factor_{loop}"]))
@@ -96,9 +99,9 @@ class IndexGenerator(wiring.Component):
         m.d.comb += [
             move.eq(~self.step.valid | self.step.ready),
             nest.step.ready.eq(move),
-            uops.read_en.eq(move), uops.read_index.eq(nest.step.payload.uop),
+            uops.read.en.eq(move), uops.read.index.eq(nest.step.payload.uop),
         ]
-        uop = data.View(formats.uop, uops.read_data)
+        uop = data.View(formats.uop, uops.read.data)
         step = self.step.payload
         sums = {name: sticky_add(offset[name], uop[name]) for name in OPERANDS}
         src_beyond = Mux(shared.is_alu, (sums["src"] >> config.acc_depth_log) != 0,
@@ -122,10 +125,10 @@ class IndexGenerator(wiring.Component):
         with m.If(nest.step.valid & nest.step.ready & nest.step.payload.last):
             m.d.sync += read_kernels.eq(read_kernels + 1)
         m.d.comb += [
-            missing.eq(self.kernels - read_kernels),
-            apart.eq(((self.write_bgn >= nest.first.uop_end) | (self.write_end <= nest.first.uop_bgn))
+            missing.eq(self.write.kernels - read_kernels),
+            apart.eq(((self.write.bgn >= nest.first.uop_end) | (self.write.end <= nest.first.uop_bgn))
                      & (nest.first.uop_end <= config.depth["UOP"])),       # beyond it, reading wraps to 0
-            self.may_write.eq((missing == 0) | ((missing == 1) & nest.step.valid & apart)),
-            self.idle.eq(~queue.r_rdy & ~nest.step.valid & ~read_valid & ~self.step.valid),
+            self.write.permitted.eq((missing == 0) | ((missing == 1) & nest.step.valid & apart)),
+            self.idle.eq(~queue.o.valid & ~nest.step.valid & ~read_valid & ~self.step.valid),
         ]
         return m

@@ -5,8 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.rtl.axi import bus_log
-from vta.hw.rtl.issue import NUMBER_BITS
-from vta.hw.rtl.read_arbiter import beat_layout
+from vta.hw.rtl.interfaces import NUMBER_BITS, beat_layout, chunk_layout, part_bits
 
 RUN_BITS = 22        # padding tiles in one run: at most 16 rows of 65565
 
@@ -28,26 +27,6 @@ def descriptor_layout(config):
         "stride": unsigned(bus_log(config)), "lane": unsigned(bus_log(config)), "merged": unsigned(1),
         "y_pad_0": unsigned(4), "y_pad_1": unsigned(4), "x_pad_0": unsigned(4), "x_pad_1": unsigned(4),
         "push": unsigned(1), "number": unsigned(NUMBER_BITS)})
-
-
-def part_bits(config):
-    """Width of a part's number: the largest tile has up to 512 parts, the bus being the narrowest."""
-    parts = max(config.tile_bytes.values()) // config.bus_bytes
-    return max(parts - 1, 1).bit_length()
-
-
-def chunk_layout(config):
-    """What a tile_writer writes in one cycle, to memory number `mem`.
-
-    With `write`, the low bytes of `data` are part `part` of tile `index`, a part being as many bytes as bus or
-    tile have, whichever is fewer; `complete` marks a tile's last part. With `pad`, tile `pad_index` becomes
-    zero; both come in one cycle only where `write` does not complete a tile. `last`: with this chunk
-    the LOAD is complete, and gives a token if `push`; it may write nothing.
-    """
-    return data.StructLayout({
-        "mem": unsigned(1), "write": unsigned(1), "index": unsigned(16), "part": unsigned(part_bits(config)),
-        "complete": unsigned(1), "data": unsigned(config.axi_data_width),
-        "pad": unsigned(1), "pad_index": unsigned(16), "last": unsigned(1), "push": unsigned(1)})
 
 
 class TileWriter(wiring.Component):

@@ -69,9 +69,9 @@ class Proof:
 
 
 TOKEN_BUGS = (
-    Bug("a pop is not counted", "self.push - self.pop", "self.push"),
-    Bug("a place too many", "taken != self.depth", "taken != self.depth + 1"),
-    Bug("a reserved place is not counted", "taken + self.reserve", "taken + self.push"),
+    Bug("a pop is not counted", "self.count + source.push - sink.pop", "self.count + source.push"),
+    Bug("a place too many", "reserved != self.depth", "reserved != self.depth + 1"),
+    Bug("a reserved place is not counted", "reserved + source.reserve", "reserved + source.push"),
     Bug("the last token is not offered", "self.count != 0", "self.count > 1"),
 )
 WRITE_BUGS = (

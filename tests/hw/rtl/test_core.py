@@ -134,7 +134,8 @@ def simulate(config, image, address, count, stalls, reorder, reset_after):
     for axi in dut.read:
         ReadPort(b, config, axi, image, reorder=reorder)
     WritePort(b, config, dut.write, image)
-    seen = b.watch(dut.running, dut.finish, dut.error_seen, dut.settled & dut.bus_idle, *dut.add)
+    seen = b.watch(dut.running, dut.finish, dut.error_seen, dut.settled & dut.bus_idle,
+                   *(getattr(dut.add, counter.name) for counter in COUNTERS))
 
     async def launch(ctx):
         ctx.set(dut.insn_ptr, address)

@@ -16,7 +16,7 @@ MUTANTS = {
     "forwarding from the wrong distance": (
         "accumulate", "late = late_write & (late_dst == index)", "late = late_write & (writing.dst == index)"),
     "a token given while one is taken is lost": (
-        "tokens", "self.count + self.push - self.pop", "self.count + (self.push & ~self.pop) - self.pop"),
+        "tokens", "self.count + source.push - sink.pop", "self.count + (source.push & ~sink.pop) - sink.pop"),
     "one padding tile too many": (
         "tile_writer", "final.eq(new.x_pad_1 + new.y_pad_1 * width)",
         "final.eq(new.x_pad_1 + new.y_pad_1 * width + 1)"),
