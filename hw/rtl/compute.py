@@ -69,7 +69,7 @@ class Compute(wiring.Component):
         connect(m, issue.o, dispatch.insn)
         connect(m, dispatch.uop_load, uop_loader.insn)
         connect(m, dispatch.acc_load, acc_loader.insn)
-        connect(m, dispatch.kernel, index.kernel)
+        connect(m, dispatch.nest, index.kernel)
         # what they prepare, merged in their order
         connect(m, uop_loader.read, flipped(self.uop_read))
         connect(m, uop_loader.chunk, dispatch.uops)
@@ -78,7 +78,7 @@ class Compute(wiring.Component):
         connect(m, acc_loader.chunk, acc_tiles.chunk)
         connect(m, acc_tiles.tile, merge.tile)
         connect(m, index.step, merge.step)
-        connect(m, dispatch.turn, merge.turn)
+        connect(m, dispatch.ticket, merge.turn)
         connect(m, flipped(self.out), accumulate.out)
         m.d.comb += [
             issue.clear.eq(self.clear), uop_loader.pointers[0].eq(self.uop_ptr),
@@ -86,30 +86,30 @@ class Compute(wiring.Component):
             index.loads_done.eq(dispatch.loads_done), merge.loads_done.eq(dispatch.loads_done),
         ]
 
-        # from a slot to the accumulator: tiles through GEMM, the slot through the delay line
-        slot, step = merge.slot, merge.step.payload
+        # from the merge to the accumulator: tiles through GEMM, the op through the delay line
+        op, step = merge.slot, merge.step.payload
         gemm_reads = Signal()
         tile = Signal.like(accumulate.tile)
         m.d.comb += [
-            gemm_reads.eq(merge.valid & slot.is_gemm & ~step.reset),
+            gemm_reads.eq(merge.valid & op.is_gemm & ~step.reset),
             *(memory.write.chunk.eq(self.write.chunk) for memory in (inp, wgt)),
             *(memory.write.en.eq(self.write.en & (self.write.chunk.mem == n)) for n, memory in enumerate((inp, wgt))),
             *(memory.read.en.eq(gemm_reads) for memory in (inp, wgt)),
             inp.read.index.eq(step.src), wgt.read.index.eq(step.wgt),
             gemm.inp.eq(inp.read.data), gemm.wgt.eq(wgt.read.data),
-            delay_line.valid.eq(merge.valid), delay_line.slot.eq(slot), merge.line_empty.eq(delay_line.empty),
-            accumulate.valid.eq(delay_line.out_valid), accumulate.slot.eq(delay_line.out_slot),
+            delay_line.valid.eq(merge.valid), delay_line.op.eq(op), merge.line_empty.eq(delay_line.empty),
+            accumulate.valid.eq(delay_line.out_valid), accumulate.slot.eq(delay_line.out_op),
             accumulate.tile.eq(tile), accumulate.dot.eq(gemm.dot),
         ]
         m.d.sync += gemm.en.eq(gemm_reads)
         with m.If(merge.did_tile):
             m.d.sync += tile.eq(merge.tile.payload.data)
 
-        # tokens: reserved by the slot, pushed when it leaves the accumulator
+        # tokens: reserved when the op enters, pushed when it leaves the accumulator
         m.d.comb += [
             merge.space_prev.eq(self.g2l.can_push), merge.space_next.eq(self.g2s.can_push),
-            self.g2l.reserve.eq(merge.valid & slot.tag.push_prev), self.g2l.push.eq(accumulate.done.push_prev),
-            self.g2s.reserve.eq(merge.valid & slot.tag.push_next), self.g2s.push.eq(accumulate.done.push_next),
+            self.g2l.reserve.eq(merge.valid & op.tag.push_prev), self.g2l.push.eq(accumulate.done.push_prev),
+            self.g2s.reserve.eq(merge.valid & op.tag.push_next), self.g2s.push.eq(accumulate.done.push_next),
             self.finish.eq(accumulate.done.finish),
         ]
         self._report(m, issue, dispatch, uop_loader, acc_loader, index, merge, delay_line, accumulate)
@@ -117,18 +117,18 @@ class Compute(wiring.Component):
 
     def _report(self, m, issue, dispatch, uop_loader, acc_loader, index, merge, delay_line, accumulate):
         """Errors, events, and the state of this cycle."""
-        status, step, turn = self.status, merge.step, merge.turn
+        status, step, ticket = self.status, merge.step, dispatch.ticket
         number = issue.o.payload.number
         uop_chunk, acc_chunk = uop_loader.chunk, acc_loader.chunk
         m.d.comb += [
             status.error.number.eq(number),       # for the watchdog
-            status.settled.eq(~issue.o.valid & ~turn.valid & delay_line.empty & ~accumulate.valid & ~accumulate.busy),
+            status.settled.eq(~issue.o.valid & ~ticket.valid & delay_line.empty & ~accumulate.valid & ~accumulate.busy),
             status.progress.eq(merge.valid | (issue.o.valid & issue.o.ready) | self.write.en
                                | (self.uop_read.beats.valid & self.uop_read.beats.ready)
                                | (self.acc_read.beats.valid & self.acc_read.beats.ready)),
         ]
         report_error(m, status.error, [
-            (merge.wait_space, ErrorCause.TOKEN, turn.payload.number),
+            (merge.wait_space, ErrorCause.TOKEN, ticket.payload.number),
             (uop_loader.bad, ErrorCause.AXI_READ, uop_loader.number),
             (acc_loader.bad, ErrorCause.AXI_READ, acc_loader.number),
             (uop_loader.beyond, ErrorCause.INDEX, uop_loader.number),
@@ -150,8 +150,8 @@ class Compute(wiring.Component):
             "wait_hazard": merge.wait_hazard,
             "token": merge.did_turn,
             "wait_acc": merge.wait_tile,
-            "wait_uop": merge.wait_uop | (turn.valid & index.wait_uop & ~step.valid),
-            "wait_pipe": turn.valid | issue.o.valid,
+            "wait_uop": merge.wait_uop | (ticket.valid & index.wait_uop & ~step.valid),
+            "wait_pipe": ticket.valid | issue.o.valid,
             "wait_l2g": issue.wait_prev,
             "wait_s2g": issue.wait_next,
             "wait_insn": 1,

@@ -1,4 +1,4 @@
-"""Delays GEMM slots until their dot product is there."""
+"""The delay line that matches the latency of GEMM."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -8,29 +8,29 @@ from vta.hw.rtl.accumulate import slot_layout
 
 
 class DelayLine(wiring.Component):
-    """`slot` in a cycle with `valid` comes out 3 cycles later, as the dot product of its tiles does.
+    """An `op` in a cycle with `valid` leaves 3 cycles later, when `Accumulate` can expect its dot product.
 
-    A slot that is not a GEMM's takes one cycle while no slot is ahead of it in the line (`empty`). Neither stalls.
+    An op that is not a GEMM leaves in the next cycle if no op is ahead of it (`empty`). Ops never stall.
     """
 
     def __init__(self, config):
         layout = slot_layout(config)
-        super().__init__({"valid": In(1), "slot": In(layout), "out_valid": Out(1), "out_slot": Out(layout),
+        super().__init__({"valid": In(1), "op": In(layout), "out_valid": Out(1), "out_op": Out(layout),
                           "empty": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
-        stages = [(Signal(name=f"valid_{n}"), Signal.like(self.slot, name=f"slot_{n}")) for n in range(2)]
-        (valid_0, slot_0), (valid_1, slot_1) = stages
+        stages = [(Signal(name=f"valid_{n}"), Signal.like(self.op, name=f"op_{n}")) for n in range(2)]
+        (valid_0, op_0), (valid_1, op_1) = stages
         late = Signal()
-        m.d.comb += [self.empty.eq(~valid_0 & ~valid_1), late.eq(self.valid & self.empty & ~self.slot.is_gemm)]
+        m.d.comb += [self.empty.eq(~valid_0 & ~valid_1), late.eq(self.valid & self.empty & ~self.op.is_gemm)]
         m.d.sync += [valid_0.eq(self.valid & ~late), valid_1.eq(valid_0), self.out_valid.eq(valid_1 | late)]
         with m.If(self.valid & ~late):
-            m.d.sync += slot_0.eq(self.slot)
+            m.d.sync += op_0.eq(self.op)
         with m.If(valid_0):
-            m.d.sync += slot_1.eq(slot_0)
+            m.d.sync += op_1.eq(op_0)
         with m.If(valid_1):
-            m.d.sync += self.out_slot.eq(slot_1)
+            m.d.sync += self.out_op.eq(op_1)
         with m.Elif(late):
-            m.d.sync += self.out_slot.eq(self.slot)
+            m.d.sync += self.out_op.eq(self.op)
         return m

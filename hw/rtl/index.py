@@ -20,9 +20,9 @@ def kernel_layout():
 
 
 def uop_write(config):
-    """The oldest LOAD UOP, as the micro-op memory sees it: `kernels` come before it, and it writes micro-ops `bgn` to
-    `end` - 1, a `chunk` in a cycle with `en`, which may be 1 only while `permitted`."""
-    return wiring.Signature({"kernels": Out(SEQ_BITS), "bgn": Out(16), "end": Out(17), "permitted": In(1),
+    """The oldest LOAD UOP: it has `nests_before` GEMM and ALU instructions before it and writes micro-ops `bgn` to
+    `end` - 1, a `chunk` in each cycle with `en`, which may be 1 only while `permitted`."""
+    return wiring.Signature({"nests_before": Out(SEQ_BITS), "bgn": Out(16), "end": Out(17), "permitted": In(1),
                              "en": Out(1), "chunk": Out(chunk_layout(config))})
 
 
@@ -125,7 +125,7 @@ class IndexGenerator(wiring.Component):
         with m.If(nest.step.valid & nest.step.ready & nest.step.payload.last):
             m.d.sync += read_kernels.eq(read_kernels + 1)
         m.d.comb += [
-            missing.eq(self.write.kernels - read_kernels),
+            missing.eq(self.write.nests_before - read_kernels),
             apart.eq(((self.write.bgn >= nest.first.uop_end) | (self.write.end <= nest.first.uop_bgn))
                      & (nest.first.uop_end <= config.depth["UOP"])),       # beyond it, reading wraps to 0
             self.write.permitted.eq((missing == 0) | ((missing == 1) & nest.step.valid & apart)),

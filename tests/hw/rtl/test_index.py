@@ -88,7 +88,7 @@ def run(program, stalls="none", seed=0):
 
     async def write(ctx):
         for number, load in enumerate(program.loads):
-            ctx.set(port.kernels, load["kernels"] % MODULO)
+            ctx.set(port.nests_before, load["kernels"] % MODULO)
             ctx.set(port.bgn, load["base"])
             ctx.set(port.end, load["base"] + len(load["words"]))
             for n, word in enumerate(load["words"]):
