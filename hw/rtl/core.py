@@ -1,4 +1,4 @@
-"""The accelerator proper: four units, four token queues, the read ports. Reads as the block diagram."""
+"""The accelerator without its registers: four units, four token queues, the read ports."""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
@@ -28,7 +28,7 @@ class Core(wiring.Component):
     """Executes the stream at `insn_ptr` (`insn_count` instructions) from `start` on; `finish` at FINISH.
 
     `tokens_set` (by queue) loads `tokens_value` into a token queue. `add` feeds the counters. `settled`:
-    nothing can go on without a token or a launch. A port without read clients leaves its AR channel silent.
+    no unit can proceed without a token or a launch. A port without read clients leaves its AR channel silent.
     """
 
     def __init__(self, config):
@@ -84,18 +84,18 @@ class Core(wiring.Component):
             arbiters.append(arbiter)
 
         # launch, pointers, errors
-        through = Signal()                       # FINISH has left compute
+        finished = Signal()                       # FINISH has left compute
         with m.If(self.start):
-            m.d.sync += through.eq(0)
+            m.d.sync += finished.eq(0)
         with m.Elif(compute.finish):
-            m.d.sync += through.eq(1)
+            m.d.sync += finished.eq(1)
         dispatched = fetch.status.settled
         m.d.comb += [
             fetch.start.eq(self.start), fetch.count.eq(self.insn_count), fetch.pointer.eq(self.insn_ptr),
             load.inp_ptr.eq(self.inp_ptr), load.wgt_ptr.eq(self.wgt_ptr),
             compute.uop_ptr.eq(self.uop_ptr), compute.acc_ptr.eq(self.acc_ptr), store.out_ptr.eq(self.out_ptr),
             *(unit.clear.eq(self.start) for unit in (load, compute, store)),
-            fetch.running.eq(self.running), compute.running.eq(self.running & ~through),
+            fetch.running.eq(self.running), compute.running.eq(self.running & ~finished),
             load.running.eq(self.running & ~(dispatched & load.idle)),
             store.running.eq(self.running & ~(dispatched & store.idle)),
             *(port.halt.eq(self.halt) for port in (*arbiters, store)),

@@ -95,7 +95,7 @@ class Vta(wiring.Component):
         return m
 
     def _masters(self, m, core):
-        """Join the core's channels to the AXI ports; channels that nobody uses stay silent."""
+        """Join the core's channels to the AXI ports; unused channels stay silent."""
         reads = iter(core.read)
         for number, clients in enumerate(READ_CLIENTS[self.config.axi_ports]):
             prefix = port_prefix(number)

@@ -42,7 +42,7 @@ class ReadMemory:
 class ReadPort:
     """An AXI read slave. Bursts of one ID are answered in order; with `reorder`, beats of different IDs
     in any order, interleaved at will. `errors`: beat addresses that answer SLVERR. `bursts` collects
-    (cycle, id, addr, beats), `most` is how many were under way at once."""
+    (cycle, id, addr, beats), `most` is how many were in flight at once."""
 
     def __init__(self, bench, config, axi, image, latency=4, reorder=False, errors=()):
         self.bursts, self.waiting, self.most = [], {}, 0

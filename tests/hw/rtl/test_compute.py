@@ -107,7 +107,7 @@ class Run:
         ctx.set(write.en, 0)
 
     async def _show(self, ctx):
-        """The output buffer beside the reference's accumulators, when nothing is under way."""
+        """The output buffer beside the reference's accumulators, when nothing is in flight."""
         out, now = self.dut.out, []
         for index in range(self.config.depth["OUT"]):
             ctx.set(out.en, 1)
