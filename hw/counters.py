@@ -2,8 +2,8 @@
 
 Every unit is in exactly one *state* per cycle of a run, so the state counters of a unit add up to the
 run's cycles; simulations assert it. The other counters are *events*. All are 32 bits wide, are cleared
-at launch and hold their values after the run. Offsets never change: a new counter takes the next free one,
-wherever it stands in the table.
+at launch and hold their values after the run. Offsets never change: a new counter takes the next free one, wherever
+it is in the table.
 """
 
 from dataclasses import dataclass
