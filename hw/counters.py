@@ -99,7 +99,10 @@ COUNTERS = (
     _event(C, 0xB8, "pushed_g2s", "tokens pushed from compute to store"),
     _event(S, 0xBC, "pushed_s2g", "tokens pushed from store to compute"),
 )
+READ_PORTS = ("read_beats", "read_bursts")       # counted where the channels are, not by a unit
 STATES = {unit: tuple(c for c in COUNTERS if c.unit is unit and c.kind == "state") for unit in Unit}
+EVENTS = {unit: tuple(c for c in COUNTERS if c.unit is unit and c.kind == "event" and c.name not in READ_PORTS)
+          for unit in Unit}
 
 
 def original_stats(counts, config):

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from vta.hw.rtl.tile_writer import chunk_layout
+from vta.hw.rtl.interfaces import chunk_layout
 
 ACC_8BIT = 1         # position of that memory type in the accumulator's loader
 

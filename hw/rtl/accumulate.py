@@ -5,6 +5,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.rtl.alu import AluLane, Operation
+from vta.hw.rtl.interfaces import scratch_read
 
 
 def tag_layout():
@@ -49,7 +50,7 @@ class Accumulate(wiring.Component):
             "valid": In(1), "op": In(op_layout(config)), "tile": In(self.tile_shape),
             "dot": In(data.ArrayLayout(signed(dot_bits), lanes)),
             "done": Out(tag_layout()), "busy": Out(1),
-            "out_en": In(1), "out_index": In(config.acc_depth_log), "out_data": Out(8 * lanes)})
+            "out": In(scratch_read(config, "OUT"))})
 
     def elaborate(self, platform):
         m = Module()
@@ -141,7 +142,7 @@ class Accumulate(wiring.Component):
         m.d.comb += [
             out_write.en.eq(writing_valid & writing.write), out_write.addr.eq(writing.dst),
             out_write.data.eq(Cat(value[:8] for value in result)),
-            out_read.en.eq(self.out_en), out_read.addr.eq(self.out_index), self.out_data.eq(out_read.data),
+            out_read.en.eq(self.out.en), out_read.addr.eq(self.out.index), self.out.data.eq(out_read.data),
             self.busy.eq(reading_valid | operating_valid | writing_valid),
         ]
         with m.If(writing_valid):

@@ -4,7 +4,7 @@ All masters send INCR bursts of at most `max_burst` full-width beats that stay w
 size (so none crosses a 4 KiB boundary), to normal bufferable cacheable memory.
 """
 
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -46,8 +46,3 @@ def lite_signature(address_bits):
         "bresp": In(2), "bvalid": In(1), "bready": Out(1),
         "araddr": Out(address_bits), "arprot": Out(3), "arvalid": Out(1), "arready": In(1),
         "rdata": In(32), "rresp": In(2), "rvalid": In(1), "rready": Out(1)})
-
-
-def burst_layout(config):
-    """One burst request: byte address `addr` of its first beat, a multiple of the bus; `len` is beats - 1."""
-    return data.StructLayout({"addr": config.axi_addr_width, "len": LEN_BITS})

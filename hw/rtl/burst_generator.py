@@ -4,7 +4,8 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from vta.hw.rtl.axi import LEN_BITS, burst_layout, bus_log
+from vta.hw.rtl.axi import LEN_BITS, bus_log
+from vta.hw.rtl.interfaces import burst_layout
 
 ROW_BITS = 28        # bytes of a row: 65535 tiles of at most 4096 bytes
 

@@ -12,7 +12,7 @@ SLVERR = 0b10
 
 def selected(values, index):
     """values[index] as a tree of multiplexers, a third of the size of a chain of comparisons; any of the values
-    where there is no such key."""
+    if `index` is not a key."""
     if len(values) == 1:
         return next(iter(values.values()))
     bit = max(low ^ high for low in values for high in values).bit_length() - 1      # the topmost in which keys differ

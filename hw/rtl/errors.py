@@ -1,17 +1,12 @@
-"""How units report errors, and how the first one of a run is kept."""
+"""How the first error of a run is kept, and the watchdog."""
 
-from amaranth.hdl import Module, unsigned
-from amaranth.lib import data, wiring
+from amaranth.hdl import Module
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.isa import Unit
 from vta.hw.registers import SHAPES, ErrorCause
-from vta.hw.rtl.issue import NUMBER_BITS
-
-
-def error_layout():
-    """An error met in this cycle: its `cause` (ErrorCause) and the number of the instruction in its unit."""
-    return data.StructLayout({"valid": unsigned(1), "cause": unsigned(4), "number": unsigned(NUMBER_BITS)})
+from vta.hw.rtl.interfaces import ERROR, NUMBER_BITS
 
 
 class ErrorRecord(wiring.Component):
@@ -23,7 +18,7 @@ class ErrorRecord(wiring.Component):
 
     def __init__(self):
         super().__init__({
-            "errors": In(error_layout()).array(len(Unit)),
+            "errors": In(ERROR).array(len(Unit)),
             "clear": In(1), "running": In(1), "progress": In(1), "limit": In(32), "expired": Out(1),
             "first": Out(SHAPES["error"]), "number": Out(NUMBER_BITS),      # `first.more`: others followed
             "seen": Out(1)})      # an error is reported in this cycle

@@ -2,14 +2,13 @@
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.isa import Opcode, layouts
-from vta.hw.rtl.issue import ISSUED, NUMBER_BITS
+from vta.hw.rtl.fifo import Fifo
+from vta.hw.rtl.interfaces import ISSUED, NUMBER_BITS, chunk_layout
 from vta.hw.rtl.nest import OPERANDS, Nest, operand_bits, sticky_add
 from vta.hw.rtl.scratchpad import Scratchpad
-from vta.hw.rtl.tile_writer import chunk_layout
 
 SEQ_BITS = 5         # LOAD UOPs and nests are counted modulo 32; far fewer are ever in flight
 NESTS_AHEAD = 8
@@ -18,6 +17,13 @@ NESTS_AHEAD = 8
 def queued_nest_layout():
     """A nest, that is a GEMM or ALU instruction, and the number of LOAD UOPs before it (modulo 2^SEQ_BITS)."""
     return data.StructLayout({"issued": ISSUED, "loads": unsigned(SEQ_BITS)})
+
+
+def uop_write(config):
+    """The oldest LOAD UOP: it has `nests_before` GEMM and ALU instructions before it and writes micro-ops `bgn` to
+    `end` - 1, a `chunk` in each cycle with `en`, which may be 1 only while `permitted`."""
+    return wiring.Signature({"nests_before": Out(SEQ_BITS), "bgn": Out(16), "end": Out(17), "permitted": In(1),
+                             "en": Out(1), "chunk": Out(chunk_layout(config))})
 
 
 def step_layout(config):
@@ -35,9 +41,9 @@ class IndexGenerator(wiring.Component):
     """Turns GEMM and ALU instructions into steps, and holds the micro-op memory.
 
     Throughput: one step a cycle, without a gap between instructions. Latency: 4 cycles from `nest` to `step`. A nest
-    starts when the LOAD UOPs before it have been written (`loads_done` counts them). The next LOAD UOP, which
-    writes micro-ops `write_bgn` to `write_end` - 1 and has `nests_before` nests before it, `may_write` when those
-    have read their last micro-op, or when only the last of them is still reading and its range does not overlap.
+    starts when the LOAD UOPs before it have been written (`loads_done` counts them). A LOAD UOP may `write` when the
+    nests before it have read their last micro-op, or when only the last of them is still reading and its range does
+    not overlap.
     """
 
     def __init__(self, config):
@@ -46,23 +52,21 @@ class IndexGenerator(wiring.Component):
             "nest": In(stream.Signature(queued_nest_layout())),
             "step": Out(stream.Signature(step_layout(config))),
             "loads_done": In(SEQ_BITS),
-            "nests_before": In(SEQ_BITS), "write_bgn": In(16), "write_end": In(17), "may_write": Out(1),
-            "en": In(1), "chunk": In(chunk_layout(config)),
-            "wait_uop": Out(1), "idle": Out(1)})
+            "write": In(uop_write(config)), "wait_uop": Out(1), "idle": Out(1)})
         self.formats = layouts(config)
 
     def elaborate(self, platform):
         m = Module()
         config, formats = self.config, self.formats
         bits = operand_bits(config)
-        m.submodules.queue = queue = SyncFIFO(width=queued_nest_layout().size, depth=NESTS_AHEAD)
+        m.submodules.queue = queue = Fifo(queued_nest_layout(), NESTS_AHEAD)
         m.submodules.loops = loops = Nest(config)
         m.submodules.uops = uops = Scratchpad(config, "UOP", assemble=False)
-        wiring.connect(m, queue.w_stream, wiring.flipped(self.nest))
-        m.d.comb += [uops.en.eq(self.en), uops.chunk.eq(self.chunk)]
+        wiring.connect(m, queue.i, wiring.flipped(self.nest))
+        m.d.comb += [uops.write.en.eq(self.write.en), uops.write.chunk.eq(self.write.chunk)]
 
         # start a nest
-        head = data.View(queued_nest_layout(), queue.r_data)
+        head = queue.o.payload
         gemm, alu = (data.View(layout, head.issued.insn) for layout in (formats.gemm, formats.alu))
         is_alu = Signal()
         ahead = Signal(SEQ_BITS)
@@ -70,10 +74,10 @@ class IndexGenerator(wiring.Component):
         new = loops.insn.payload
         m.d.comb += [
             is_alu.eq(gemm.opcode == Opcode.ALU),
-            ahead.eq(self.loads_done - head.loads),          # negative while LOAD UOPs are missing
-            self.wait_uop.eq(queue.r_rdy & ahead[-1]),
-            loops.insn.valid.eq(queue.r_rdy & ~ahead[-1]),
-            started.eq(loops.insn.valid & loops.insn.ready), queue.r_en.eq(started),
+            ahead.eq(self.loads_done - head.loads),          # negative while loads are still_reading
+            self.wait_uop.eq(queue.o.valid & ahead[-1]),
+            loops.insn.valid.eq(queue.o.valid & ~ahead[-1]),
+            started.eq(loops.insn.valid & loops.insn.ready), queue.o.ready.eq(started),
             *(new[name].eq(gemm[name]) for name in ("uop_bgn", "uop_end", "iter_out", "iter_in")),
             *(new[f"{name}_factor_{loop}"].eq(Mux(
                 is_alu, alu[f"{name}_factor_{loop}"] if name != "wgt" else 0, gemm[f"{name}_factor_{loop}"]))
@@ -95,9 +99,9 @@ class IndexGenerator(wiring.Component):
         m.d.comb += [
             move.eq(~self.step.valid | self.step.ready),
             loops.step.ready.eq(move),
-            uops.read_en.eq(move), uops.read_index.eq(loops.step.payload.uop),
+            uops.read.en.eq(move), uops.read.index.eq(loops.step.payload.uop),
         ]
-        uop = data.View(formats.uop, uops.read_data)
+        uop = data.View(formats.uop, uops.read.data)
         step = self.step.payload
         sums = {name: sticky_add(offset[name], uop[name]) for name in OPERANDS}
         src_beyond = Mux(shared.is_alu, (sums["src"] >> config.acc_depth_log) != 0,
@@ -121,10 +125,10 @@ class IndexGenerator(wiring.Component):
         with m.If(loops.step.valid & loops.step.ready & loops.step.payload.last):
             m.d.sync += nests_read.eq(nests_read + 1)
         m.d.comb += [
-            still_reading.eq(self.nests_before - nests_read),
-            disjoint.eq(((self.write_bgn >= loops.current.uop_end) | (self.write_end <= loops.current.uop_bgn))
-                        & (loops.current.uop_end <= config.depth["UOP"])),       # beyond it, reading wraps to 0
-            self.may_write.eq((still_reading == 0) | ((still_reading == 1) & loops.step.valid & disjoint)),
-            self.idle.eq(~queue.r_rdy & ~loops.step.valid & ~read_valid & ~self.step.valid),
+            still_reading.eq(self.write.nests_before - nests_read),
+            disjoint.eq(((self.write.bgn >= loops.current.uop_end) | (self.write.end <= loops.current.uop_bgn))
+                     & (loops.current.uop_end <= config.depth["UOP"])),       # beyond it, reading wraps to 0
+            self.write.permitted.eq((still_reading == 0) | ((still_reading == 1) & loops.step.valid & disjoint)),
+            self.idle.eq(~queue.o.valid & ~loops.step.valid & ~read_valid & ~self.step.valid),
         ]
         return m

@@ -5,16 +5,14 @@ The burst generator works on the next LOADs while the data of earlier ones is st
 
 from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO, SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.isa import MEMORY, MemType
-from vta.hw.rtl.axi import burst_layout, bus_log
+from vta.hw.rtl.axi import bus_log
 from vta.hw.rtl.burst_generator import BurstGenerator
-from vta.hw.rtl.issue import ISSUED, NUMBER_BITS
-from vta.hw.rtl.read_arbiter import beat_layout
-from vta.hw.rtl.tile_writer import TileWriter, chunk_layout
-from vta.hw.rtl.walkers import descriptor_layout
+from vta.hw.rtl.fifo import Fifo
+from vta.hw.rtl.interfaces import ISSUED, NUMBER_BITS, beat_layout, chunk_layout, read_client
+from vta.hw.rtl.tile_writer import TileWriter, descriptor_layout
 
 LUT_BUFFER = 64      # buffers of at most this many beats are LUT RAM
 LOADS_AHEAD = 8      # LOADs that may have sent requests before the first one's data has been written
@@ -36,8 +34,7 @@ class Loader(wiring.Component):
         super().__init__({
             "insn": In(stream.Signature(ISSUED)),
             "pointers": In(config.axi_addr_width).array(len(names)),
-            "request": Out(stream.Signature(burst_layout(config))),
-            "beats": In(stream.Signature(beat_layout(config))),
+            "read": Out(read_client(config)),
             "chunk": Out(stream.Signature(chunk_layout(config))),
             "beyond": Out(1), "bad": Out(1), "number": Out(NUMBER_BITS),
             "receiving": Out(1),     # the tile writer works on a LOAD
@@ -49,12 +46,11 @@ class Loader(wiring.Component):
         config, bus = self.config, bus_log(self.config)
         m.submodules.bursts = bursts = BurstGenerator(config)
         m.submodules.tile_writer = tile_writer = TileWriter(config, *self.names, assembled=self.assembled)
-        m.submodules.descriptors = descriptors = SyncFIFO(
-            width=descriptor_layout(config).size, depth=LOADS_AHEAD)
+        m.submodules.descriptors = descriptors = Fifo(descriptor_layout(config), LOADS_AHEAD)
 
         # decode
         fields = data.View(MEMORY, self.insn.payload.insn)
-        described = data.View(descriptor_layout(config), descriptors.w_data)
+        described = descriptors.i.payload
         region = bursts.region.payload
         select = Signal()
         addr = Signal(config.axi_addr_width)
@@ -74,40 +70,34 @@ class Loader(wiring.Component):
             described.push.eq(fields.push_next), described.number.eq(self.insn.payload.number),
             work.eq((fields.x_size != 0) & (fields.y_size != 0)),
             # a LOAD goes to both halves at once, or only to the tile writer if it has nothing to read
-            bursts.region.valid.eq(self.insn.valid & work & descriptors.w_rdy),
-            descriptors.w_en.eq(self.insn.valid & self.insn.ready),
-            self.insn.ready.eq(descriptors.w_rdy & (bursts.region.ready | ~work)),
+            bursts.region.valid.eq(self.insn.valid & work & descriptors.i.ready),
+            descriptors.i.valid.eq(self.insn.valid & self.insn.ready),
+            self.insn.ready.eq(descriptors.i.ready & (bursts.region.ready | ~work)),
         ]
-        wiring.connect(m, tile_writer.descriptor, descriptors.r_stream)
+        wiring.connect(m, tile_writer.descriptor, descriptors.o)
 
-        beats = wiring.flipped(self.beats)
-        arrived = self.beats.valid & self.beats.ready
+        beats = wiring.flipped(self.read.beats)
         if self.buffer:
-            kind = SyncFIFO if self.buffer <= LUT_BUFFER else SyncFIFOBuffered       # LUT RAM or block RAM
-            m.submodules.buffer = buffer = kind(width=beat_layout(config).size, depth=self.buffer)
-            m.d.comb += [buffer.w_data.eq(self.beats.payload), buffer.w_en.eq(self.beats.valid),
-                         self.beats.ready.eq(buffer.w_rdy),
-                         tile_writer.beats.payload.eq(buffer.r_data), tile_writer.beats.valid.eq(buffer.r_rdy),
-                         buffer.r_en.eq(tile_writer.beats.ready)]
-            arrived = tile_writer.beats.valid & tile_writer.beats.ready
-        else:
-            wiring.connect(m, tile_writer.beats, beats)
+            m.submodules.buffer = buffer = Fifo(beat_layout(config), self.buffer, buffered=self.buffer > LUT_BUFFER)
+            wiring.connect(m, beats, buffer.i)
+            beats = buffer.o
+        wiring.connect(m, beats, tile_writer.beats)
 
         # requests run ahead by at most `limit` beats
         ahead = Signal(range(self.limit + 1))
         room = Signal()
-        burst = bursts.burst
+        burst, request = bursts.burst, self.read.request
         count = burst.payload.len + 1
         m.d.comb += [
             room.eq(ahead + count <= self.limit),
-            self.request.payload.eq(burst.payload),
-            self.request.valid.eq(burst.valid & room),
-            burst.ready.eq(self.request.ready & room),
+            request.payload.eq(burst.payload),
+            request.valid.eq(burst.valid & room),
+            burst.ready.eq(request.ready & room),
         ]
-        m.d.sync += ahead.eq(ahead + Mux(burst.valid & burst.ready, count, 0) - arrived)
+        m.d.sync += ahead.eq(ahead + Mux(burst.valid & burst.ready, count, 0) - (beats.valid & beats.ready))
 
         wiring.connect(m, wiring.flipped(self.chunk), tile_writer.chunk)
         m.d.comb += [self.beyond.eq(tile_writer.beyond), self.bad.eq(tile_writer.bad),
                      self.number.eq(tile_writer.number),
-                     self.receiving.eq(tile_writer.busy), self.idle.eq(~tile_writer.busy & ~descriptors.r_rdy)]
+                     self.receiving.eq(tile_writer.busy), self.idle.eq(~tile_writer.busy & ~descriptors.o.valid)]
         return m

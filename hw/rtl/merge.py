@@ -8,7 +8,7 @@ from vta.hw.rtl.acc_tiles import tile_layout
 from vta.hw.rtl.accumulate import bank_of, op_layout, tag_layout
 from vta.hw.rtl.alu import MUL_PHASES, Operation
 from vta.hw.rtl.index import SEQ_BITS, step_layout
-from vta.hw.rtl.issue import NUMBER_BITS
+from vta.hw.rtl.interfaces import NUMBER_BITS
 
 
 class Kind(enum.Enum, shape=unsigned(2)):

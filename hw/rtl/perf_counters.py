@@ -7,24 +7,27 @@ from amaranth.lib.wiring import In, Out
 from vta.hw.counters import COUNTERS
 
 STEP_BITS = 3        # a counter may rise by up to 7 in a cycle
+STEPS = wiring.Signature({counter.name: Out(STEP_BITS) for counter in COUNTERS})
+VALUES = wiring.Signature({counter.name: Out(32) for counter in COUNTERS})
 
 
 class PerfCounters(wiring.Component):
-    """One 32-bit counter for each entry of `COUNTERS`: adds `add[n]` in every cycle with `enable`.
+    """One 32-bit counter for each entry of `COUNTERS`, by name: adds `add` in every cycle with `enable`.
 
     `clear` sets all to 0. They wrap; the cycle counter's flag tells whether they may have.
     """
 
-    def __init__(self):
-        super().__init__({
-            "enable": In(1), "clear": In(1), "add": In(STEP_BITS).array(len(COUNTERS)),
-            "value": Out(32).array(len(COUNTERS))})
+    enable: In(1)
+    clear: In(1)
+    add: In(STEPS)
+    value: Out(VALUES)
 
     def elaborate(self, platform):
         m = Module()
-        for add, value in zip(self.add, self.value, strict=True):
+        for counter in COUNTERS:
+            value = getattr(self.value, counter.name)
             with m.If(self.clear):
                 m.d.sync += value.eq(0)
             with m.Elif(self.enable):
-                m.d.sync += value.eq(value + add)
+                m.d.sync += value.eq(value + getattr(self.add, counter.name))
         return m

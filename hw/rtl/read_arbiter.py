@@ -1,36 +1,29 @@
 """Shares one AXI read channel among clients: requests by priority, data routed back by ID."""
 
-from amaranth.hdl import Module, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from vta.hw.rtl.axi import OKAY, burst_layout, read_signature
-
-
-def beat_layout(config):
-    """One beat of read data; `error`: its response was not OKAY; `last`: of its burst."""
-    return data.StructLayout({"data": unsigned(config.axi_data_width), "error": unsigned(1), "last": unsigned(1)})
+from vta.hw.rtl.axi import OKAY, read_signature
+from vta.hw.rtl.interfaces import read_client
 
 
 class ReadArbiter(wiring.Component):
-    """Clients 0 ... `clients`-1 share one AXI read master; a lower number is more urgent.
+    """`clients` of memory share one AXI read master; a lower number is more urgent.
 
-    `request[k]` takes bursts; their beats come out of `beats[k]` in the order of that client's requests,
-    whatever order the memory chooses across IDs; a request that has not been taken may be withdrawn. Client k
-    uses ID k modulo `config.read_ids`; clients that share an ID are told apart by the order of their
-    requests, which AXI keeps within one ID. Latency: one cycle from a request to ARVALID, none from R to
-    `beats`. Throughput: a request and a beat each cycle. A client that does not take its beat stalls the
-    others: clients request only what they can take soon.
+    A client's beats come in the order of its requests, whatever order the memory chooses across IDs; a request that
+    has not been taken may be withdrawn. Client k uses ID k modulo `config.read_ids`; clients that share an ID are told
+    apart by the order of their requests, which AXI keeps within one ID. Latency: one cycle from a request to ARVALID,
+    none from R to `beats`. Throughput: a request and a beat each cycle. A client that does not take its beat stalls
+    the others: clients request only what they can take soon.
     At most `config.read_outstanding` bursts are in flight; `halt` stops new ones.
     """
 
     def __init__(self, config, clients):
         self.config = config
-        self.clients = clients
         super().__init__({
-            "request": In(stream.Signature(burst_layout(config))).array(clients),
-            "beats": Out(stream.Signature(beat_layout(config))).array(clients),
+            "clients": In(read_client(config)).array(clients),
             "axi": Out(read_signature(config)),
             "halt": In(1),
             "idle": Out(1),
@@ -39,7 +32,7 @@ class ReadArbiter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         axi, limit = self.axi, self.config.read_outstanding
-        ids = [k % self.config.read_ids for k in range(self.clients)]
+        ids = [k % self.config.read_ids for k in range(len(self.clients))]
         in_flight = Signal(range(limit + 1))
         free = Signal()
         grant = Signal()
@@ -55,7 +48,8 @@ class ReadArbiter(wiring.Component):
             m.d.sync += axi.arvalid.eq(0)
         orders = self._orders(m, ids)
         earlier = 0
-        for k, request in enumerate(self.request):
+        for k, client in enumerate(self.clients):
+            request = client.request
             order = orders.get(ids[k])           # never full: it holds as many as may be in flight
             m.d.comb += request.ready.eq(free & ~earlier)
             with m.If(request.valid & request.ready):
@@ -68,7 +62,8 @@ class ReadArbiter(wiring.Component):
         m.d.sync += in_flight.eq(in_flight + grant - ended)
 
         # data: to the client that the ID, or the queue of a shared ID, names
-        for k, beats in enumerate(self.beats):
+        for k, client in enumerate(self.clients):
+            beats = client.beats
             order = orders.get(ids[k])
             mine = Signal(name=f"mine_{k}")
             m.d.comb += [
@@ -88,6 +83,6 @@ class ReadArbiter(wiring.Component):
         """For each shared ID, a queue of the clients whose bursts are in flight, oldest first."""
         orders = {}
         for number in {n for n in ids if ids.count(n) > 1}:
-            fifo = SyncFIFO(width=self.clients.bit_length(), depth=self.config.read_outstanding)
+            fifo = SyncFIFO(width=len(self.clients).bit_length(), depth=self.config.read_outstanding)
             m.submodules[f"order_{number}"] = orders[number] = fifo
         return orders

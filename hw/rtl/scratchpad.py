@@ -2,17 +2,16 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 
-from vta.hw.rtl.tile_writer import chunk_layout
+from vta.hw.rtl.interfaces import scratch_read, scratch_write
 
 
 class Scratchpad(wiring.Component):
     """One memory of `config.depth[name]` tiles: a write port that takes chunks, and a read port.
 
-    Write: a chunk in each cycle with `en`, visible to reads from the next cycle on. Read: `read_index` in a cycle
-    with `read_en`, `read_data` (a whole tile) in the next; it holds while `read_en` is 0. With `assemble` the
-    slices of a tile are collected and written at once, which leaves the port free for padding
+    Writes, one chunk a cycle, are visible to reads from the next cycle on. `read.data` holds while `read.en` is 0.
+    With `assemble` the slices of a tile are collected and written at once, which leaves the port free for padding
     in between; otherwise each slice is written as it arrives, with a write enable per slice.
     """
 
@@ -22,21 +21,20 @@ class Scratchpad(wiring.Component):
         self.slice_bits = min(self.bits, config.axi_data_width)
         self.assemble = assemble
         super().__init__({
-            "en": In(1), "chunk": In(chunk_layout(config)),
-            "read_en": In(1), "read_index": In(range(self.depth)), "read_data": Out(self.bits)})
+            "write": In(scratch_write(config)), "read": In(scratch_read(config, name))})
 
     def elaborate(self, platform):
         m = Module()
-        chunk, width = self.chunk, self.slice_bits
+        chunk, width = self.write.chunk, self.slice_bits
         slices = self.bits // width
         shape = data.ArrayLayout(unsigned(width), slices)
         m.submodules.memory = tiles = memory.Memory(shape=shape, depth=self.depth, init=[])
         read = tiles.read_port()
-        m.d.comb += [read.en.eq(self.read_en), read.addr.eq(self.read_index),
-                     self.read_data.eq(read.data.as_value())]
+        m.d.comb += [read.en.eq(self.read.en), read.addr.eq(self.read.index),
+                     self.read.data.eq(read.data.as_value())]
 
         value = chunk.data[:width]
-        writing, padding = self.en & chunk.write, self.en & chunk.pad
+        writing, padding = self.write.en & chunk.write, self.write.en & chunk.pad
         if self.assemble:
             write = tiles.write_port()
             early = Signal(self.bits - width)          # the tile's slices before its last one

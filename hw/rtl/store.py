@@ -1,28 +1,26 @@
 """The store unit: STORE OUT, in order, from the output buffer to DRAM."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
-from vta.hw.counters import STATES
 from vta.hw.isa import INSN_BITS, MEMORY, MemType, Unit
 from vta.hw.registers import ErrorCause
 from vta.hw.rtl.axi import bus_log, write_signature
 from vta.hw.rtl.burst_generator import BurstGenerator
-from vta.hw.rtl.errors import error_layout
-from vta.hw.rtl.issue import ISSUED, NUMBER_BITS, Issue
+from vta.hw.rtl.fifo import Fifo
+from vta.hw.rtl.interfaces import ISSUED, NUMBER_BITS, TOKEN_SINK, TOKEN_SOURCE, scratch_read, unit_status
+from vta.hw.rtl.issue import Issue
 from vta.hw.rtl.store_data import StoreData
-from vta.hw.rtl.unit_state import count_states
+from vta.hw.rtl.unit_state import count_events, count_states, report_error
 from vta.hw.rtl.write_master import WriteMaster
 
 
 class Store(wiring.Component):
     """Executes STOREs: pops G2S, reads the output buffer, writes bursts, and pushes S2G with its last response.
 
-    Several STOREs are under way at a time; a one-tile STORE costs as many cycles as it has beats. `out_*` is
-    the read port of the output buffer (data one cycle after the index). A STORE of another memory type
-    than OUT is reported and only handles its tokens. Errors: MEMORY_TYPE, INDEX, AXI_WRITE, TOKEN.
+    Several STOREs are in flight at a time; a one-tile STORE costs as many cycles as it has beats. A STORE of another
+    memory type than OUT is reported and only handles its tokens. Errors: MEMORY_TYPE, INDEX, AXI_WRITE, TOKEN.
     """
 
     def __init__(self, config):
@@ -31,13 +29,10 @@ class Store(wiring.Component):
             "insn": In(stream.Signature(unsigned(INSN_BITS))),
             "clear": In(1), "running": In(1), "halt": In(1), "out_ptr": In(config.axi_addr_width),
             "axi": Out(write_signature(config)),
-            "out_en": Out(1), "out_index": Out(config.acc_depth_log), "out_data": In(8 * config.tile_bytes["OUT"]),
-            "available": In(1), "pop": Out(1),     # G2S tokens
-            "space": In(1), "push": Out(1),        # S2G tokens
-            "error": Out(error_layout()),
-            "states": Out(len(STATES[Unit.STORE])), "events": Out(2), "progress": Out(1), "bus_idle": Out(1),
-            "idle": Out(1),         # no instruction is here
-            "settled": Out(1)})     # none can go on without a token
+            "out": Out(scratch_read(config, "OUT")),
+            "g2s": Out(TOKEN_SINK), "s2g": Out(TOKEN_SOURCE),
+            "status": Out(unit_status(Unit.STORE)), "bus_idle": Out(1),
+            "idle": Out(1)})        # no instruction is here
 
     def elaborate(self, platform):
         m = Module()
@@ -46,15 +41,17 @@ class Store(wiring.Component):
         m.submodules.bursts = bursts = BurstGenerator(config)
         m.submodules.rows = rows = StoreData(config)
         m.submodules.write_master = write_master = WriteMaster(config)
-        wiring.connect(m, issue.i, wiring.flipped(self.insn))
-        wiring.connect(m, write_master.axi, wiring.flipped(self.axi))
-        wiring.connect(m, write_master.beats, rows.beats)
+        connect(m, issue.i, flipped(self.insn))
+        connect(m, issue.prev, flipped(self.g2s))
+        connect(m, rows.out, flipped(self.out))
+        connect(m, write_master.axi, flipped(self.axi))
+        connect(m, write_master.beats, rows.beats)
 
-        # take an instruction apart: a region for the addresses, rows for the data, a note for its end
+        # take an instruction apart: a region for the addresses, rows for the data, an entry of `ends` for each burst
         ends_shape = data.StructLayout({"burst": unsigned(1), "last": unsigned(1), "push": unsigned(1),
                                         "number": unsigned(NUMBER_BITS)})
-        m.submodules.ends = ends = SyncFIFO(width=ends_shape.size, depth=config.write_outstanding)
-        m.submodules.numbers = numbers = SyncFIFO(width=NUMBER_BITS, depth=config.write_outstanding)
+        m.submodules.ends = ends = Fifo(ends_shape, config.write_outstanding)
+        m.submodules.numbers = numbers = Fifo(unsigned(NUMBER_BITS), config.write_outstanding)
         insn = data.View(MEMORY, issue.o.payload.insn)
         region, row = bursts.region.payload, rows.rows.payload
         tile_log = config.tile_bytes["OUT"].bit_length() - 1
@@ -62,7 +59,7 @@ class Store(wiring.Component):
         work = Signal()
         both = Signal()
         started = Signal()
-        under = Signal(ISSUED)                 # the instruction whose bursts are being requested
+        current = Signal(ISSUED)               # the instruction whose bursts are being requested
         requesting = Signal()
         nothing = Signal()                     # a STORE without work waits for those before it, then ends
         m.d.comb += [
@@ -78,71 +75,68 @@ class Store(wiring.Component):
             bursts.region.valid.eq(issue.o.valid & work & rows.rows.ready),
             rows.rows.valid.eq(issue.o.valid & work & bursts.region.ready),
             started.eq(issue.o.valid & issue.o.ready),
-            issue.o.ready.eq(Mux(work, both, ~requesting & ends.w_rdy)),
-            issue.clear.eq(self.clear), issue.available_next.eq(1),
-            issue.available_prev.eq(self.available), self.pop.eq(issue.pop_prev),
+            issue.o.ready.eq(Mux(work, both, ~requesting & ends.i.ready)),
+            issue.clear.eq(self.clear), issue.next.can_pop.eq(1),
         ]
         burst = bursts.burst
-        note = data.View(ends_shape, ends.w_data)
+        new_end = ends.i.payload
         sent = Signal()
         m.d.comb += [
             write_master.request.payload.eq(burst.payload),
-            write_master.request.valid.eq(burst.valid & ends.w_rdy),
-            burst.ready.eq(write_master.request.ready & ends.w_rdy),
+            write_master.request.valid.eq(burst.valid & ends.i.ready),
+            burst.ready.eq(write_master.request.ready & ends.i.ready),
             sent.eq(burst.valid & burst.ready),
-            note.burst.eq(~nothing), note.last.eq(nothing | bursts.last),
-            note.push.eq(Mux(nothing, insn.push_prev, data.View(MEMORY, under.insn).push_prev)),
-            note.number.eq(Mux(nothing, issue.o.payload.number, under.number)),
-            ends.w_en.eq(sent | (nothing & started)),
-            # whose response comes next: not always that of the oldest note, which may be one without a burst
-            numbers.w_en.eq(sent), numbers.w_data.eq(under.number), numbers.r_en.eq(write_master.response),
+            new_end.burst.eq(~nothing), new_end.last.eq(nothing | bursts.last),
+            new_end.push.eq(Mux(nothing, insn.push_prev, data.View(MEMORY, current.insn).push_prev)),
+            new_end.number.eq(Mux(nothing, issue.o.payload.number, current.number)),
+            ends.i.valid.eq(sent | (nothing & started)),
+            # whose response comes next: not always that of the oldest of `ends`, which may have no burst
+            numbers.i.valid.eq(sent), numbers.i.payload.eq(current.number), numbers.o.ready.eq(write_master.response),
             write_master.halt.eq(self.halt),
         ]
         with m.If(sent & bursts.last):
             m.d.sync += requesting.eq(0)
         with m.If(started & work):
-            m.d.sync += [requesting.eq(1), under.eq(issue.o.payload)]
+            m.d.sync += [requesting.eq(1), current.eq(issue.o.payload)]
 
         # the end of an instruction: all its bursts are answered
-        end = data.View(ends_shape, ends.r_data)
+        end = ends.o.payload
+        leaves = Signal()
         ended = Signal()
-        wait_space = Signal()
-        owed = Signal(range(config.write_outstanding + 1))      # responses that came and wait for a place
+        no_room = Signal()
+        owed = Signal(range(config.write_outstanding + 1))      # responses that came while the oldest end waited
         answered = Signal()
+        moving = Signal()
         m.d.comb += [
             answered.eq((owed != 0) | write_master.response | ~end.burst),
-            wait_space.eq(ends.r_rdy & answered & end.last & end.push & ~self.space),
-            ends.r_en.eq(ends.r_rdy & answered & ~wait_space),
-            ended.eq(ends.r_en & end.last),
-            self.push.eq(ended & end.push),
-            self.idle.eq(issue.empty & ~requesting & ~ends.r_rdy),
-            self.settled.eq(~issue.o.valid & ~requesting & ~ends.r_rdy), self.bus_idle.eq(write_master.idle),
+            no_room.eq(ends.o.valid & answered & end.last & end.push & ~self.s2g.can_push),
+            leaves.eq(ends.o.valid & answered & ~no_room), ends.o.ready.eq(leaves),
+            ended.eq(leaves & end.last),
+            self.s2g.push.eq(ended & end.push), self.s2g.reserve.eq(self.s2g.push),
+            self.idle.eq(issue.empty & ~requesting & ~ends.o.valid),
+            self.status.settled.eq(~issue.o.valid & ~requesting & ~ends.o.valid), self.bus_idle.eq(write_master.idle),
             rows.number.eq(issue.o.payload.number),
-            self.progress.eq(started | sent | ends.r_en | (self.axi.wvalid & self.axi.wready)),
+            moving.eq(self.axi.wvalid & self.axi.wready),
+            self.status.progress.eq(started | sent | leaves | moving),
         ]
-        m.d.sync += owed.eq(owed + write_master.response - (ends.r_en & end.burst))
-        m.d.comb += [self.out_en.eq(rows.out_en), self.out_index.eq(rows.out_index),
-                     rows.out_data.eq(self.out_data)]
+        m.d.sync += owed.eq(owed + write_master.response - (leaves & end.burst))
 
-        with m.If(wait_space):
-            m.d.comb += [self.error.valid.eq(1), self.error.cause.eq(ErrorCause.TOKEN),
-                         self.error.number.eq(end.number)]
-        with m.If(rows.beyond):
-            m.d.comb += [self.error.valid.eq(1), self.error.cause.eq(ErrorCause.INDEX),
-                         self.error.number.eq(rows.beyond_number)]
-        with m.If(started & ~good & (insn.x_size != 0)):
-            m.d.comb += [self.error.valid.eq(1), self.error.cause.eq(ErrorCause.MEMORY_TYPE),
-                         self.error.number.eq(issue.o.payload.number)]
-        with m.If(write_master.response & write_master.failed):
-            m.d.comb += [self.error.valid.eq(1), self.error.cause.eq(ErrorCause.AXI_WRITE),
-                         self.error.number.eq(numbers.r_data)]
-
-        m.d.comb += self.events.eq(Cat(started, rows.tile_read))
-        moving = self.axi.wvalid & self.axi.wready
-        count_states(m, self.states, Unit.STORE, self.running, {
+        report_error(m, self.status.error, [
+            (no_room, ErrorCause.TOKEN, end.number),
+            (rows.beyond, ErrorCause.INDEX, rows.beyond_number),
+            (started & ~good & (insn.x_size != 0), ErrorCause.MEMORY_TYPE, issue.o.payload.number),
+            (write_master.response & write_master.failed, ErrorCause.AXI_WRITE, numbers.o.payload)])
+        count_events(m, self.status.events, {
+            "store_insns": started,
+            "out_tiles": rows.tile_read,
+            "write_beats": moving,
+            "write_bursts": self.axi.awvalid & self.axi.awready,
+            "pushed_s2g": self.s2g.push,
+        })
+        count_states(m, self.status.states, Unit.STORE, self.running, {
             "busy": moving | (nothing & started),
             "wait_write": self.axi.wvalid | requesting | rows.beats.valid,
-            "wait_mem": ends.r_rdy,
+            "wait_mem": ends.o.valid,
             "wait_token": issue.wait_prev,
             "wait_insn": 1,
         })

@@ -6,8 +6,7 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.rtl.axi import bus_log
-from vta.hw.rtl.issue import NUMBER_BITS
-from vta.hw.rtl.write_master import write_beat_layout
+from vta.hw.rtl.interfaces import NUMBER_BITS, scratch_read, write_beat_layout
 
 TILES_AHEAD = 4      # tiles read from the output buffer and not yet sent
 
@@ -38,7 +37,7 @@ class StoreData(wiring.Component):
         self.config = config
         super().__init__({
             "rows": In(stream.Signature(store_rows_layout(config))), "number": In(NUMBER_BITS),
-            "out_en": Out(1), "out_index": Out(config.acc_depth_log), "out_data": In(8 * config.tile_bytes["OUT"]),
+            "out": Out(scratch_read(config, "OUT")),
             "beats": Out(stream.Signature(write_beat_layout(config))),
             "tile_read": Out(1), "beyond": Out(1), "beyond_number": Out(NUMBER_BITS)})
 
@@ -72,7 +71,7 @@ class StoreData(wiring.Component):
             room.eq(tiles.level + in_flight < TILES_AHEAD),
             read.eq(active & room),
             row_ends.eq(column == 1), all_ends.eq(row_ends & (row == 1)),
-            self.out_en.eq(read), self.out_index.eq(index), self.tile_read.eq(read),
+            self.out.en.eq(read), self.out.index.eq(index), self.tile_read.eq(read),
             self.beyond.eq(read & beyond), self.beyond_number.eq(number),
             self.rows.ready.eq(~active | (read & all_ends)),
         ]
@@ -100,7 +99,7 @@ class StoreData(wiring.Component):
         m.d.comb += [
             tag.offset.eq(offset),
             tag.flush.eq((row_ends & ~(merged & ~all_ends)) | (offset + tile_bytes == bus_bytes)),
-            tiles.w_en.eq(in_flight), tiles.w_data.eq(self.out_data | (tag_q.as_value() << 8 * tile_bytes)),
+            tiles.w_en.eq(in_flight), tiles.w_data.eq(self.out.data | (tag_q.as_value() << 8 * tile_bytes)),
         ]
         m.d.sync += [in_flight.eq(read), tag_q.eq(tag)]
 

@@ -1,28 +1,13 @@
 """The second half of a tensor loader: turns arriving beats into tiles, and writes the padding around them."""
 
-from amaranth.hdl import Module, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from vta.hw.rtl.axi import bus_log
-from vta.hw.rtl.issue import NUMBER_BITS
-from vta.hw.rtl.read_arbiter import beat_layout
-from vta.hw.rtl.walkers import RUN_BITS, DataWalker, PadWalker, descriptor_layout, selected, slice_bits
-
-
-def chunk_layout(config):
-    """A chunk: what a tile writer writes in one cycle, to the memory at position `select` of its list.
-
-    With `write`, the low bytes of `data` are slice `slice` of tile `index`; a slice is as wide as the bus or the tile,
-    whichever is narrower, and `complete` marks the last one of a tile. With `pad`, tile `pad_index` becomes zero; a
-    chunk has both only if `write` does not complete a tile. `last`: the chunk completes the LOAD, which gives a
-    token if `push`; it may write nothing.
-    """
-    return data.StructLayout({
-        "select": unsigned(1), "write": unsigned(1), "index": unsigned(16), "slice": unsigned(slice_bits(config)),
-        "complete": unsigned(1), "data": unsigned(config.axi_data_width),
-        "pad": unsigned(1), "pad_index": unsigned(16), "last": unsigned(1), "push": unsigned(1)})
+from vta.hw.rtl.interfaces import NUMBER_BITS, beat_layout, chunk_layout
+from vta.hw.rtl.walkers import RUN_BITS, DataWalker, PadWalker, descriptor_layout, selected
 
 
 class TileWriter(wiring.Component):

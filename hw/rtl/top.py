@@ -4,13 +4,12 @@ from amaranth.hdl import ClockDomain, Const, Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from vta.hw.counters import COUNTERS
 from vta.hw.isa import Queue
 from vta.hw.registers import ADDRESS_BITS, POINTERS, identity
 from vta.hw.rtl.axi import CONSTANTS, bus_log, lite_signature, read_signature, write_signature
 from vta.hw.rtl.control import RegisterPort, RunControl
 from vta.hw.rtl.core import READ_CLIENTS, WRITE_PORT, Core
-from vta.hw.rtl.perf_counters import PerfCounters
+from vta.hw.rtl.perf_counters import VALUES, PerfCounters
 
 
 def master_ports(config, prefix):
@@ -61,6 +60,7 @@ class Vta(wiring.Component):
         self._masters(m, core)
 
         # registers -> run
+        wiring.connect(m, core.add, counters.add)
         irq_clear = registers.irq_status_write
         m.d.comb += [
             control.launch.eq(registers.control_write.launch), control.reset.eq(registers.reset_write.reset),
@@ -72,7 +72,6 @@ class Vta(wiring.Component):
             control.finish.eq(core.finish), control.abort.eq(core.expired),
             control.bus_idle.eq(core.bus_idle), control.error_seen.eq(core.error_seen),
             counters.clear.eq(control.start), counters.enable.eq(control.running),
-            *(count.eq(add) for count, add in zip(counters.add, core.add, strict=True)),
             self.interrupt.eq(control.interrupt),
         ]
         for name in POINTERS:
@@ -80,24 +79,23 @@ class Vta(wiring.Component):
             m.d.comb += getattr(core, f"{name}_ptr").eq(low | high << 32)
 
         # run -> registers
-        steps = {counter.name: value for counter, value in zip(COUNTERS, counters.value, strict=True)}
-        status = registers.status
+        counts, status = counters.value, registers.status
         m.d.comb += [
             registers.control.launch.eq(control.running), registers.control.finish.eq(control.done),
             status.busy.eq(control.running), status.done.eq(control.done), status.error.eq(core.error.cause.any()),
             status.drained.eq(core.settled & core.bus_idle), status.cycles_wrapped.eq(control.wrapped),
             registers.cycles.eq(control.cycles),
-            registers.acc_writes.eq(steps["gemm_steps"] + steps["reset_steps"] + steps["alu_steps"]),
+            registers.acc_writes.eq(counts.gemm_steps + counts.reset_steps + counts.alu_steps),
             registers.error.eq(core.error), registers.error_insn.eq(core.error_insn),
             registers.irq_status.eq(control.irq_status),
             *(getattr(registers, name).eq(value) for name, value in identity(self.config).items()),
             *(getattr(registers, f"tokens_{queue.name.lower()}").eq(core.tokens[queue]) for queue in Queue),
-            *(getattr(registers, f"count_{name}").eq(value) for name, value in steps.items()),
+            *(getattr(registers, f"count_{name}").eq(getattr(counts, name)) for name in VALUES.members),
         ]
         return m
 
     def _masters(self, m, core):
-        """Join the core's channels to the AXI ports; channels that nobody uses stay silent."""
+        """Join the core's channels to the AXI ports; unused channels stay silent."""
         reads = iter(core.read)
         for number, clients in enumerate(READ_CLIENTS[self.config.axi_ports]):
             prefix = port_prefix(number)

@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.rtl.axi import bus_log
-from vta.hw.rtl.issue import NUMBER_BITS
+from vta.hw.rtl.interfaces import NUMBER_BITS, slice_bits
 
 RUN_BITS = 22        # padding tiles in one run: at most 16 rows of 65565
 
@@ -22,12 +22,6 @@ def descriptor_layout(config):
         "stride": unsigned(bus_log(config)), "beat_offset": unsigned(bus_log(config)), "merged": unsigned(1),
         "y_pad_0": unsigned(4), "y_pad_1": unsigned(4), "x_pad_0": unsigned(4), "x_pad_1": unsigned(4),
         "push": unsigned(1), "number": unsigned(NUMBER_BITS)})
-
-
-def slice_bits(config):
-    """Width of a slice's number: a tile has up to 512 slices, on the narrowest bus."""
-    slices = max(config.tile_bytes.values()) // config.bus_bytes
-    return max(slices - 1, 1).bit_length()
 
 
 def selected(select, values):

@@ -1,16 +1,12 @@
 """The AXI write master: addresses ahead of data, several bursts in flight, responses in order."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from vta.hw.rtl.axi import LEN_BITS, OKAY, burst_layout, write_signature
-
-
-def write_beat_layout(config):
-    """One beat to write; `strobe` selects its bytes."""
-    return data.StructLayout({"data": unsigned(config.axi_data_width), "strobe": unsigned(config.bus_bytes)})
+from vta.hw.rtl.axi import LEN_BITS, OKAY, write_signature
+from vta.hw.rtl.interfaces import burst_layout, write_beat_layout
 
 
 class WriteMaster(wiring.Component):

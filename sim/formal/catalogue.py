@@ -66,9 +66,9 @@ class Proof:
 
 
 TOKEN_BUGS = (
-    Bug("a pop is not counted", "self.push - self.pop", "self.push"),
-    Bug("one extra slot", "taken != self.depth", "taken != self.depth + 1"),
-    Bug("a reserved slot is not counted", "taken + self.reserve", "taken + self.push"),
+    Bug("a pop is not counted", "self.count + source.push - sink.pop", "self.count + source.push"),
+    Bug("one extra slot", "reserved != self.depth", "reserved != self.depth + 1"),
+    Bug("a reserved slot is not counted", "reserved + source.reserve", "reserved + source.push"),
     Bug("the last token is not offered", "self.count != 0", "self.count > 1"),
 )
 WRITE_BUGS = (

@@ -22,15 +22,16 @@ class ReadChannelRules(Property):
     def state(self, m):
         dut, axi, limit = self.read_arbiter, self.read_arbiter.axi, self.config.read_outstanding
         self.unit(m, dut)
+        requests = [client.request for client in dut.clients]
         requester = Signal(range(self.clients))                # the client whose request the AR register holds
-        for k, request in enumerate(dut.request):
+        for k, request in enumerate(requests):
             m.d.comb += Assume(request.payload.len < 1 << LEN_BITS)
             with m.If(request.valid & request.ready):
                 m.d.sync += requester.eq(k)
-        granted = sum(request.valid & request.ready for request in dut.request)
+        granted = sum(request.valid & request.ready for request in requests)
         moved, ended = axi.arvalid & axi.arready, axi.rvalid & axi.rready & axi.rlast
-        first = Signal(self.read_arbiter.request[0].payload.shape())        # the request that was granted last
-        for request in dut.request:
+        first = Signal(requests[0].payload.shape())        # the request that was granted last
+        for request in requests:
             with m.If(request.valid & request.ready):
                 m.d.sync += first.eq(request.payload)
         in_flight = Signal(range(limit + 2))
@@ -67,7 +68,8 @@ class ReadChannelRules(Property):
                 m.d.sync += [
                     owner[n].eq(Mux(arrives, requester, Mux(leave, owner[n + 1], owner[n]))),
                     length[n].eq(Mux(arrives, axi.arlen[:LEN_BITS], Mux(leave, length[n + 1], length[n])))]
-            for k, beats in enumerate(dut.beats):
+            for k, client in enumerate(dut.clients):
+                beats = client.beats
                 with m.If(here):
                     m.d.comb += [
                         Assert(beats.valid == (owner[0] == k)),

@@ -16,27 +16,27 @@ class TokenConservation(Property):
         self.queue = unit.TokenQueue(depth)
 
     def state(self, m):
-        queue, depth = self.queue, self.queue.depth
+        queue, depth, source, sink = self.queue, self.queue.depth, self.queue.source, self.queue.sink
         fragment = self.unit(m, queue)
         reserved, pushed, popped = (Signal(GHOST_BITS, name=name) for name in ("reserved", "pushed", "popped"))
         m.d.comb += [
             # the protocol
-            Assume(~queue.reserve | queue.space),
-            Assume(~queue.pop | queue.available),
-            Assume(~queue.push | queue.reserve | (pushed != reserved)),
+            Assume(~source.reserve | source.can_push),
+            Assume(~sink.pop | sink.can_pop),
+            Assume(~source.push | source.reserve | (pushed != reserved)),
             # the host sets the count only between runs
-            Assume(~queue.set | (~queue.reserve & ~queue.push & ~queue.pop)),
+            Assume(~queue.set | (~source.reserve & ~source.push & ~sink.pop)),
         ]
         given = Mux(queue.set_count > depth, depth, queue.set_count)
-        m.d.sync += [reserved.eq(Mux(queue.set, given, reserved + queue.reserve)),
-                     pushed.eq(Mux(queue.set, given, pushed + queue.push)),
-                     popped.eq(Mux(queue.set, 0, popped + queue.pop))]
+        m.d.sync += [reserved.eq(Mux(queue.set, given, reserved + source.reserve)),
+                     pushed.eq(Mux(queue.set, given, pushed + source.push)),
+                     popped.eq(Mux(queue.set, 0, popped + sink.pop))]
         m.d.comb += [
             Assert(queue.count == (pushed - popped)[:GHOST_BITS]),
-            Assert(queue.available == (pushed != popped)),
-            Assert(queue.space == ((reserved - popped)[:GHOST_BITS] != depth)),
+            Assert(sink.can_pop == (pushed != popped)),
+            Assert(source.can_push == ((reserved - popped)[:GHOST_BITS] != depth)),
             # invariants that make the above inductive
-            Assert(inner(fragment, "taken") == (reserved - popped)[:GHOST_BITS]),
+            Assert(inner(fragment, "reserved") == (reserved - popped)[:GHOST_BITS]),
             Assert((reserved - popped)[:GHOST_BITS] <= depth),
             Assert((pushed - popped)[:GHOST_BITS] <= (reserved - popped)[:GHOST_BITS]),
         ]

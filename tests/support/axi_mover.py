@@ -30,7 +30,7 @@ class Mover(wiring.Component):
         m.d.comb += [sync.clk.eq(self.aclk), sync.rst.eq(~self.aresetn)]
         m.submodules.read_arbiter = read_arbiter = ReadArbiter(self.config, 1)
         m.submodules.write_master = write_master = WriteMaster(self.config)
-        for name, unit in (("source", read_arbiter.request[0]), ("target", write_master.request)):
+        for name, unit in (("source", read_arbiter.clients[0].request), ("target", write_master.request)):
             m.submodules[name] = bursts = BurstGenerator(self.config)
             m.d.comb += [
                 bursts.region.valid.eq(self.start),
@@ -38,7 +38,7 @@ class Mover(wiring.Component):
                 bursts.region.payload.stride.eq(getattr(self, f"{name}_stride")),
                 bursts.region.payload.x_bytes.eq(self.x_bytes), bursts.region.payload.rows.eq(self.rows)]
             wiring.connect(m, bursts.burst, unit)
-        beats = read_arbiter.beats[0]
+        beats = read_arbiter.clients[0].beats
         m.d.comb += [
             write_master.beats.valid.eq(beats.valid), beats.ready.eq(write_master.beats.ready),
             write_master.beats.payload.data.eq(beats.payload.data), write_master.beats.payload.strobe.eq(~0)]

@@ -16,13 +16,13 @@ def check_burst(config, addr, length):
 
 
 class ReadMemory:
-    """Answers a unit's `request` stream with `beats`, in order, from the bytes `image` (from address 0 on).
+    """Serves a unit's read `client`, in order, from the bytes `image` (from address 0 on).
 
     `errors` are beat addresses that answer with an error. `bursts` collects (cycle, addr, beats). A request
     may be withdrawn before it is taken, as `ReadArbiter` allows.
     """
 
-    def __init__(self, bench, config, request, beats, image, latency=4, errors=(), stalls=None):
+    def __init__(self, bench, config, client, image, latency=4, errors=(), stalls=None):
         self.bursts, queue = [], deque()
         size = config.bus_bytes
 
@@ -35,14 +35,14 @@ class ReadMemory:
                 here = addr + n * size
                 queue.append((cycle + latency, {"data": int.from_bytes(image[here:here + size], "little"),
                                                 "error": here in errors, "last": n == last}))
-        bench.receive(request, stalls=stalls, stable=False, then=answer)
-        self.taken = bench.feed(beats, queue, stalls)
+        bench.receive(client.request, stalls=stalls, stable=False, then=answer)
+        self.taken = bench.feed(client.beats, queue, stalls)
 
 
 class ReadPort:
     """An AXI read slave. Bursts of one ID are answered in order; with `reorder`, beats of different IDs
     in any order, interleaved at will. `errors`: beat addresses that answer SLVERR. `bursts` collects
-    (cycle, id, addr, beats), `most` is how many were under way at once."""
+    (cycle, id, addr, beats), `most` is how many were in flight at once."""
 
     def __init__(self, bench, config, axi, image, latency=4, reorder=False, errors=()):
         self.bursts, self.waiting, self.most = [], {}, 0

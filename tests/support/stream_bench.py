@@ -160,7 +160,7 @@ async def cycles(ctx, count):
 
 
 async def until(ctx, condition):
-    """Wait for the end of the first cycle in which `condition` is true; likewise."""
+    """Wait for the end of the first cycle in which `condition` is true; it too may be left unfinished."""
     while not (await ctx.tick().sample(condition))[-1]:
         pass
 

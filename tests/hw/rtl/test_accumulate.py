@@ -70,11 +70,11 @@ def run(ops, stalls="none", seed=0, tiles=16):
                 next(clock)
             now = []
             for index in range(tiles):
-                ctx.set(dut.out_en, 1)
-                ctx.set(dut.out_index, index)
+                ctx.set(dut.out.en, 1)
+                ctx.set(dut.out.index, index)
                 await ctx.tick()
                 next(clock)
-                now.append(unpack(BYTES, ctx.get(dut.out_data)))
+                now.append(unpack(BYTES, ctx.get(dut.out.data)))
             shown.append((now, [[value & 255 for value in acc] for acc in model.acc[:tiles]]))
     b.process(main)
     b.process(feed_dots)

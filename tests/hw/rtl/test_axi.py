@@ -10,7 +10,8 @@ from repository import SUPPORT
 
 from vta.hw.config import PRESETS
 from vta.hw.export.verilog import to_verilog
-from vta.hw.rtl.axi import CONSTANTS, ID_BITS, burst_layout, bus_log, lite_signature, read_signature, write_signature
+from vta.hw.rtl.axi import CONSTANTS, ID_BITS, bus_log, lite_signature, read_signature, write_signature
+from vta.hw.rtl.interfaces import burst_layout
 from vta.sim.cosim.build import build
 
 

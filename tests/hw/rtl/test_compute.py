@@ -1,7 +1,7 @@
 """hw/rtl/compute.py: random programs against the literal simulator of reference.py."""
 
 import dataclasses
-from collections import deque
+from collections import Counter, deque
 
 import pytest
 from load_model import load, load_fields
@@ -14,6 +14,7 @@ from vta.hw.counters import STATES
 from vta.hw.isa import AluOp, Opcode, Unit, encode, layouts
 from vta.hw.registers import ErrorCause
 from vta.hw.rtl.compute import Compute
+from vta.hw.rtl.interfaces import ERROR
 
 TINY = dataclasses.replace(PRESETS["tiny"], log_inp_buff_size=7, log_wgt_buff_size=9, log_acc_buff_size=9)
 DRAM = 1 << 12
@@ -33,14 +34,13 @@ class Run:
         self.reference = Reference(config, bytearray(b.random.randbytes(DRAM)))
         self.fields, self.queue = [], deque()
         for name in ("uop", "acc"):
-            ReadMemory(b, config, getattr(self.dut, f"{name}_request"), getattr(self.dut, f"{name}_beats"),
-                       bytes(self.reference.dram), latency)
+            ReadMemory(b, config, getattr(self.dut, f"{name}_read"), bytes(self.reference.dram), latency)
         for memory in (self.reference.inp, self.reference.wgt):
             for n in range(len(memory)):
                 memory[n] = [b.random.randrange(-128, 128) for _ in memory[n]]
         self.room = [b.pattern(), b.pattern()]
         self.counts = dict.fromkeys((*FLAGS, "finish"), 0)
-        self.errors, self.states, self.events, self.shown, self.settled = [], [], [0] * 6, [], False
+        self.errors, self.states, self.events, self.shown = [], [], Counter(), []
 
     def emit(self, opcode, **fields):
         self.fields.append({"opcode": opcode} | fields)
@@ -93,27 +93,27 @@ class Run:
 
     async def _fill(self, ctx):
         """INP and WGT, through the port of the load unit."""
-        dut = self.dut
+        write = self.dut.write
         for mem, tiles in enumerate((self.reference.inp, self.reference.wgt)):
             for index, tile in enumerate(tiles):
                 data = bytes(value & 255 for value in tile)
                 step = min(len(data), self.config.bus_bytes)
                 for part, at in enumerate(range(0, len(data), step)):
-                    ctx.set(dut.write, 1)
-                    ctx.set(dut.chunk, {"select": mem, "write": 1, "index": index, "slice": part,
-                                        "complete": at + step == len(data),
-                                        "data": int.from_bytes(data[at:at + step], "little")})
+                    ctx.set(write.en, 1)
+                    ctx.set(write.chunk, {"select": mem, "write": 1, "index": index, "slice": part,
+                                          "complete": at + step == len(data),
+                                          "data": int.from_bytes(data[at:at + step], "little")})
                     await ctx.tick()
-        ctx.set(dut.write, 0)
+        ctx.set(write.en, 0)
 
     async def _show(self, ctx):
-        """The output buffer beside the reference's accumulators, when nothing is under way."""
-        dut, now = self.dut, []
+        """The output buffer beside the reference's accumulators, when nothing is in flight."""
+        out, now = self.dut.out, []
         for index in range(self.config.depth["OUT"]):
-            ctx.set(dut.out_en, 1)
-            ctx.set(dut.out_index, index)
+            ctx.set(out.en, 1)
+            ctx.set(out.index, index)
             await ctx.tick()
-            now.append(list(ctx.get(dut.out_data).to_bytes(self.config.lanes, "little")))
+            now.append(list(ctx.get(out.data).to_bytes(self.config.lanes, "little")))
         self.shown.append((now, [[value & 255 for value in tile] for tile in self.reference.acc]))
 
     async def _main(self, ctx):
@@ -128,32 +128,32 @@ class Run:
             quiet = 0
             while quiet < 20:
                 await ctx.tick()
-                quiet = quiet + 1 if ctx.get(self.dut.settled) and not self.queue else 0
+                quiet = quiet + 1 if ctx.get(self.dut.status.settled) and not self.queue else 0
             await self._show(ctx)
 
     async def _environment(self, ctx):
         """Tokens are there; room for tokens comes and goes; everything is counted."""
         dut = self.dut
-        ctx.set(dut.available_prev, 1)
-        ctx.set(dut.available_next, 1)
+        ctx.set(dut.l2g.can_pop, 1)
+        ctx.set(dut.s2g.can_pop, 1)
         ctx.set(dut.running, 1)
         while True:
             room = [not next(side) for side in self.room]
-            ctx.set(dut.space_prev, room[0])
-            ctx.set(dut.space_next, room[1])
+            ctx.set(dut.g2l.can_push, room[0])
+            ctx.set(dut.g2s.can_push, room[1])
             *_, pop_prev, pop_next, push_prev, push_next, finish, reserve_prev, reserve_next, error, states, events = (
                 await ctx.tick().sample(
-                    dut.pop_prev, dut.pop_next, dut.push_prev, dut.push_next, dut.finish, dut.reserve_prev,
-                    dut.reserve_next, dut.error.as_value(), dut.states, dut.events))
+                    dut.l2g.pop, dut.s2g.pop, dut.g2l.push, dut.g2s.push, dut.finish, dut.g2l.reserve,
+                    dut.g2s.reserve, dut.status.error.as_value(), dut.status.states.as_value(),
+                    dut.status.events.as_value()))
             assert room[0] or not reserve_prev
             assert room[1] or not reserve_next
             for name, value in zip((*FLAGS, "finish"), (pop_prev, pop_next, push_prev, push_next, finish), strict=True):
                 self.counts[name] += value
             assert states.bit_count() == 1, "exactly one state in each cycle"
             self.states.append(NAMES[states.bit_length() - 1])
-            for n in range(6):
-                self.events[n] += events >> n & 1
-            error = unpack(dut.error.shape(), error)
+            self.events.update(unpack(dut.status.events.shape(), events))
+            error = unpack(ERROR, error)
             if error["valid"]:
                 self.errors.append((error["cause"], error["number"]))
 
@@ -189,13 +189,15 @@ def test_random_programs(changes, stalls):
     loads = [fields for fields in run.fields if fields["opcode"] == Opcode.LOAD and fields.get("mem_type") != 6]
     words = sum(f["x_size"] * f["y_size"] for f in loads if f.get("mem_type", 0) == 0 and f.get("x_size"))
     tiles = sum(f["x_size"] * f["y_size"] for f in loads if f.get("mem_type", 0) != 0)
-    assert run.events[0] == len(run.fields) + 6 and run.events[1:3] == [words, tiles]
+    assert run.events["compute_insns"] == len(run.fields) + 6
+    assert (run.events["uop_words"], run.events["acc_tiles"]) == (words, tiles)
+    assert (run.events["pushed_g2l"], run.events["pushed_g2s"]) == (run.counts["push_prev"], run.counts["push_next"])
     steps = [0, 0, 3 * run.config.depth["ACC"]]
     for f in run.fields:
         if f["opcode"] in (Opcode.GEMM, Opcode.ALU) and f.get("alu_opcode", 0) <= max(AluOp):
             kind = 2 if f["opcode"] == Opcode.ALU else f["reset"]
             steps[kind] += f["iter_out"] * f["iter_in"] * max(f["uop_end"] - f["uop_bgn"], 0)
-    assert run.events[3:] == steps
+    assert [run.events[f"{kind}_steps"] for kind in ("gemm", "reset", "alu")] == steps
 
 
 def test_a_product_that_waits_for_room():
@@ -249,7 +251,7 @@ def test_not_settled_before_the_token_is_given(opcode):
     run = Run()
     run.fields.append(CLEAR)
     run.emit(opcode, **LOOPS[opcode], pop_prev=1, push_next=1)
-    seen = run.b.watch(run.dut.settled, run.dut.pop_prev, run.dut.push_next)
+    seen = run.b.watch(run.dut.status.settled, run.dut.l2g.pop, run.dut.g2s.push)
     run.run()
     taken, given = (next(cycle for cycle, row in enumerate(seen) if row[n]) for n in (1, 2))
     assert taken < given and not any(row[0] for row in seen[taken:given + 1])

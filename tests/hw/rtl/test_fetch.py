@@ -42,13 +42,13 @@ class Run:
         for n, insn in enumerate(insns):
             at = pointer + n * INSN_BYTES
             image[at:at + INSN_BYTES] = insn.to_bytes(INSN_BYTES, "little")
-        self.memory = ReadMemory(b, config, self.dut.request, self.dut.beats, bytes(image), latency, errors,
-                                 stalls=stalls)
+        self.memory = ReadMemory(b, config, self.dut.read, bytes(image), latency, errors, stalls=stalls)
         self.queues = {which: b.receive(getattr(self.dut, name)) for which, name in QUEUES.items()
                        if which not in hold}
-        self.seen = b.watch(self.dut.finished, self.dut.states, self.dut.events, self.dut.error.as_value())
+        status = self.dut.status
+        self.seen = b.watch(status.settled, status.states, status.events.fetch_insns, status.error)
         b.set(pointer=pointer, count=len(insns) if count is None else count, running=1)
-        self.starts, self.ended = [0], self.dut.finished
+        self.starts, self.ended = [0], status.settled
         b.process(self._start)
 
     async def _start(self, ctx):

@@ -81,24 +81,24 @@ class Program:
 
 
 def run(program, stalls="none", seed=0):
-    """Execute; the LOADs are written as early as `may_write` permits. Returns (cycles of the nests, steps, waits)."""
+    """Execute; the LOADs are written as early as permitted. Returns (cycles of the nests, steps, waits)."""
     dut, depth = IndexGenerator(program.config), program.config.depth
     b = Bench(dut, stalls, seed)
-    pattern, waited = b.pattern(), []
+    pattern, waited, port = b.pattern(), [], dut.write
 
     async def write(ctx):
         for number, load in enumerate(program.loads):
-            ctx.set(dut.nests_before, load["nests"] % MODULO)
-            ctx.set(dut.write_bgn, load["base"])
-            ctx.set(dut.write_end, load["base"] + len(load["words"]))
+            ctx.set(port.nests_before, load["nests"] % MODULO)
+            ctx.set(port.bgn, load["base"])
+            ctx.set(port.end, load["base"] + len(load["words"]))
             for n, word in enumerate(load["words"]):
-                while (held := next(pattern)) or not ctx.get(dut.may_write):
+                while (held := next(pattern)) or not ctx.get(port.permitted):
                     waited.append(not held)
                     await ctx.tick()
-                ctx.set(dut.en, 1)
-                ctx.set(dut.chunk, {"write": 1, "index": load["base"] + n, "data": word, "complete": 1})
+                ctx.set(port.en, 1)
+                ctx.set(port.chunk, {"write": 1, "index": load["base"] + n, "data": word, "complete": 1})
                 await ctx.tick()
-                ctx.set(dut.en, 0)
+                ctx.set(port.en, 0)
             ctx.set(dut.loads_done, (number + 1) % MODULO)
     b.process(write)
     taken = b.send(dut.nest, program.nests)

@@ -24,15 +24,15 @@ def test_tokens_and_order(stalls):
     got = b.receive(dut.o, len(insns), stable=True)
     come = b.pattern("random")
     tokens, popped = {"prev": 0, "next": 0}, {"prev": 0, "next": 0}
-    sides = {"prev": (dut.available_prev, dut.pop_prev), "next": (dut.available_next, dut.pop_next)}
+    sides = {"prev": dut.prev, "next": dut.next}
 
     async def supply(ctx):
         for _ in itertools.count():
-            for side, (available, _) in sides.items():
+            for side, sink in sides.items():
                 tokens[side] += next(come)
-                ctx.set(available, tokens[side] > 0)
+                ctx.set(sink.can_pop, tokens[side] > 0)
             _, _, prev, nxt, valid, wait_prev, wait_next = await ctx.tick().sample(
-                dut.pop_prev, dut.pop_next, dut.o.valid, dut.wait_prev, dut.wait_next)
+                dut.prev.pop, dut.next.pop, dut.o.valid, dut.wait_prev, dut.wait_next)
             assert valid + wait_prev + wait_next <= 1
             for side, pop in (("prev", prev), ("next", nxt)):
                 assert not pop or tokens[side] > 0, f"popped a token of {side} that is not there"
@@ -46,10 +46,18 @@ def test_tokens_and_order(stalls):
     assert popped == {side: sum(f[f"pop_{side}"] for f in flags) for side in popped}
 
 
+def grant(dut):
+    """Tokens of both sides are always there."""
+    async def assign(ctx):
+        ctx.set(dut.prev.can_pop, 1)
+        ctx.set(dut.next.can_pop, 1)
+    return assign
+
+
 def test_one_a_cycle_two_cycles_later():
     dut = Issue(8)
     b = Bench(dut)
-    b.set(available_prev=1, available_next=1)
+    b.process(grant(dut))
     taken = b.send(dut.i, instructions(b.random, 40))
     got = b.receive(dut.o, 40)
     b.run()
@@ -66,9 +74,9 @@ def test_waiting_is_named():
 
     async def supply(ctx):
         await cycles(ctx, 20)
-        ctx.set(dut.available_prev, 1)
+        ctx.set(dut.prev.can_pop, 1)
         await cycles(ctx, 20)
-        ctx.set(dut.available_next, 1)
+        ctx.set(dut.next.can_pop, 1)
     b.process(supply)
     b.run(after=60)
     assert len(sent) == 4
@@ -78,7 +86,7 @@ def test_waiting_is_named():
 def test_clear_restarts_the_numbers():
     dut = Issue(4)
     b = Bench(dut)
-    b.set(available_prev=1, available_next=1)
+    b.process(grant(dut))
     b.send(dut.i, [0] * 30)
     got = b.receive(dut.o, 30)
 

@@ -1,6 +1,7 @@
 """hw/rtl/load.py: LOADs with their tokens, states, events and errors; what is written is the loader's test."""
 
 import dataclasses
+from collections import Counter
 
 import pytest
 from load_model import beyond, load, load_fields, split_loads, tiles_from, tiles_of, word
@@ -11,6 +12,7 @@ from vta.hw.config import PRESETS
 from vta.hw.counters import STATES
 from vta.hw.isa import MemType, Opcode, Unit
 from vta.hw.registers import ErrorCause
+from vta.hw.rtl.interfaces import ERROR
 from vta.hw.rtl.load import Load
 from vta.hw.rtl.scratchpad import assembles
 
@@ -25,9 +27,9 @@ def run(loads, stalls="none", seed=0, tokens=None, space=True, latency=4, errors
     `tokens`: G2L tokens come at random instead of being there; `space`: there is room for L2G tokens at times.
     """
     dut = Load(config)
-    b = Bench(dut, stalls, seed)
+    status, b = dut.status, Bench(dut, stalls, seed)
     image = bytes(b.random.randrange(256) for _ in range(DRAM))
-    b.memory = ReadMemory(b, config, dut.request, dut.beats, image, latency, errors)
+    b.memory = ReadMemory(b, config, dut.read, image, latency, errors)
     b.taken = b.send(dut.insn, [word(fields) for fields in loads])
     b.set(running=1)
     pops = sum(fields.get("pop_next", 0) for fields in loads)
@@ -37,22 +39,25 @@ def run(loads, stalls="none", seed=0, tokens=None, space=True, latency=4, errors
     async def watch(ctx):
         while True:
             have[0] += bool(tokens) and next(arrive)
-            ctx.set(dut.available, have[0] > 0)
-            ctx.set(dut.space, space and not next(room))
+            ctx.set(dut.g2l.can_pop, have[0] > 0)
+            ctx.set(dut.l2g.can_push, space and not next(room))
             _, _, write, chunk, *rest, idle = await ctx.tick().sample(
-                dut.write, dut.chunk.as_value(), dut.push, dut.pop, dut.states, dut.error.as_value(), dut.events,
-                dut.idle)
+                dut.write.en, dut.write.chunk.as_value(), dut.l2g.push, dut.g2l.pop, status.states.as_value(),
+                status.error.as_value(), status.events.as_value(), dut.idle)
             assert have[0] >= rest[1]
             have[0] -= rest[1]
             b.seen.append((write, *rest, idle))
             if write:
-                chunks.append(unpack(dut.chunk.shape(), chunk))
+                chunks.append(unpack(dut.write.chunk.shape(), chunk))
     b.process(watch)
     b.run(until=lambda: len(b.seen) > 150 if not space else
           len(b.taken) == len(loads) and b.seen[-1][-1] and sum(chunk["last"] for chunk in chunks) == len(loads))
     assert all(row[3].bit_count() == 1 for row in b.seen), "exactly one state in each cycle"
     b.states = [STATE_NAMES[row[3].bit_length() - 1] for row in b.seen]
-    b.errors = [error for row in b.seen if (error := unpack(dut.error.shape(), row[4]))["valid"]]
+    b.events = Counter()
+    for row in b.seen:
+        b.events.update(unpack(status.events.shape(), row[5]))
+    b.errors = [error for row in b.seen if (error := unpack(ERROR, row[4]))["valid"]]
     if space:
         assembled = [name for name in NAMES if assembles(config, name)]
         for fields, parts in zip(loads, split_loads(chunks), strict=True):
@@ -76,8 +81,8 @@ def test_random_loads_with_tokens(width, stalls):
     loads = [load_fields(random, config, random.choice(NAMES), DRAM) | {"pop_next": random.randint(0, 1)}
              for _ in range(15)]
     b = run(loads, stalls, seed=width, tokens="random", config=config)
-    events = [sum(row[5] >> n & 1 for row in b.seen) for n in range(3)]
-    assert events == [len(loads), tiles(loads, "INP"), tiles(loads, "WGT")]
+    assert b.events == {"load_insns": len(loads), "inp_tiles": tiles(loads, "INP"), "wgt_tiles": tiles(loads, "WGT"),
+                        "pushed_l2g": sum(fields["push_next"] for fields in loads)}
     assert {error["number"] for error in b.errors if error["cause"] == ErrorCause.INDEX} == {
         n for n, fields in enumerate(loads) if beyond(config, fields)}
 
@@ -86,14 +91,15 @@ def test_nothing_is_requested_before_its_token():
     """The second LOAD's request comes after its G2L token, the first one's long before."""
     dut = Load(TINY)
     b = Bench(dut)
-    memory = ReadMemory(b, TINY, dut.request, dut.beats, bytes(DRAM))
+    memory = ReadMemory(b, TINY, dut.read, bytes(DRAM))
     b.send(dut.insn, [word(load("WGT", 1)), word(load("WGT", 1, dram=9) | {"pop_next": 1})])
-    b.set(running=1, space=1)
+    b.set(running=1)
 
     async def grant(ctx):
+        ctx.set(dut.l2g.can_push, 1)
         for _ in range(50):
             await ctx.tick()
-        ctx.set(dut.available, 1)
+        ctx.set(dut.g2l.can_pop, 1)
     b.process(grant)
     b.run(after=100)
     assert [cycle < 10 for cycle, _, _ in memory.bursts] == [True, False]

@@ -36,7 +36,7 @@ def bench(config, names, stalls, seed=0, assembled=None, errors=(), **options):
     dut = Loader(config, *names, assembled=assembled, **(options or {"read_ahead": config.read_ahead_beats}))
     b = Bench(dut, stalls, seed)
     b.image = bytes(b.random.randrange(256) for _ in range(DRAM))
-    b.memory = ReadMemory(b, config, dut.request, dut.beats, b.image, errors=errors)
+    b.memory = ReadMemory(b, config, dut.read, b.image, errors=errors)
     b.assembled = assembled
     return b
 
@@ -153,7 +153,7 @@ def test_requests_run_ahead_within_their_limit(limit):
     b = Bench(dut)
     insn = word(load("WGT", 2))                              # 4 beats
     b.feed(dut.insn, deque([(0, {"insn": insn, "number": 0})] * (LOADS_AHEAD + 2)))
-    bursts = b.receive(dut.request)
+    bursts = b.receive(dut.read.request)
     b.run(after=100)
     assert sum(burst["len"] + 1 for burst in values(bursts)) == next(iter(limit.values()))
 

@@ -46,9 +46,9 @@ def test_every_client_gets_its_own(ids, reorder, stalls):
     b = bench(stalls, ids, seed=ids, reorder=reorder, errors=errors)
     wanted = [[burst(b.random, b.config) for _ in range(8)] for _ in range(4)]
     got = []
-    for request, beats, bursts in zip(b.dut.request, b.dut.beats, wanted, strict=True):
-        b.send(request, bursts)
-        got.append(b.receive(beats, len(beats_of(b, bursts)), stable=False))
+    for client, bursts in zip(b.dut.clients, wanted, strict=True):
+        b.send(client.request, bursts)
+        got.append(b.receive(client.beats, len(beats_of(b, bursts)), stable=False))
     b.run()
     for client, bursts in zip(got, wanted, strict=True):
         assert values(client) == beats_of(b, bursts, errors)
@@ -59,9 +59,9 @@ def test_every_client_gets_its_own(ids, reorder, stalls):
 def test_the_lower_client_is_more_urgent():
     b = bench("none", 4)
     first = {"addr": 0, "len": 0}
-    for request, beats in zip(b.dut.request, b.dut.beats, strict=True):
-        b.send(request, [first] * 5)
-        b.receive(beats, 5)
+    for client in b.dut.clients:
+        b.send(client.request, [first] * 5)
+        b.receive(client.beats, 5)
     b.run()
     assert [number for _, number, _, _ in b.port.bursts] == [0] * 5 + [1] * 5 + [2] * 5 + [3] * 5
 
@@ -69,8 +69,8 @@ def test_the_lower_client_is_more_urgent():
 def test_rate_and_latency():
     """A request and a beat each cycle; ARVALID one cycle after the request, `beats` with R."""
     b = bench("none", 4, latency=1)
-    taken = b.send(b.dut.request[0], [{"addr": 64 * n, "len": 7} for n in range(12)])
-    got = b.receive(b.dut.beats[0], 96)
+    taken = b.send(b.dut.clients[0].request, [{"addr": 64 * n, "len": 7} for n in range(12)])
+    got = b.receive(b.dut.clients[0].beats, 96)
     b.run()
     assert b.port.bursts[0][0] == taken[0] + 1 and at_full_rate(taken[:4])
     assert b.port.taken == [cycle for cycle, _ in got] and at_full_rate(b.port.taken)
@@ -83,7 +83,7 @@ def test_outstanding_limit_and_halt():
         dut = ReadArbiter(config, 2)
         b = Bench(dut)
         b.set(halt=halted)
-        b.feed(dut.request[1], deque([(0, {"addr": 0, "len": 0})] * 9))
+        b.feed(dut.clients[1].request, deque([(0, {"addr": 0, "len": 0})] * 9))
         asked = b.receive(channel(dut.axi, "ar", "addr", "len", "id"))
         idle = b.watch(dut.idle)
         b.run(after=50)

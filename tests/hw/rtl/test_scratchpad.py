@@ -38,13 +38,13 @@ def test_writes_padding_and_reads(name, block, width, assemble, stalls):
         async def cycle(en, fields):
             nonlocal held, want
             read, index = random.random() < 0.7, random.randrange(depth)
-            ctx.set(dut.en, en)
-            ctx.set(dut.chunk, fields)
-            ctx.set(dut.read_en, read)
-            ctx.set(dut.read_index, index)
+            ctx.set(dut.write.en, en)
+            ctx.set(dut.write.chunk, fields)
+            ctx.set(dut.read.en, read)
+            ctx.set(dut.read.index, index)
             want = model[index] if read else want
             await ctx.tick()
-            assert want is None or ctx.get(dut.read_data) == want
+            assert want is None or ctx.get(dut.read.data) == want
         for _ in range(120):
             while next(pattern):
                 await cycle(0, chunk(random.randrange(depth), write=1, complete=1, data=random.getrandbits(width)))
@@ -75,19 +75,19 @@ def test_writes_padding_and_reads(name, block, width, assemble, stalls):
 def test_read_data_holds_without_read_en():
     dut = Scratchpad(TINY, "INP", assemble=False)
     b = Bench(dut)
-    seen = b.watch(dut.read_data)
+    seen = b.watch(dut.read.data)
 
     async def use(ctx):
         for index, data in ((3, 0x11223344), (4, 0x55667788)):
-            ctx.set(dut.en, 1)
-            ctx.set(dut.chunk, chunk(index, data=data, complete=1))
+            ctx.set(dut.write.en, 1)
+            ctx.set(dut.write.chunk, chunk(index, data=data, complete=1))
             await ctx.tick()
-        ctx.set(dut.en, 0)
-        ctx.set(dut.read_en, 1)
-        ctx.set(dut.read_index, 3)
+        ctx.set(dut.write.en, 0)
+        ctx.set(dut.read.en, 1)
+        ctx.set(dut.read.index, 3)
         await ctx.tick()
-        ctx.set(dut.read_en, 0)
-        ctx.set(dut.read_index, 4)
+        ctx.set(dut.read.en, 0)
+        ctx.set(dut.read.index, 4)
     b.process(use)
     b.run()
     assert set(seen[3:]) == {0x11223344}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections import Counter
 
 import pytest
 from memory_bench import WritePort
@@ -11,6 +12,7 @@ from vta.hw.config import PRESETS
 from vta.hw.counters import STATES
 from vta.hw.isa import MEMORY, MemType, Opcode, Unit, encode
 from vta.hw.registers import ErrorCause
+from vta.hw.rtl.interfaces import ERROR
 from vta.hw.rtl.store import Store
 
 TINY = PRESETS["tiny"]
@@ -43,7 +45,8 @@ def run(config, stores, stalls="none", seed=0, pointer=0, latency=4, errors=(), 
     b.port = WritePort(b, config, dut.axi, b.image, latency=latency, errors=errors)
     b.set(running=1, out_ptr=pointer)
     b.taken = b.send(dut.insn, [encode(MEMORY, fields) for fields in stores])
-    b.seen = b.watch(dut.push, dut.pop, dut.states, dut.error.as_value(), dut.events, dut.axi.bvalid, dut.idle)
+    b.seen = b.watch(dut.s2g.push, dut.g2s.pop, dut.status.states, dut.status.error, dut.status.events, dut.axi.bvalid,
+                     dut.idle)
     pops = [f["pop_prev"] for f in stores]
     have, arrive, room = [sum(pops) if tokens is None else 0], b.pattern("random"), b.pattern()
 
@@ -52,11 +55,11 @@ def run(config, stores, stalls="none", seed=0, pointer=0, latency=4, errors=(), 
         while True:
             if tokens is not None and next(arrive):
                 have[0] += 1
-            ctx.set(dut.available, have[0] > 0)
-            ctx.set(dut.space, space and not next(room))
-            _, _, en, index, pop = await ctx.tick().sample(dut.out_en, dut.out_index, dut.pop)
+            ctx.set(dut.g2s.can_pop, have[0] > 0)
+            ctx.set(dut.s2g.can_push, space and not next(room))
+            _, _, en, index, pop = await ctx.tick().sample(dut.out.en, dut.out.index, dut.g2s.pop)
             data = out_tile(config, index) if en else b.random.randbytes(size)
-            ctx.set(dut.out_data, int.from_bytes(data, "little"))
+            ctx.set(dut.out.data, int.from_bytes(data, "little"))
             assert have[0] >= pop
             have[0] -= pop
     b.process(buffer_and_tokens)
@@ -66,10 +69,13 @@ def run(config, stores, stalls="none", seed=0, pointer=0, latency=4, errors=(), 
     if space:
         assert b.image == expected
         assert sum(row[0] for row in b.seen) == pushes and sum(row[1] for row in b.seen) == sum(pops)
-        assert sum(row[4] & 1 for row in b.seen) == len(stores)
-        assert sum(row[4] >> 1 for row in b.seen) == sum(f["x_size"] * f["y_size"] for f in stores
-                                                        if f["mem_type"] == MemType.OUT)
-    b.errors = [error for row in b.seen if (error := unpack(dut.error.shape(), row[3]))["valid"]]
+        events = Counter()
+        for row in b.seen:
+            events.update(unpack(dut.status.events.shape(), row[4]))
+        assert events == {"store_insns": len(stores), "pushed_s2g": pushes, "write_beats": len(b.port.beats),
+                          "write_bursts": len(b.port.bursts),
+                          "out_tiles": sum(f["x_size"] * f["y_size"] for f in stores if f["mem_type"] == MemType.OUT)}
+    b.errors = [error for row in b.seen if (error := unpack(ERROR, row[3]))["valid"]]
     assert all(row[2].bit_count() == 1 for row in b.seen), "exactly one state in each cycle"
     return b
 

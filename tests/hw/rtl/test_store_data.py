@@ -50,11 +50,11 @@ def bench(config, stalls, seed=0):
     b = Bench(dut, stalls, seed)
 
     async def output_buffer(ctx):
-        """One cycle of latency; without `out_en` the data is random."""
-        ctx.set(dut.out_data, 0)
+        """One cycle of latency; without `en` the data is random."""
+        ctx.set(dut.out.data, 0)
         while True:
-            _, _, en, index = await ctx.tick().sample(dut.out_en, dut.out_index)
-            ctx.set(dut.out_data, tile_value(config, index) if en else b.random.getrandbits(16))
+            _, _, en, index = await ctx.tick().sample(dut.out.en, dut.out.index)
+            ctx.set(dut.out.data, tile_value(config, index) if en else b.random.getrandbits(16))
     b.process(output_buffer)
     return b
 

@@ -13,7 +13,7 @@ from vta.hw.rtl.tokens import TokenQueue
 def test_no_token_is_lost(depth, stalls):
     """The producer reserves when it may, pushes some cycles later; the consumer pops when it may."""
     dut = TokenQueue(depth)
-    b = Bench(dut, stalls, seed=depth)
+    b, source, sink = Bench(dut, stalls, seed=depth), dut.source, dut.sink
     produce, late, consume = b.pattern(), b.pattern("random"), b.pattern()
     total, moved, fullest = 300, {"reserved": 0, "pushed": 0, "popped": 0}, []
 
@@ -21,14 +21,14 @@ def test_no_token_is_lost(depth, stalls):
         for cycle in itertools.count():
             owed = moved["reserved"] - moved["pushed"]
             count = moved["pushed"] - moved["popped"]
-            assert ctx.get(dut.count) == count and ctx.get(dut.available) == (count > 0)
-            assert ctx.get(dut.space) == (count + owed < depth)
+            assert ctx.get(dut.count) == count and ctx.get(sink.can_pop) == (count > 0)
+            assert ctx.get(source.can_push) == (count + owed < depth)
             fullest.append(count)
-            reserve = bool(ctx.get(dut.space)) and moved["reserved"] < total and not next(produce)
+            reserve = bool(ctx.get(source.can_push)) and moved["reserved"] < total and not next(produce)
             push = owed + reserve > 0 and not next(late)
             # let the queue fill up first, and later run empty
             pop = count > 0 and not next(consume) and (cycle > 3 * depth)
-            for port, value in ((dut.reserve, reserve), (dut.push, push), (dut.pop, pop)):
+            for port, value in ((source.reserve, reserve), (source.push, push), (sink.pop, pop)):
                 ctx.set(port, value)
             await ctx.tick()
             for name, value in (("reserved", reserve), ("pushed", push), ("popped", pop)):
@@ -41,13 +41,13 @@ def test_no_token_is_lost(depth, stalls):
 def test_a_token_can_be_popped_in_the_cycle_after_its_push():
     dut = TokenQueue(4)
     b = Bench(dut)
-    count = b.watch(dut.count, dut.available)
+    count = b.watch(dut.count, dut.sink.can_pop)
 
     async def stream(ctx):
-        ctx.set(dut.reserve, 1)
-        ctx.set(dut.push, 1)
+        ctx.set(dut.source.reserve, 1)
+        ctx.set(dut.source.push, 1)
         await ctx.tick()
-        ctx.set(dut.pop, 1)                            # from now on one in, one out
+        ctx.set(dut.sink.pop, 1)                            # from now on one in, one out
     b.process(stream)
     b.run(after=20)
     assert count[0] == (0, 0) and set(count[1:]) == {(1, 1)}
@@ -57,7 +57,7 @@ def test_a_token_can_be_popped_in_the_cycle_after_its_push():
 def test_host_sets_the_count(depth):
     dut = TokenQueue(depth)
     b = Bench(dut)
-    seen = b.watch(dut.count, dut.space, dut.available)
+    seen = b.watch(dut.count, dut.source.can_push, dut.sink.can_pop)
 
     async def host(ctx):
         for value in (depth, 1, 0, (1 << 32) - 1):

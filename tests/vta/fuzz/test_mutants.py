@@ -16,7 +16,7 @@ MUTANTS = {
     "forwarding from the wrong distance": (
         "accumulate", "late = late_write & (late_dst == index)", "late = late_write & (writing.dst == index)"),
     "a token pushed while one is popped is lost": (
-        "tokens", "self.count + self.push - self.pop", "self.count + (self.push & ~self.pop) - self.pop"),
+        "tokens", "self.count + source.push - sink.pop", "self.count + (source.push & ~sink.pop) - sink.pop"),
     "one padding tile too many": (
         "walkers", "last_run.eq(new.x_pad_1 + bottom)", "last_run.eq(new.x_pad_1 + bottom + 1)"),
     "bursts that cross 4 KiB": (

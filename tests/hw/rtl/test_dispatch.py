@@ -1,0 +1,158 @@
+"""hw/rtl/dispatch.py: every instruction has its ticket and its unit, in order; LOAD UOPs wait to be written."""
+
+import itertools
+from collections import deque
+from random import Random
+
+import pytest
+from load_model import load
+from stream_bench import Bench, at_full_rate, each_stall, values
+
+from vta.hw.config import PRESETS
+from vta.hw.isa import MEMORY, AluOp, Opcode, encode, layouts
+from vta.hw.rtl.dispatch import TICKETS_AHEAD, Dispatch
+from vta.hw.rtl.index import SEQ_BITS
+from vta.hw.rtl.merge import Kind
+
+TINY = PRESETS["tiny"]
+MODULO = 1 << SEQ_BITS
+STEPS = {"uop_bgn": 1, "uop_end": 3, "iter_out": 2, "iter_in": 1}
+LOOPS = [STEPS, STEPS, STEPS | {"iter_out": 0}, STEPS | {"iter_in": 0}, STEPS | {"uop_end": 1}]
+EVERYWHERE = (0, (1 << 17) - 1)
+
+
+class Instruction:
+    """One word and what becomes of it: `kind` of its ticket, the port that gets it, the error it causes."""
+
+    def __init__(self, opcode, port=None, kind=Kind.NOTHING, error=None, written=None, **fields):
+        self.port, self.kind, self.error, self.written = port, kind, error, written
+        layout = layouts(TINY).of(opcode) if opcode in set(Opcode) else MEMORY
+        self.word = encode(layout, fields | {"opcode": opcode})
+        self.tag = {"push_prev": fields.get("push_prev", 0), "push_next": fields.get("push_next", 0),
+                    "finish": opcode == Opcode.FINISH}
+
+
+def load_uop(x, sram=0, flags=None, **shape):
+    """`written`: the micro-ops it may overwrite."""
+    fields = load("UOP", x, sram=sram, **shape)
+    plain = fields["y_size"] == 1 and not any(fields[name] for name in fields if "pad" in name)
+    inside = plain and sram + x <= TINY.depth["UOP"]
+    return Instruction(Opcode.LOAD, "uop_load", Kind.UOPS, written=(sram, sram + x) if inside else EVERYWHERE,
+                       **fields | (flags or {}))
+
+
+def random_instruction(random):
+    flags = {name: random.randint(0, 1) for name in ("push_prev", "push_next")}
+    kind = random.choice(["uop", "uop", "acc", "gemm", "alu", "token", "memory", "alu_opcode", "opcode", "finish"])
+    if kind == "uop":
+        return load_uop(random.randint(1, 4), random.choice([0, 5, TINY.depth["UOP"] - 2]), flags,
+                        y=random.choice([1, 1, 0, 2]), pads=random.choice([(0, 0, 0, 0), (0, 0, 0, 0), (0, 0, 1, 0)]))
+    if kind == "acc":
+        return Instruction(Opcode.LOAD, "acc_load", Kind.TILES, **load(random.choice(["ACC", "ACC_8BIT"]), 2) | flags)
+    if kind == "token":
+        return Instruction(Opcode.LOAD, **load(random.choice(["UOP", "ACC"]), 0) | flags)
+    if kind == "memory":
+        return Instruction(Opcode.LOAD, error="bad_memory", **load("OUT", 1) | flags)
+    if kind in ("gemm", "alu"):
+        loops = random.choice(LOOPS)
+        more = {"alu_opcode": random.choice(list(AluOp))} if kind == "alu" else {}
+        work = {"port": "nest", "kind": Kind.STEPS} if loops == STEPS else {}
+        return Instruction(Opcode[kind.upper()], **work, **loops, **more, **flags)
+    if kind == "alu_opcode":
+        return Instruction(Opcode.ALU, error="bad_opcode", **STEPS, alu_opcode=max(AluOp) + 1, **flags)
+    if kind == "opcode":
+        return Instruction(random.choice(sorted({*range(8)} - set(Opcode))), error="bad_opcode", **flags)
+    return Instruction(Opcode.FINISH)
+
+
+def bench(insns, stalls="none", seed=0):
+    """A Dispatch with `insns` to take, their LOAD UOPs answered by one to three chunks each; checks what it writes."""
+    dut = Dispatch(TINY)
+    b, chunks = Bench(dut, stalls, seed), deque()
+    b.taken = b.send(dut.insn, [{"insn": insn.word, "number": n} for n, insn in enumerate(insns)])
+    b.got = {port: b.receive(getattr(dut, port), sum(insn.port == port for insn in insns), stable=False)
+             for port in ("acc_load", "nest")}
+    loads = [(n, insn) for n, insn in enumerate(insns) if insn.port == "uop_load"]
+
+    def loaded(cycle, issued):
+        count = b.random.randint(1, 3)
+        chunks.extend((cycle + 5, {"index": n, "data": issued["number"], "last": n == count - 1})
+                      for n in range(count))
+    b.got["uop_load"] = b.receive(dut.uop_load, len(loads), stable=False, then=loaded)
+    b.feed(dut.uops, chunks)
+    b.errors, b.written, held = [], [], b.pattern()
+
+    async def write(ctx):
+        for cycle in itertools.count():
+            permitted = not next(held)
+            ctx.set(dut.write.permitted, permitted)
+            *_, en, chunk, before, bgn, end, done, bad_opcode, bad_memory, number = await ctx.tick().sample(
+                dut.write.en, dut.write.chunk, dut.write.nests_before, dut.write.bgn, dut.write.end, dut.loads_done,
+                dut.bad_opcode, dut.bad_memory, dut.insn.payload.number)
+            assert done == len(b.written) % MODULO and permitted >= en
+            bad = {"bad_opcode": bad_opcode, "bad_memory": bad_memory}
+            b.errors += [(name, number) for name, bit in bad.items() if bit]
+            if en:
+                n, insn = loads[len(b.written)]
+                assert (chunk.data, bgn, end) == (n, *insn.written)
+                assert before == sum(other.port == "nest" for other in insns[:n]) % MODULO
+                if chunk.last:
+                    b.written.append(cycle)
+    b.process(write)
+    b.loads = loads
+    return b
+
+
+@each_stall
+def test_every_instruction_to_its_unit(stalls):
+    random = Random(7)
+    insns = [random_instruction(random) for _ in range(150)]
+    b = bench(insns, stalls, seed=3)
+    tickets = b.receive(b.dut.ticket, len(insns))
+    b.run(until=lambda: len(b.written) == len(b.loads))
+    loads = list(itertools.accumulate(insn.port == "uop_load" for insn in insns))
+    assert values(tickets) == [
+        {"kind": insn.kind.value, "loads": count % MODULO, "tag": insn.tag, "number": n}
+        for n, (insn, count) in enumerate(zip(insns, loads, strict=True))]
+    for port in ("uop_load", "acc_load"):
+        assert values(b.got[port]) == [{"insn": insn.word, "number": n} for n, insn in enumerate(insns)
+                                       if insn.port == port]
+    assert values(b.got["nest"]) == [{"issued": {"insn": insn.word, "number": n}, "loads": loads[n] % MODULO}
+                                     for n, insn in enumerate(insns) if insn.port == "nest"]
+    assert b.errors == [(insn.error, n) for n, insn in enumerate(insns) if insn.error]
+
+
+def test_rate_and_latency():
+    """An instruction each cycle; its ticket a cycle later, its work at once."""
+    random = Random(1)
+    b = bench([insn for insn in (random_instruction(random) for _ in range(40)) if insn.port != "uop_load"])
+    tickets = b.receive(b.dut.ticket)
+    b.run()
+    assert at_full_rate(b.taken) and [cycle for cycle, _ in tickets] == [cycle + 1 for cycle in b.taken]
+    for port in ("acc_load", "nest"):
+        numbers = [(cycle, value.get("issued", value)["number"]) for cycle, value in b.got[port]]
+        assert numbers and all(b.taken[number] == cycle for cycle, number in numbers)
+
+
+@pytest.mark.parametrize("busy", ["acc_load", "nest", "ticket"])
+def test_an_instruction_waits_only_for_what_it_needs(busy):
+    """With one of the outputs stuck, those before the first instruction that needs it are taken."""
+    insns = [Instruction(Opcode.LOAD, **load("UOP", 0))] * 5 + [load_uop(1)] + [
+        Instruction(Opcode.GEMM, **STEPS) if busy == "nest" else Instruction(Opcode.LOAD, **load("ACC", 1))] + [
+        Instruction(Opcode.LOAD, **load("UOP", 0))] * 20
+    dut = Dispatch(TINY)
+    b = Bench(dut)
+    taken = b.feed(dut.insn, deque((0, {"insn": insn.word, "number": n}) for n, insn in enumerate(insns)))
+    for port in {"uop_load", "acc_load", "nest", "ticket"} - {busy}:
+        b.receive(getattr(dut, port), stable=False)
+    b.run(after=60)
+    assert len(taken) == (TICKETS_AHEAD if busy == "ticket" else 6)
+
+
+@pytest.mark.parametrize("name", ["INP", "WGT", "OUT"])
+def test_other_memory_types(name):
+    """Fetch sends LOADs of INP and WGT to load; here they are errors."""
+    b = bench([Instruction(Opcode.LOAD, **load(name, 1))])
+    b.receive(b.dut.ticket, 1)
+    b.run()
+    assert b.errors == [("bad_memory", 0)]
