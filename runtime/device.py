@@ -14,14 +14,18 @@ import importlib
 import inspect
 import operator
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vta.hw.config import Config
 from vta.hw.counters import original_stats
-from vta.hw.isa import INSN_BYTES, Queue
+from vta.hw.isa import INSN_BYTES, Queue, Unit
 from vta.hw.registers import ErrorCause
+from vta.runtime.memory import Memory
 
 QUEUES = tuple(queue.name.lower() for queue in Queue)
 STREAM_ALIGN = 4096
@@ -37,17 +41,18 @@ class RunResult:
     """
 
     cycles: int | None
-    counters: dict
-    tokens_left: dict
+    counters: dict[str, int]
+    tokens_left: dict[str, int]
     seconds: float
-    stats: dict = field(default_factory=dict)
+    stats: dict[str, int] = field(default_factory=dict)
 
 
 class DeviceError(RuntimeError):
     """A run went wrong. `cause` is an ErrorCause, `unit` a Unit or None, `insn` the number of the instruction
     within its unit (0 is the first) or None, `result` the RunResult as far as the run came, or None."""
 
-    def __init__(self, message, cause=ErrorCause.NONE, unit=None, insn=None, result=None):
+    def __init__(self, message: str, cause: ErrorCause | int = ErrorCause.NONE, unit: Unit | None = None,
+                 insn: int | None = None, result: RunResult | None = None):
         super().__init__(message)
         self.cause, self.unit, self.insn, self.result = cause, unit, insn, result
 
@@ -103,18 +108,19 @@ class Device(abc.ABC):
 
     name = "device"
     config: Config
+    memory: Memory
 
-    def __init__(self, config, memory):
+    def __init__(self, config: Config, memory: Memory):
         self.config, self.memory = config, memory
         self.clear_stats()
 
     @property
     @abc.abstractmethod
-    def tokens(self):
+    def tokens(self) -> dict[str, int]:
         """Tokens in the dependency queues now: {"l2g": n, "g2l": n, "g2s": n, "s2g": n}."""
 
     @abc.abstractmethod
-    def set_tokens(self, **counts):
+    def set_tokens(self, **counts: int) -> None:
         """Set the queues named (`set_tokens(s2g=1)`); the others stay. ValueError for a bad name or count."""
 
     @abc.abstractmethod
@@ -122,14 +128,15 @@ class Device(abc.ABC):
         """Execute the stream; return a RunResult (`stats` may be left empty) or raise a DeviceError."""
 
     @abc.abstractmethod
-    def reset(self):
+    def reset(self) -> None:
         """Empty queues and tokens, clear errors, as after power-up; memories stay."""
 
-    def close(self):
+    def close(self) -> None:
         """Let go of all resources; the device cannot be used any more."""
         self.memory.close()
 
-    def run(self, insn_address, insn_count, *, watchdog=None, progress=None):
+    def run(self, insn_address: int, insn_count: int, *, watchdog: int | None = None,
+            progress: Callable[[int], object] | None = None) -> RunResult:
         """Execute the `insn_count` instructions at DRAM byte address `insn_address`, up to FINISH.
 
         watchdog: cycles without progress after which the run is given up (None: the device's default; 0: never).
@@ -162,18 +169,18 @@ class Device(abc.ABC):
             for name, value in values.items():
                 sums[name] = sums.get(name, 0) + value
 
-    def run_insns(self, insns, **options):
+    def run_insns(self, insns: ArrayLike, **options: Any) -> RunResult:
         """Copy a stream, (n, 2) uint64, into DRAM, `run` it, free it."""
         insns = np.ascontiguousarray(insns, np.uint64).reshape(-1, 2)
         with self.memory.alloc(max(insns.nbytes, 1), STREAM_ALIGN) as stream:
             stream.view(np.uint64)[:] = insns.reshape(-1)
             return self.run(stream.address, len(insns), **options)
 
-    def stats(self):
+    def stats(self) -> dict[str, int]:
         """The original's statistics, summed over the runs since `clear_stats`; `cycle_count` too."""
         return dict(self._stats)
 
-    def clear_stats(self):
+    def clear_stats(self) -> None:
         self._stats = original_stats(defaultdict(int), self.config)
 
     def __enter__(self):
@@ -186,12 +193,12 @@ class Device(abc.ABC):
 _PROCESS = {}                    # statistics of all devices of this process
 
 
-def stats():
+def stats() -> dict[str, int]:
     """The original's statistics, summed over the runs of all devices since `clear_stats`."""
     return original_stats(defaultdict(int), Config()) | _PROCESS
 
 
-def clear_stats():
+def clear_stats() -> None:
     """Start the sums of `stats` anew; those of the devices themselves go on."""
     _PROCESS.clear()
 
@@ -215,7 +222,7 @@ DEVICES = {
 REMOTE = ("vta.runtime.remote.client", "RemoteDevice")
 
 
-def open_device(name="sim", config="default", **options):
+def open_device(name: str = "sim", config: Config | str = "default", **options: Any) -> Device:
     """The device `name`: "sim" (functional), "tsim" (RTL in Verilator), "pynq" (board), "tcp://host:port".
 
     `config` is a Config, a preset's name or the path of a `vta_config.json`. Options are the constructor's:

@@ -16,14 +16,17 @@ Every dependency points backward in program order: such a stream cannot deadlock
 limited by nothing but the memory that the operator reuses.
 """
 
+from collections.abc import Hashable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from vta.compiler.stream.code import Buffer, Code
 from vta.compiler.stream.kernel import ALU, GEMM
 from vta.compiler.stream.stream import Stream
-from vta.hw.isa import LOAD_UNIT, MemType, Queue, Unit
+from vta.hw.config import Config
+from vta.hw.isa import LOAD_UNIT, AluOp, MemType, Queue, Unit
 
 # queue -> (unit that gives the token, unit that takes it)
 ENDS = {Queue.L2G: (Unit.LOAD, Unit.COMPUTE), Queue.G2L: (Unit.COMPUTE, Unit.LOAD),
@@ -51,12 +54,13 @@ class _Task:
 class Pipeline:
     """See the head of this file."""
 
-    def __init__(self, config):
+    def __init__(self, config: Config):
         self.config, self.stream, self.tasks = config, Stream(config), []
         self.stored = {}          # output -> (offset, x_size, y_size, stride) of its stores
         self.buffer = self.stream.buffer
 
-    def load(self, memory, base, buffer, offset, x_size, y_size=1, stride=None, pads=(0, 0, 0, 0)):
+    def load(self, memory: MemType, base: int, buffer: Buffer, offset: int, x_size: int, y_size: int = 1,
+             stride: int | None = None, pads: tuple[int, int, int, int] = (0, 0, 0, 0)) -> None:
         """LOAD: rows of tiles from DRAM to `base`; sizes and pads as in `Stream.load_buffer_2d`."""
         stride = x_size if stride is None or y_size == 1 else stride      # of one row it has no effect, but must fit
         if memory not in LOAD_UNIT or memory is MemType.UOP:
@@ -67,7 +71,8 @@ class Pipeline:
         self._add(LOAD_UNIT[memory], lambda stream: stream.load_buffer_2d(
             buffer, offset, x_size, y_size, stride, pads, base, memory), writes=((name, base, base + tiles),))
 
-    def store(self, base, buffer, offset, x_size, y_size=1, stride=None):
+    def store(self, base: int, buffer: Buffer, offset: int, x_size: int, y_size: int = 1,
+              stride: int | None = None) -> None:
         """STORE: rows of output tiles from `base` to DRAM."""
         stride = x_size if stride is None or y_size == 1 else stride
         self._add(Unit.STORE, lambda stream: stream.store_buffer_2d(
@@ -75,13 +80,13 @@ class Pipeline:
             reads=(("ACC", base, base + x_size * y_size),))
         self.stored.setdefault(buffer.name, []).append((offset, x_size, y_size, stride))
 
-    def gemm(self, site, loops, steps):
+    def gemm(self, site: Hashable, loops: Sequence[tuple], steps: Sequence[tuple]) -> None:
         """GEMM: at most two loops around micro-ops (dst, src, wgt)."""
         spans = _spans("gemm", loops, steps, 3)
         self._kernel(site, loops, [(GEMM, 0, *step, 0, 0, 0) for step in steps],
                      (("INP", *spans[1]), ("WGT", *spans[2]), ("ACC", *spans[0])), (("ACC", *spans[0]),))
 
-    def reset(self, base, tiles, rows=1, pitch=0):
+    def reset(self, base: int, tiles: int, rows: int = 1, pitch: int = 0) -> None:
         """GEMM with reset: zero to `rows` times `tiles` accumulators, `pitch` from row to row, from `base`."""
         limit = (1 << 14) - 1
         if max(tiles, rows) > limit:
@@ -90,7 +95,7 @@ class Pipeline:
         self._kernel("reset", loops, [(GEMM, 1, base, 0, 0, 0, 0, 0)], (),
                      (("ACC", base, base + (rows - 1) * pitch + tiles),))
 
-    def alu(self, opcode, loops, steps, imm=None):
+    def alu(self, opcode: AluOp, loops: Sequence[tuple], steps: Sequence[tuple], imm: int | None = None) -> None:
         """ALU: dst = dst op src, or dst op imm. `steps` are (dst, src), or (dst,) with an immediate."""
         if imm is not None:
             _spans("alu with an immediate", loops, steps, 1)
@@ -119,7 +124,7 @@ class Pipeline:
         self.tasks.append(_Task(unit, emit, reads, writes))
 
     # the end
-    def code(self, partial=False):
+    def code(self, partial: bool = False) -> Code:
         """The finished stream (`compiler.stream.Code`). Every tile of every output must have been stored exactly once
         (PipelineError), unless the program is only a part."""
         if not partial:
