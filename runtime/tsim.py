@@ -28,13 +28,12 @@ class RtlDevice(Device):
     early           share of reads that see memory as it is when requested, not when answered
     trace           path of a VCD file to write (slow, and up to 70 KB a cycle)
     verilog         text of the accelerator to simulate, if not the one that `config` generates
-    say             called with a line of text for each step of the build
     """
 
     name = "tsim"
 
     def __init__(self, config, *, latency=16, write_latency=None, outstanding=None, bandwidth=1.0, stall=0.0,
-                 seed=1, order="in_order", early=0.0, memory_size=DEFAULT_SIZE, trace=None, verilog=None, say=None):
+                 seed=1, order="in_order", early=0.0, memory_size=DEFAULT_SIZE, trace=None, verilog=None):
         self._behaviour = {
             "latency": latency, "write_latency": write_latency, "outstanding": outstanding,
             "bandwidth": bandwidth, "stall": stall, "seed": seed, "order": order, "early": early}
@@ -44,7 +43,7 @@ class RtlDevice(Device):
                              f"{config.axi_addr_width} bits")
         if trace is not None:
             open(trace, "wb").close()        # Verilator says nothing of a file that it cannot write
-        program = build(config, verilog, trace=trace is not None, say=say)
+        program = build(config, verilog, trace=trace is not None)
         super().__init__(config, Memory(memory_size))
         try:
             self._simulation = Simulation(program, self.memory, trace)

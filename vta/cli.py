@@ -14,6 +14,7 @@ import sys
 
 import vta
 from vta import commands
+from vta.commands._common import log_to_stderr
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,7 +46,8 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else list(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):         # a name that is no text is shown, as on standard error
         sys.stdout.reconfigure(errors="backslashreplace")
-    names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+    log_to_stderr()
+    names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__) if module.name[0] != "_")
     chosen = [name for name in names if argv[:1] == [name]]
     try:
         args = _parser(chosen or names).parse_args(argv)

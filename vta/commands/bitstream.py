@@ -8,6 +8,8 @@ revision, timing met or not) is written in either case. A board needs .bit, .hwh
 import dataclasses
 from pathlib import Path
 
+from vta.commands._common import config_argument
+
 NAME = "bitstream"
 HELP = "build a board's bitstream with Vivado"
 EPILOG = """examples:
@@ -20,7 +22,7 @@ EPILOG = """examples:
 def add_arguments(parser):
     parser.add_argument("--board", help="which board")
     parser.add_argument("--list", action="store_true", help="list the boards and end")
-    parser.add_argument("--config", help="preset or vta_config.json (default: the board's own)")
+    config_argument(parser, otherwise="the board's own")
     parser.add_argument("--clock-mhz", type=int, help="clock to ask for (default: the board table's)")
     parser.add_argument("--out", type=Path, help="folder to work in (default: build/boards/BOARD)")
     parser.add_argument("--scripts-only", action="store_true", help="write the folder, do not run Vivado")

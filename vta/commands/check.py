@@ -6,16 +6,16 @@ binaries, Python files with build(config), and assembly text; a vector says whic
 after it. Exit code 1 for faults.
 """
 
+from vta.commands._common import SOURCE, config_argument
+
 NAME = "check"
 HELP = "check streams for races, deadlock, stray tokens, bounds"
 EPILOG = "example: vta check tut_conv_vt2.npz my_conv.vta"
 
 
 def add_arguments(parser):
-    parser.add_argument("files", nargs="+", metavar="FILE",
-                        help="vector, program, raw folder, Python file with build(config), or assembly text")
-    parser.add_argument("--config", metavar="NAME|FILE", default="default",
-                        help="configuration for Python files and assembly text (default: %(default)s)")
+    parser.add_argument("files", nargs="+", metavar="FILE", help=SOURCE)
+    config_argument(parser, " for Python files and assembly text")
 
 
 def run(args):

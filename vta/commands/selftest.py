@@ -6,6 +6,8 @@ the same driver.
 
 import json
 
+from vta.commands._common import config_argument, device_argument
+
 NAME = "selftest"
 HELP = "test a device: registers, launches, errors, interrupt"
 EPILOG = """examples:
@@ -16,8 +18,8 @@ EPILOG = """examples:
 
 
 def add_arguments(parser):
-    parser.add_argument("--device", default="sim", help="sim, tsim, pynq or tcp://host:port (default: sim)")
-    parser.add_argument("--config", default="default", help="preset or vta_config.json")
+    device_argument(parser)
+    config_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object for each check")
 
 

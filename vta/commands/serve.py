@@ -8,6 +8,8 @@ Ctrl-C or SIGTERM (what a service manager sends) ends it and lets go of the devi
 import os
 import signal
 
+from vta.commands._common import config_argument, device_argument
+
 NAME = "serve"
 HELP = "serve a device over TCP"
 EPILOG = """examples:
@@ -17,8 +19,8 @@ EPILOG = """examples:
 
 
 def add_arguments(parser):
-    parser.add_argument("--device", default="sim", help="sim, tsim or pynq (default: %(default)s)")
-    parser.add_argument("--config", default="default", help="preset or vta_config.json")
+    device_argument(parser, "sim, tsim or pynq")
+    config_argument(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=7780, help="0: any free one (default: %(default)s)")
     parser.add_argument("--token", help="what clients must know (default: $VTA_TOKEN, else a new random one)")

@@ -1,5 +1,6 @@
 """Many random programs: generate, run, compare, and where devices differ, find the case, shrink it, keep it."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from vta.fuzz.compare import open_pair
 from vta.fuzz.coverage import Coverage
 from vta.fuzz.generator import generate
 from vta.fuzz.shrink import Shrinker
+
+log = logging.getLogger(__name__)
 
 DUMP_TILES = 4_000       # about as many tiles are stored to dump scratchpads as all programs in between move
 
@@ -28,13 +31,13 @@ class Campaign:
     """Random programs for one configuration, seeds `first` and up.
 
     `open_pair` makes a fresh Pair. Scratchpads are compared after every `period` programs: always where they are small.
-    `folder`: where failures are written as assembly, or None. `say` hears of what happens.
+    `folder`: where failures are written as assembly, or None.
     """
 
-    def __init__(self, config, *, first=0, pair=None, folder=None, say=None, shrink_seconds=120):
+    def __init__(self, config, *, first=0, pair=None, folder=None, shrink_seconds=120):
         self.config, self.first, self.coverage = config, first, Coverage()
-        self._open = pair or (lambda: open_pair(config, say=say))
-        self._folder, self._say, self._shrink_seconds = folder, say or (lambda text: None), shrink_seconds
+        self._open = pair or (lambda: open_pair(config))
+        self._folder, self._shrink_seconds = folder, shrink_seconds
         tiles = 6 * config.depth["OUT"] + config.depth["INP"] + config.depth["WGT"] + config.depth["UOP"]
         self.period = max(1, tiles // DUMP_TILES)
         self._pair = None
@@ -85,8 +88,8 @@ class Campaign:
         for case in since:
             alone = self._run(case, anew=True)
             if alone:
-                self._say(f"seed {case.seed}: {alone[0]}; making it small")
-                shrinker = Shrinker(lambda other: bool(self._run(other, anew=True)), self._shrink_seconds, self._say)
+                log.info("seed %s: %s; making it small", case.seed, alone[0])
+                shrinker = Shrinker(lambda other: bool(self._run(other, anew=True)), self._shrink_seconds)
                 small = shrinker.shrink(case)
                 return self._keep(case.seed, small, self._run(small, anew=True) or alone)
         seeds = f"seeds {since[0].seed} to {since[-1].seed}, run one after another"
