@@ -4,7 +4,7 @@
     module(device, data_array, kernel_array, res_array)        # res_array is filled in
     module.save("my_conv.vta")
 
-Every stream goes through the checker: what it finds wrong is raised, never returned.
+Every stream goes through the checker; a fault raises CheckError.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Module:
         return self.program.config
 
     def __call__(self, device: Any, *arrays: np.ndarray) -> Any:
-        """Run on `device` with one array for each argument, in order; outputs are written in place.
+        """Run on `device` with one array for each argument, in order; the outputs are filled in.
 
         Returns the device's RunResult. ValueError for arrays that do not fit.
         """
@@ -78,7 +78,7 @@ def build(schedule: Schedule, args: Sequence[Tensor], name: str = "main", config
 
 
 def _refuse_reading_back(schedule, args, error):
-    """Say what the checker's `error` comes from where a stage loads from DRAM what another one stores there."""
+    """Raise a clearer error than the checker's `error` where a stage loads from DRAM what another one stores there."""
     for tensor, stage in schedule.stages.items():
         for load in tensor.body.loads():
             if load.args[0] in schedule.stages and load.args[0] in args:

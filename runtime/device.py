@@ -5,8 +5,8 @@
         a.view(np.int8)[:] = ...
         result = device.run(insn_address, insn_count)
 
-Numbers of bytes and addresses are the accelerator's. A run that meets an error goes on to its end; `run` then
-raises a DeviceError whose `result` still holds what the run left.
+Addresses are the accelerator's byte addresses. A run continues after an error to its end; `run` then raises a
+DeviceError whose `result` holds what the run left.
 """
 
 import abc
@@ -34,10 +34,10 @@ MAX_WATCHDOG = (1 << 32) - 1
 
 @dataclass
 class RunResult:
-    """What one run did. `cycles` is None on a device without time.
+    """The result of one run. `cycles` is None on a device without cycles.
 
-    `counters` holds the names of `vta.hw.counters` the device knows (events everywhere, states where there
-    are cycles), `stats` the original's seven statistics, `tokens_left` the four dependency queues.
+    `counters`: by the names of `vta.hw.counters`, events on every device, states on those with cycles. `stats`: the
+    seven statistics of TVM's simulators. `tokens_left`: by dependency queue.
     """
 
     cycles: int | None
@@ -48,8 +48,8 @@ class RunResult:
 
 
 class DeviceError(RuntimeError):
-    """A run went wrong. `cause` is an ErrorCause, `unit` a Unit or None, `insn` the number of the instruction
-    within its unit (0 is the first) or None, `result` the RunResult as far as the run came, or None."""
+    """A run failed. `cause` is an ErrorCause, `unit` a Unit or None, `insn` the index of the instruction among
+    those of its unit or None, `result` the RunResult up to the failure or None."""
 
     def __init__(self, message: str, cause: ErrorCause | int = ErrorCause.NONE, unit: Unit | None = None,
                  insn: int | None = None, result: RunResult | None = None):
@@ -58,11 +58,11 @@ class DeviceError(RuntimeError):
 
 
 class InstructionError(DeviceError):
-    """An instruction asked for something that does not exist: opcode, memory type, on-chip index."""
+    """An instruction with an unknown opcode or memory type, or an on-chip index out of range."""
 
 
 class BusError(DeviceError):
-    """A transfer was answered with an error: most often an address outside of DRAM."""
+    """A bus transfer failed: usually an address outside of DRAM."""
 
 
 class TokenError(DeviceError):
@@ -70,8 +70,7 @@ class TokenError(DeviceError):
 
 
 class DeadlockError(DeviceError):
-    """No unit can go on: the instruction at the head of each waits for a token that never comes, or FINISH
-    is missing."""
+    """No unit can proceed: each waits for a token that never comes, or FINISH is missing."""
 
 
 CAUSES = {
@@ -121,7 +120,7 @@ class Device(abc.ABC):
 
     @abc.abstractmethod
     def set_tokens(self, **counts: int) -> None:
-        """Set the queues named (`set_tokens(s2g=1)`); the others stay. ValueError for a bad name or count."""
+        """Set the given queues (`set_tokens(s2g=1)`), no others. ValueError for a bad name or count."""
 
     @abc.abstractmethod
     def _run(self, insn_address, insn_count, watchdog, progress):
@@ -129,18 +128,18 @@ class Device(abc.ABC):
 
     @abc.abstractmethod
     def reset(self) -> None:
-        """Empty queues and tokens, clear errors, as after power-up; memories stay."""
+        """Return to the power-up state: no instructions, tokens or errors. Memories are not cleared."""
 
     def close(self) -> None:
-        """Let go of all resources; the device cannot be used any more."""
+        """Release all resources; the device cannot be used afterwards."""
         self.memory.close()
 
     def run(self, insn_address: int, insn_count: int, *, watchdog: int | None = None,
             progress: Callable[[int], object] | None = None) -> RunResult:
         """Execute the `insn_count` instructions at DRAM byte address `insn_address`, up to FINISH.
 
-        watchdog: cycles without progress after which the run is given up (None: the device's default; 0: never).
-        progress: called now and then with the cycles so far, on devices that have cycles.
+        watchdog: cycles without progress after which the run is ended (None: the device's default; 0: never).
+        progress: called periodically with the cycles so far, on devices with cycles.
         """
         insn_address, insn_count = operator.index(insn_address), operator.index(insn_count)     # numpy's too
         if watchdog is not None:
@@ -177,7 +176,7 @@ class Device(abc.ABC):
             return self.run(stream.address, len(insns), **options)
 
     def stats(self) -> dict[str, int]:
-        """The original's statistics, summed over the runs since `clear_stats`; `cycle_count` too."""
+        """TVM's statistics, and `cycle_count` on devices with cycles, summed over the runs since `clear_stats`."""
         return dict(self._stats)
 
     def clear_stats(self) -> None:
@@ -194,12 +193,12 @@ _PROCESS = {}                    # statistics of all devices of this process
 
 
 def stats() -> dict[str, int]:
-    """The original's statistics, summed over the runs of all devices since `clear_stats`."""
+    """TVM's statistics, summed over the runs of all devices since `clear_stats`."""
     return original_stats(defaultdict(int), Config()) | _PROCESS
 
 
 def clear_stats() -> None:
-    """Start the sums of `stats` anew; those of the devices themselves go on."""
+    """Reset the sums of `stats`; those of each device are unaffected."""
     _PROCESS.clear()
 
 
@@ -213,7 +212,7 @@ def check_tokens(counts):
     return {name: int(count) for name, count in counts.items()}
 
 
-# name -> module and class; imported when asked for, so that nobody needs what he does not use
+# name -> module and class, imported on first use: the dependencies of the others need not be installed
 DEVICES = {
     "sim": ("vta.runtime.functional", "FunctionalDevice"),
     "tsim": ("vta.runtime.tsim", "RtlDevice"),

@@ -1,4 +1,4 @@
-"""Programs back to back: the next one's inputs are written while one runs.
+"""Back-to-back runs: the inputs of the next run are written during the current one.
 
     with Jobs(device) as jobs:
         conv = jobs.load(program)
@@ -29,10 +29,10 @@ class Placeable(Protocol):
 
 
 class Jobs:
-    """Runs on one device, in the order in which they were submitted, in a thread of its own.
+    """Runs programs on one device in a worker thread, in order of submission.
 
-    Nobody else may run the device meanwhile. Leaving the `with` waits for all runs; the device stays open. After
-    a run that failed the device is reset, so that the next one starts clean.
+    Nothing else may use the device meanwhile. Leaving the `with` waits for all runs; the device stays open. After a
+    failed run the device is reset.
     """
 
     def __init__(self, device: Device):
@@ -79,8 +79,8 @@ class LoadedProgram:
                **arrays: np.ndarray) -> Future:
         """Write the inputs and queue a run; a future of (outputs by name, RunResult).
 
-        Waits for a free slot. Wrong inputs raise here, what goes wrong in the run is the future's exception.
-        A future that is cancelled before its run gives its slot back.
+        Blocks until a slot is free. Wrong inputs raise here, an error of the run is the future's exception.
+        Cancelling the future before its run frees the slot.
         """
         self._jobs.check_open()
         placement = self._free.get()

@@ -1,6 +1,6 @@
 """The DRAM of a device: one window of bytes that host and accelerator share, and an allocator in it.
 
-The window is a sparse file mapped into this process: pages that nobody touched cost nothing and read zero.
+The window is a sparse file mapped into this process: untouched pages take no memory and read as zero.
 Another process maps the same bytes through `Memory.path`, without a copy.
 """
 
@@ -18,15 +18,15 @@ DEFAULT_SIZE = 256 << 20
 
 
 class AddressError(ValueError):
-    """A DRAM range that does not lie in the window."""
+    """A DRAM range outside of the window."""
 
 
 class OutOfMemory(ValueError):
-    """An allocation that the window has no room for."""
+    """The window has no free range that is large enough."""
 
 
 class Buffer:
-    """A range of DRAM that `Memory.alloc` gave out.
+    """A range of DRAM, allocated by `Memory.alloc`.
 
     `address` is the byte address the accelerator uses, `array` the same bytes as uint8, without a copy.
     """
@@ -40,7 +40,7 @@ class Buffer:
         return self.memory.view(self.address, self.nbytes)
 
     def view(self, dtype: DTypeLike, shape: int | tuple[int, ...] = -1) -> np.ndarray:
-        """The first bytes of the buffer as an array of this type and shape; -1 stands for as many as there are."""
+        """The first bytes of the buffer as an array of this type and shape; -1 is as many as fit."""
         dtype = np.dtype(dtype)
         if -1 in np.atleast_1d(shape):
             return self.array[:self.nbytes // dtype.itemsize * dtype.itemsize].view(dtype).reshape(shape)
@@ -50,8 +50,8 @@ class Buffer:
         return self.array[:nbytes].view(dtype).reshape(shape)
 
     def free(self) -> None:
-        """Give the range back; a second call does nothing."""
-        if not self._free:                       # another buffer may lie there since
+        """Free the range; a second call does nothing."""
+        if not self._free:                       # another buffer may lie there by now
             self._free = True
             self.memory.release(self)
 
@@ -66,9 +66,9 @@ class Buffer:
 
 
 class Allocator:
-    """First fit over the addresses from `base` up to `base + size`; neighbouring free ranges join.
+    """First fit over the addresses from `base` up to `base + size`; adjacent free ranges are merged.
 
-    The page at address 0 is never given out: a null pointer in a stream is then always a mistake.
+    The page at address 0 is never allocated: a null pointer in a stream is always an error.
     """
 
     def __init__(self, base, size):
@@ -105,9 +105,9 @@ class Allocator:
 
 
 class Memory:
-    """`size` bytes of DRAM from address `base`, all zero at first.
+    """`size` bytes of DRAM from address `base`, initially zero.
 
-    `storage` is any writable buffer of `size` bytes to use instead of a mapping of our own (board memory).
+    `storage` is any writable buffer of `size` bytes to use instead of a private mapping (board memory).
     Addresses everywhere are the accelerator's byte addresses; a range outside the window raises AddressError.
     """
 
@@ -125,7 +125,7 @@ class Memory:
 
     @property
     def path(self) -> str | None:
-        """Where another process of this machine can map the same bytes; None for foreign storage."""
+        """The file that another process of this machine can map; None where `storage` was given."""
         return self._file and f"/proc/{os.getpid()}/fd/{self._file.fileno()}"
 
     def alloc(self, nbytes: int, align: int = 64) -> Buffer:
@@ -164,10 +164,10 @@ class Memory:
         self.view(address, data.size)[:] = data
 
     def flush(self) -> None:
-        """What the host wrote is in DRAM now. Devices do it before a run; here host and DRAM are one."""
+        """Make the host's writes visible to the accelerator, before a run. There is no cache here: does nothing."""
 
     def invalidate(self) -> None:
-        """The host sees what the accelerator wrote. Devices do it after a run."""
+        """Make the accelerator's writes visible to the host, after a run. Does nothing here."""
 
     def extents(self) -> list[tuple[int, int]]:
         """Ranges (address, nbytes), ascending, outside of which every byte is zero."""
@@ -189,7 +189,7 @@ class Memory:
             self.bytes[:] = 0
 
     def close(self) -> None:
-        """Let go of the storage. Arrays taken from this memory stay usable until they are deleted."""
+        """Release the storage. Arrays taken from this memory stay valid until they are deleted."""
         self.bytes = np.empty(0, np.uint8)
         self._storage = None
         self.size = 0
@@ -199,7 +199,7 @@ class Memory:
 
 
 def _sparse_file(size):
-    """An open, nameless file of `size` zero bytes that takes no room yet."""
+    """An open, sparse, anonymous file of `size` zero bytes."""
     if hasattr(os, "memfd_create"):
         file = os.fdopen(os.memfd_create("vta-dram"), "r+b", buffering=0)
     else:

@@ -1,8 +1,7 @@
-"""Verilog + harness + memory model -> one executable, kept in the cache under a hash of all that goes in.
+"""Verilog + harness + memory model -> one executable, cached under a hash of all inputs.
 
-A build is found again exactly while its sources, flags and tools are the same, so there is nothing to clean
-and no stamp to go stale. It is made aside under a lock and renamed when complete: processes that want the
-same one wait for it, then share it.
+A build is reused exactly while its sources, flags and tools are the same, so there is nothing to clean. It is made in a
+temporary folder under a lock and renamed when complete: other processes wait for it, then share it.
 """
 
 import contextlib
@@ -69,10 +68,10 @@ class Build:
 
 
 def build(config, verilog=None, *, top="harness", trace=False):
-    """The simulation of the accelerator of `config`, made now unless it is in the cache.
+    """The simulation of the accelerator of `config`, compiled unless it is in the cache.
 
-    `verilog` replaces the accelerator: the text of any module `vta` with the same manners of ports.
-    `say(text)` is told each step with its seconds. Raises ToolchainError when a tool is missing or fails.
+    `verilog` replaces the accelerator: the text of any module `vta` with the same port conventions.
+    Logs each step with its seconds. Raises ToolchainError when a tool is missing or fails.
     """
     if verilog is None:
         verilog = _accelerator(config)
@@ -109,12 +108,12 @@ def _accelerator(config):
 
 
 def _keep(path, text):
-    """Write the file `path` of the cache: all of it or, where there is no room, nothing."""
+    """Write the file `path` of the cache, all of it or nothing."""
     try:
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            aside = Path(folder) / path.name
-            aside.write_text(text)
-            os.replace(aside, path)
+            temporary = Path(folder) / path.name
+            temporary.write_text(text)
+            os.replace(temporary, path)
     except OSError as error:
         raise ToolchainError(f"cannot write {path}: {error.strerror}") from None
 
@@ -127,17 +126,17 @@ def _digest(*parts):
 
 
 def _versions(tool):
-    """What else decides the bytes of the executable: tools, libraries it names, and this processor."""
+    """What else the executable depends on: tools, the libraries that it names, and this processor."""
     compiler = [subprocess.run(["g++", *options], capture_output=True, text=True).stdout
                 for options in (["--version"], ["-march=native", "-Q", "--help=target"])]
     return (tool.version, tool.folder, *compiler, platform.machine(), metadata.version("cocotb"),
             cocotb_tools.config.libs_dir)
 
 
-def _forget_old_builds():
-    """Builds and Verilog nobody used for a while go; a simulator that still runs keeps its file until it ends."""
+def _remove_old_builds():
+    """Remove builds and Verilog unused for KEPT_DAYS; a running simulator keeps its open file."""
     for old in [*cache_folder().glob("sim-*"), *cache_folder().glob("verilog-*.v")]:
-        with contextlib.suppress(FileNotFoundError):     # another process forgets it at the same time
+        with contextlib.suppress(FileNotFoundError):     # another process removes it at the same time
             if time.time() - old.stat().st_mtime > KEPT_DAYS * 86400:
                 shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
 
@@ -156,7 +155,7 @@ def _make(folder, tool, versions, sources, macros, top, trace):
     started = time.monotonic()
     output = work / "build.log"
     path = os.environ["PATH"]
-    root = os.environ.pop("VERILATOR_ROOT", None)      # the script refuses any but its own
+    root = os.environ.pop("VERILATOR_ROOT", None)      # the script accepts only its own
     os.environ["PATH"] = f"{tool.folder}{os.pathsep}{path}"
     try:
         runner.build(
@@ -170,7 +169,7 @@ def _make(folder, tool, versions, sources, macros, top, trace):
         os.environ["PATH"] = path
         if root is not None:
             os.environ["VERILATOR_ROOT"] = root
-    _forget_old_builds()
+    _remove_old_builds()
     (work / "objects" / top).rename(work / "simulate")
     shutil.rmtree(work / "objects")
     work.rename(folder)

@@ -1,8 +1,8 @@
-"""Measure how big accelerators are in a 7-series FPGA, with Yosys: cells, longest path, cycles of a convolution.
+"""Measure the area of accelerators in a 7-series FPGA with Yosys: cells, longest path, cycles of a convolution.
 
-The path is the sum of cell delays without wires: for comparing one design with another. Cycles are those of
-examples/conv2d_by_hand.py on the RTL, memory latency 16, where tiles are 1x16. With --write the table between the
-marks in FILE is replaced.
+The path is the sum of cell delays without wires, for comparing designs. Cycles are those of
+examples/conv2d_by_hand.py on the RTL, memory latency 16, where tiles are 1x16. --write replaces the table between
+the marks in FILE.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from vta.commands._common import replace_between
+from vta.commands._common import log_to_stderr, replace_between
 
 NAME = "area"
 HELP = "count LUTs, DSPs and block RAMs of configurations"
@@ -32,6 +32,8 @@ def add_arguments(parser):
 def run(args):
     from vta.hw.config import PRESETS, Config
     from vta.sim.area import measure
+
+    log_to_stderr()
     configs = [Config.load(name) for name in args.config or ([] if args.all else ["default"])]
     if args.all:
         # the 1024 products of `wide` take Yosys more than a quarter of an hour
@@ -58,7 +60,7 @@ def run(args):
 
 
 def _cycles(config):
-    """Cycles of the convolution by hand on the RTL."""
+    """Cycles of examples/conv2d_by_hand.py on the RTL."""
     from vta.runtime.device import open_device
     from vta.suite import example
     with open_device("tsim", config) as device, contextlib.redirect_stdout(sys.stderr):

@@ -7,7 +7,7 @@ Cycles are exact: they are the same on every machine. Every result is compared w
 import logging
 from pathlib import Path
 
-from vta.commands._common import config_argument, latency_argument, replace_between
+from vta.commands._common import config_argument, latency_argument, log_to_stderr, replace_between
 
 NAME = "bench"
 HELP = "cycles of real layers on the RTL against the bound, as a table"
@@ -31,6 +31,7 @@ def run(args):
     from vta.pictures.roofline import Point, peak, roofline
     from vta.runtime.device import open_device
 
+    log_to_stderr()
     config = Config.load(args.config)
     if args.write:
         if args.only != "*":

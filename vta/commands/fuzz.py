@@ -2,7 +2,7 @@
 
 DRAM, tokens, event counters, error status and scratchpads must be equal, under random memory behaviour. Each program
 follows from its seed and configuration: `vta fuzz --seed 17 --count 1 --config tiny` runs that one again.
-A program that fails is made small and written as assembly to the folder --out. Exit code 1 then.
+A failing program is reduced and written as assembly to the folder --out; the exit code is then 1.
 """
 
 import logging
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 def add_arguments(parser):
     from vta.fuzz.configs import VARIANTS
     parser.add_argument("--count", type=whole("positive number", 1), default=100, metavar="N",
-                        help="programs, shared out among the configurations (default: %(default)s)")
+                        help="programs, divided among the configurations (default: %(default)s)")
     parser.add_argument("--seed", type=whole(), metavar="S", help="of the first program (default: a random one)")
     parser.add_argument("--config", nargs="+", default=["tiny"], metavar="NAME|FILE",
                         help=f"presets, files, {', '.join(VARIANTS)}, or all (default: tiny)")
@@ -82,7 +82,7 @@ def _campaign(config, first, count, folder):
 
 
 def _progress(name, done, count):
-    """A line that is redrawn on a terminal; elsewhere one for every tenth."""
+    """One line redrawn on a terminal; elsewhere a line for each tenth."""
     if sys.stderr.isatty():
         print(f"\r{name}: {done}/{count}\x1b[K", end="" if done < count else "\n", file=sys.stderr, flush=True)
     elif done % max(count // 10, 1) == 0:

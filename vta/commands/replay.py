@@ -6,8 +6,9 @@ The bound is the fewest cycles that an ideal in-order machine takes on the same 
 
 import json
 import sys
+from contextlib import ExitStack
 
-from vta.commands._common import config_argument, device_argument, latency_argument
+from vta.commands._common import config_argument, device_argument, latency_argument, log_to_stderr
 
 NAME = "replay"
 HELP = "run vector files and compare all of DRAM with what they expect"
@@ -24,27 +25,28 @@ def add_arguments(parser):
 
 def run(args):
     from vta.hw.config import Config
+    from vta.runtime.device import open_device
     from vta.runtime.progress import Progress
     from vta.runtime.vector import load_vector
 
+    log_to_stderr()
     chosen = Config.load(args.config) if args.config else None
-    devices = _Devices(args)
-    equal = True
-    try:
+    options = {"latency": args.latency} if args.device == "tsim" else {}
+    devices, equal = {}, True                    # one device for each configuration
+    with ExitStack() as stack:
         for path in args.files:
             vector = load_vector(path)
             config = _config(vector, chosen)
             least = _bound(vector, config, args.latency)
-            device = devices.get(config)
+            if config not in devices:
+                devices[config] = stack.enter_context(open_device(args.device, config, **options))
             with Progress(vector.name, sys.stderr, least) as progress:
-                outcome = _replay(vector, device, progress)
+                outcome = _replay(vector, devices[config], progress)
             report = _report(vector, config, outcome, args, least)
             print(json.dumps(report) if args.json else _text(report, outcome.result), flush=True)
             if not outcome.equal:
                 equal = False
                 print(f"vta: {path}: {outcome.differences[0]}", file=sys.stderr)
-    finally:
-        devices.close()
     return 0 if equal else 1
 
 
@@ -56,24 +58,6 @@ def _replay(vector, device, progress):
         return replay(vector, device, progress=progress)
     except AddressError as error:
         raise VectorError(f"{vector.path}: {error}") from None
-
-
-class _Devices:
-    """One device for each configuration, opened when first needed."""
-
-    def __init__(self, args):
-        self._args, self._open = args, {}
-
-    def get(self, config):
-        from vta.runtime.device import open_device
-        if config not in self._open:
-            options = {"latency": self._args.latency} if self._args.device == "tsim" else {}
-            self._open[config] = open_device(self._args.device, config, **options)
-        return self._open[config]
-
-    def close(self):
-        for device in self._open.values():
-            device.close()
 
 
 def _config(vector, chosen):

@@ -8,7 +8,7 @@ import sys
 import tokenize
 from pathlib import Path
 
-from vta.commands._common import config_argument, device_argument
+from vta.commands._common import config_argument, device_argument, log_to_stderr
 
 NAME = "run"
 HELP = "run a program file on a device"
@@ -26,6 +26,9 @@ def add_arguments(parser):
 
 
 def run(args):
+
+
+    log_to_stderr()
     import numpy as np
 
     from vta.compiler.program import ProgramError

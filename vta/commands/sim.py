@@ -7,7 +7,7 @@ ideal in-order machine for the same stream), the efficiency (bound / cycles), an
 import logging
 import sys
 
-from vta.commands._common import config_argument, latency_argument
+from vta.commands._common import config_argument, latency_argument, log_to_stderr
 
 NAME = "sim"
 HELP = "run a convolution on the RTL, compare it with numpy"
@@ -28,6 +28,8 @@ def run(args):
     from vta.runtime.progress import Progress
     from vta.sim.bound import bound
     from vta.suite import example as example_module
+
+    log_to_stderr()
     if args.seed < 0:
         raise ValueError(f"--seed {args.seed}: must be 0 or more")
     config, example = Config.load(args.config), example_module("conv2d_by_hand")

@@ -1,7 +1,7 @@
-"""Draw what load, compute and store do over time: a picture (SVG), and the same in numbers.
+"""Draw what load, compute and store do over time, as SVG, and print the same in numbers.
 
 The cycles come from the compiler's timing model, which needs no run (docs/performance.md has its error).
-Several files are drawn one below the other on one scale. Reads what `vta check` reads.
+Several files are drawn one below the other on one scale. Reads the same files as `vta check`.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ EPILOG = "example: vta timeline examples/conv2d_by_hand.py --to 60000 --out conv
 def add_arguments(parser):
     parser.add_argument("files", nargs="+", metavar="FILE", help=SOURCE)
     parser.add_argument("--out", type=Path, default=Path("timeline.svg"), metavar="FILE.svg",
-                        help="the picture (default: %(default)s)")
+                        help="the SVG file (default: %(default)s)")
     parser.add_argument("--from", type=int, default=0, dest="first", metavar="CYCLE", help="the first cycle drawn")
     parser.add_argument("--to", type=int, dest="last", metavar="CYCLE", help="the last (default: the end)")
     latency_argument(parser)
