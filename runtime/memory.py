@@ -164,7 +164,7 @@ class Memory:
         self.view(address, data.size)[:] = data
 
     def flush(self) -> None:
-        """Make the host's writes visible to the accelerator, before a run. There is no cache here: does nothing."""
+        """Make the host's writes visible to the accelerator, before a run. Does nothing here: no cache."""
 
     def invalidate(self) -> None:
         """Make the accelerator's writes visible to the host, after a run. Does nothing here."""

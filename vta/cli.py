@@ -69,5 +69,5 @@ def main(argv=None):
 
 
 def _expected(error):
-    """Whether the error is one of ours, or one of input, output and memory, and not a mistake in the program."""
+    """Whether the error is of this project, or one of input, output and memory, and not a bug."""
     return isinstance(error, OSError | ValueError | MemoryError) or type(error).__module__.startswith("vta.")

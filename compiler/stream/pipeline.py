@@ -16,7 +16,7 @@ Every dependency points backward in program order: such a stream cannot deadlock
 limited by nothing but the memory that the operator reuses.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -44,7 +44,7 @@ class _Task:
     """One transfer or kernel: `emit` makes the stream's calls; `reads` and `writes` are (memory, first, end)."""
 
     unit: Unit
-    emit: object
+    emit: Callable[[Stream], None]
     reads: tuple = ()
     writes: tuple = ()
     pops: list = field(default_factory=list)
@@ -80,7 +80,7 @@ class Pipeline:
             reads=(("ACC", base, base + x_size * y_size),))
         self.stored.setdefault(buffer.name, []).append((offset, x_size, y_size, stride))
 
-    def gemm(self, site: Hashable, loops: Sequence[tuple], steps: Sequence[tuple]) -> None:
+    def gemm(self, site: str, loops: Sequence[tuple], steps: Sequence[tuple]) -> None:
         """GEMM: at most two loops around micro-ops (dst, src, wgt)."""
         spans = _spans("gemm", loops, steps, 3)
         self._kernel(site, loops, [(GEMM, 0, *step, 0, 0, 0) for step in steps],

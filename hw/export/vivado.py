@@ -80,7 +80,7 @@ def script_text(name):
 
 
 def find_vivado():
-    """The path of `vivado`; VivadoError says what is missing."""
+    """The path of `vivado`; VivadoError where it is missing."""
     path = shutil.which("vivado")
     if path is None:
         raise VivadoError(f"no vivado on PATH: install AMD Vivado {OLDEST} or newer (its free edition has "

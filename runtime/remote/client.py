@@ -152,7 +152,7 @@ class RemoteDevice(Device):
 
 
 def parse_url(url):
-    """(host, port, token or None) of tcp://host:port?token=...; ValueError says what is wrong with it."""
+    """(host, port, token or None) of tcp://host:port?token=...; ValueError where it is malformed."""
     parts = urlsplit(url)
     try:
         port = parts.port if parts.port is not None else DEFAULT_PORT

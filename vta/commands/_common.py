@@ -18,7 +18,7 @@ def whole(name="whole number", least=0):
 
 
 def config_argument(parser, use="", otherwise=None):
-    """--config: a preset or file, "default" if not given; None if `otherwise` says what is used instead."""
+    """--config: a preset or file, "default" if not given; None where `otherwise` describes the default."""
     parser.add_argument("--config", metavar="NAME|FILE", default=None if otherwise else "default",
                         help=f"preset or vta_config.json{use} (default: {otherwise or '%(default)s'})")
 

@@ -4,7 +4,7 @@ Cycles are exact: they are the same on every machine. Every result is compared w
 --vectors the streams in that folder whose bound is above 20,000 cycles are measured as well.
 """
 
-import logging
+import sys
 from pathlib import Path
 
 from vta.commands._common import config_argument, latency_argument, log_to_stderr, replace_between
@@ -12,8 +12,6 @@ from vta.commands._common import config_argument, latency_argument, log_to_stder
 NAME = "bench"
 HELP = "cycles of real layers on the RTL against the bound, as a table"
 EPILOG = "example: vta bench --only 'resnet18_C*' --latency 64"
-
-log = logging.getLogger(__name__)
 
 
 def add_arguments(parser):
@@ -40,8 +38,8 @@ def run(args):
     rows = []
     with open_device("tsim", config, latency=args.latency) as device:
         for row in measure(device, args.latency, args.only, args.vectors):
-            log.info("%-26s %9d cycles, bound %9d, efficiency %.1f%%",
-                     row.name, row.cycles, row.bound, 100 * row.efficiency)
+            print(f"{row.name:<26} {row.cycles:>9} cycles, bound {row.bound:>9}, efficiency {row.efficiency:.1%}",
+                  file=sys.stderr, flush=True)
             rows.append(row)
     if not rows:
         raise ValueError(f"no row of the benchmark matches {args.only!r}")

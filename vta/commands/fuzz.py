@@ -5,7 +5,6 @@ follows from its seed and configuration: `vta fuzz --seed 17 --count 1 --config 
 A failing program is reduced and written as assembly to the folder --out; the exit code is then 1.
 """
 
-import logging
 import secrets
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -16,8 +15,6 @@ from vta.commands._common import log_to_stderr, whole
 NAME = "fuzz"
 HELP = "compare random programs on functional simulator and RTL"
 EPILOG = "example: vta fuzz --count 1000 --config all"
-
-log = logging.getLogger(__name__)
 
 
 def add_arguments(parser):
@@ -86,4 +83,4 @@ def _progress(name, done, count):
     if sys.stderr.isatty():
         print(f"\r{name}: {done}/{count}\x1b[K", end="" if done < count else "\n", file=sys.stderr, flush=True)
     elif done % max(count // 10, 1) == 0:
-        log.info("%s: %d/%d", name, done, count)
+        print(f"{name}: {done}/{count}", file=sys.stderr, flush=True)

@@ -4,15 +4,12 @@ Prints the statistics of the run, then cycles, MAC utilisation (GEMM steps per c
 ideal in-order machine for the same stream), the efficiency (bound / cycles), and the speed of the simulation.
 """
 
-import logging
 import sys
 
 from vta.commands._common import config_argument, latency_argument, log_to_stderr
 
 NAME = "sim"
 HELP = "run a convolution on the RTL, compare it with numpy"
-
-log = logging.getLogger(__name__)
 
 
 def add_arguments(parser):
@@ -36,7 +33,8 @@ def run(args):
     program = example.build(config)
     ideal = bound(program.code.insns, config, latency=args.latency, bus_bytes=config.bus_bytes).cycles
     with open_device("tsim", config, latency=args.latency, trace=args.trace) as device:
-        log.info("running on configuration %s, memory latency %d cycles", config.name, args.latency)
+        print(f"running on configuration {config.name}, memory latency {args.latency} cycles",
+              file=sys.stderr, flush=True)
         with Progress("convolution", sys.stderr, ideal) as progress:
             result = example.main(device, seed=args.seed, progress=progress)
     steps = result.counters["gemm_steps"]

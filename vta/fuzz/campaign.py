@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from vta.fuzz.case import Case
 from vta.fuzz.compare import open_pair
 from vta.fuzz.coverage import Coverage
 from vta.fuzz.generator import generate
@@ -19,8 +20,8 @@ class Failure:
     """A case on which the devices differ: `case` is the shrunk one, `differences` what it shows."""
 
     seed: int
-    case: object
-    differences: tuple
+    case: Case
+    differences: tuple[str, ...]
     path: Path | None
 
     def __str__(self):
