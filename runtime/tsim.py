@@ -55,7 +55,7 @@ class RtlDevice(DrivenDevice):
         self._progress = None
 
     def set_memory(self, **options):
-        """Change options of the memory, `latency` to `early` of the constructor, and no others; only between runs."""
+        """Change the memory's options that are given, of `latency` to `early` (see the constructor); between runs."""
         unknown = options.keys() - self._behaviour.keys()
         if unknown:
             raise ValueError(f"the memory has no option {min(unknown)!r}; it has {', '.join(self._behaviour)}")
