@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from vta.compiler.check.checker import CheckError
-from vta.compiler.passes import emit
-from vta.compiler.passes.lowering import lower_program
+from vta.compiler.passes import PASSES, emit, lower_until
 from vta.compiler.program import Program
 from vta.compiler.te import Schedule, Tensor
-from vta.compiler.te.expr import CompileError
+from vta.compiler.te.errors import CompileError
 from vta.hw.config import Config
 
 
@@ -66,21 +65,19 @@ def build(schedule: Schedule, args: Sequence[Tensor], name: str = "main", config
     config: a Config, a preset's name or the path of a `vta_config.json`.
     """
     config = Config.load(config)
-    program = lower_program(schedule, args, config, name)
-    outputs = [tensor.name for tensor in schedule.outputs]
-    code = emit.run(program, config, outputs)
+    code = emit.run(lower_until(schedule, args, PASSES[-1].name, config, name), config)
     try:
         program = Program.from_code(code, name)
     except CheckError as error:
         _refuse_reading_back(schedule, args, error)
         raise
-    return Module(program, [tensor.name for tensor in args], outputs)
+    return Module(program, [tensor.name for tensor in args], [tensor.name for tensor in schedule.outputs])
 
 
 def _refuse_reading_back(schedule, args, error):
     """Raise a clearer error than the checker's `error` where a stage loads from DRAM what another one stores there."""
     for tensor, stage in schedule.stages.items():
         for load in tensor.body.loads():
-            if load.args[0] in schedule.stages and load.args[0] in args:
-                raise CompileError(f"stage {stage.name} reads {load.args[0].name}, which the program itself stores "
+            if load.source in schedule.stages and load.source in args:
+                raise CompileError(f"stage {stage.name} reads {load.source.name}, which the program itself stores "
                                    f"({error}): build one program up to there and one from there") from error

@@ -1,4 +1,4 @@
-"""Tensors of numpy in and out of the tiled layouts of DRAM.
+"""Conversion of numpy tensors to the tiled layouts in DRAM, and back.
 
 | tensor | numpy | tiled |
 |---|---|---|
@@ -6,9 +6,9 @@
 | weights | (O, I, H, W), or (O, I) | (O/block, I/block, H, W, block, block), a tile being [out][in] |
 | bias | (O,) | (1, O/block, 1, 1, batch, block), the same for each row of the batch |
 
-Any number of dimensions may stand between the channels and the tile. With `pad=True` channels and batch are
-filled with zeros up to whole tiles, and unpacking cuts them off again; else they must fit. Values are
-checked, never clipped.
+Any number of dimensions may lie between the channels and the tile. With `pad=True` channels and batch are
+zero-padded to full tiles, and unpacking removes the padding; else they must fit. Values are checked, never
+clipped.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from vta.hw.config import Config
 
 
 class LayoutError(ValueError):
-    """A tensor that cannot be brought into the layout; the message shows shape or value, and the limit."""
+    """A tensor that does not fit the layout; the message shows shape or value, and the limit."""
 
 
 def pack_activations(array: ArrayLike, config: Config, *, pad: bool = False, dtype: DTypeLike = np.int8) -> np.ndarray:
@@ -29,7 +29,7 @@ def pack_activations(array: ArrayLike, config: Config, *, pad: bool = False, dty
 
 def unpack_activations(tiles: np.ndarray, config: Config, channels: int | None = None,
                        batch: int | None = None) -> np.ndarray:
-    """(n, c, ..., batch, block) -> (N, C, ...); `channels` and `batch` cut the padding off."""
+    """(n, c, ..., batch, block) -> (N, C, ...); `channels` and `batch` remove the padding."""
     return _unpack(tiles, config.batch, config.block, batch, channels, "activations")
 
 
@@ -41,12 +41,12 @@ def pack_weights(array: ArrayLike, config: Config, *, pad: bool = False, dtype: 
 
 def unpack_weights(tiles: np.ndarray, config: Config, outputs: int | None = None,
                    inputs: int | None = None) -> np.ndarray:
-    """(o, i, ..., block, block) -> (O, I, ...); `outputs` and `inputs` cut the padding off."""
+    """(o, i, ..., block, block) -> (O, I, ...); `outputs` and `inputs` remove the padding."""
     return _unpack(tiles, config.block, config.block, outputs, inputs, "weights")
 
 
 def pack_bias(array: ArrayLike, config: Config, *, pad: bool = False, dtype: DTypeLike = np.int32) -> np.ndarray:
-    """(O,) -> (1, O/block, 1, 1, batch, block), each row of the batch alike."""
+    """(O,) -> (1, O/block, 1, 1, batch, block), the same for each row of the batch."""
     array = _checked(array, dtype, 1, "bias")
     if array.ndim != 1:
         raise LayoutError(f"bias of shape {array.shape}: must have 1 dimension")
@@ -80,14 +80,14 @@ def _pack(array, rows, columns, pad, what, names):
 
 
 def _unpack(tiles, rows, columns, keep_rows, keep_columns, what):
-    """The inverse of _pack, cut to `keep_rows` and `keep_columns`."""
+    """The inverse of _pack, the first `keep_rows` and `keep_columns` of it."""
     tiles = np.asarray(tiles)
     if tiles.ndim < 4 or tiles.shape[-2:] != (rows, columns):
         raise LayoutError(f"{what} of shape {tiles.shape}: the last two dimensions must be "
                           f"({rows}, {columns}), with at least two before them")
-    whole = np.moveaxis(tiles, (-2, -1), (1, 3))
-    whole = whole.reshape(whole.shape[0] * rows, whole.shape[2] * columns, *whole.shape[4:])
-    for keep, there in ((keep_rows, whole.shape[0]), (keep_columns, whole.shape[1])):
-        if keep is not None and not 0 < keep <= there:
-            raise LayoutError(f"{what}: cannot keep {keep} of {there}")
-    return np.ascontiguousarray(whole[:keep_rows, :keep_columns])
+    array = np.moveaxis(tiles, (-2, -1), (1, 3))
+    array = array.reshape(array.shape[0] * rows, array.shape[2] * columns, *array.shape[4:])
+    for keep, size in zip((keep_rows, keep_columns), array.shape, strict=False):
+        if keep is not None and not 0 < keep <= size:
+            raise LayoutError(f"{what}: cannot keep {keep} of {size}")
+    return np.ascontiguousarray(array[:keep_rows, :keep_columns])

@@ -24,17 +24,18 @@ import numpy as np
 
 from vta.compiler.check.checker import check
 from vta.compiler.check.report import Report
-from vta.compiler.stream.code import UOPS, Buffer, Code
+from vta.compiler.stream.code import UOPS, Code, DramBuffer
 from vta.hw.config import Config, ConfigError
+from vta.hw.isa import Opcode, opcode_of
 
 FORMAT = 1
-PAGE = 4096                      # programs lie at pages; no tile is larger
+PAGE = 4096                      # alignment of buffers and streams; no tile is larger
 SUFFIX = ".vta"
 HEAD = "program.json"
 
 
 class ProgramError(ValueError):
-    """A file that is no program, or a program that cannot run as asked."""
+    """A file that is not a program, or a program that cannot run as requested."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,11 @@ class Program:
         return self.code.config
 
     @property
-    def buffers(self) -> list[Buffer]:
-        """The buffers besides the micro-op image."""
+    def buffers(self) -> list[DramBuffer]:
+        """All buffers but the micro-op image."""
         return self.code.buffers[UOPS + 1:]
 
-    def buffer(self, name: str) -> Buffer:
+    def buffer(self, name: str) -> DramBuffer:
         for buffer in self.buffers:
             if buffer.name == name:
                 return buffer
@@ -81,7 +82,7 @@ class Program:
 
     # placing and checking
     def layout(self, base: int = PAGE) -> tuple[list[int], int]:
-        """Addresses for all buffers, page after page from `base`, and the first page after them."""
+        """Addresses of all buffers, page-aligned and contiguous from `base`, and the first page after them."""
         addresses = []
         for buffer in self.code.buffers:
             addresses.append(base)
@@ -135,7 +136,7 @@ class Program:
         Path(path).write_bytes(self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """The program file's bytes: equal for equal programs, on any machine."""
+        """The program file's bytes: equal for equal programs, on every machine."""
         head = {
             "format": FORMAT, "name": self.name, "config_hash": self.config.hash,
             "config": self.config.architecture,
@@ -157,7 +158,7 @@ class Program:
 
     @classmethod
     def load(cls, path: str | PathLike) -> "Program":
-        """Read a program file; ProgramError names what is wrong with it."""
+        """Read a program file; ProgramError if it is malformed."""
         try:
             with zipfile.ZipFile(path) as file:
                 head = json.loads(file.read(HEAD))
@@ -197,11 +198,11 @@ class Program:
             need(array.dtype == dtype and array.ndim == len(shape) and array.shape[1:] == shape[1:],
                  f"{key} is {array.dtype} {array.shape}, expected {dtype} {shape}")
         insns, uops, relocations = arrays["insns"], arrays["uops"], arrays["relocations"]
-        image = Buffer("uop", uops.shape, "uint32", "const")
+        image = DramBuffer("uop", uops.shape, "uint32", "const")
         rows, owners = relocations.T
         need(len(insns) > 0, "no instructions")
         need(np.all((rows >= 0) & (rows < len(insns)) & (owners >= 0) & (owners <= len(buffers)))
-             and np.all(insns[rows, 0] & np.uint64(7) < 2),
+             and np.all(opcode_of(insns[rows, 0]) <= Opcode.STORE),
              "a relocation points to no LOAD or STORE, or to no buffer")
         constants = {key.removeprefix("const."): value for key, value in arrays.items()
                      if key.startswith("const.")}
@@ -252,13 +253,13 @@ class Placement:
 
 
 def parse_buffer(row):
-    """The Buffer that a header's object describes; KeyError, TypeError or ValueError where it is none."""
+    """The DramBuffer that a header's object describes; KeyError, TypeError or ValueError if it describes none."""
     for key in ("name", "dtype", "kind", "layout"):
         if not isinstance(row[key], str):
             raise TypeError(f"{key} {row[key]!r} of a buffer must be text")
     if not isinstance(row["shape"], list) or any(type(n) is not int for n in row["shape"]):
         raise TypeError(f"shape {row['shape']!r} of buffer {row['name']!r} must be a list of integers")
-    return Buffer(row["name"], tuple(row["shape"]), np.dtype(row["dtype"]).name, row["kind"], row["layout"])
+    return DramBuffer(row["name"], tuple(row["shape"]), np.dtype(row["dtype"]).name, row["kind"], row["layout"])
 
 
 def _fitting(array, buffer, program):

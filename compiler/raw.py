@@ -1,12 +1,12 @@
-"""Raw binaries: a program as little-endian images at fixed addresses, to exchange with other VTA simulators.
+"""Raw binaries: a program as little-endian images at fixed addresses, for exchange with other VTA simulators.
 
     insns.bin      the instruction stream, 16 bytes each, word 0 first
     uop.bin        the micro-op image, 4 bytes each
     NAME.bin       each constant buffer
     manifest.json  configuration, and for every file and buffer: address, bytes, shape, type, kind
 
-All pointer registers are meant to be 0: `dram_base` times the tile's bytes is the address. Importing finds
-the buffer of each transfer by its address, so a program comes back relocatable and equal.
+Pointer registers must be 0: `dram_base` times the tile's bytes is the address. Importing finds the buffer of each
+transfer by its address, so the imported program is relocatable and equal to the exported one.
 """
 
 import json
@@ -17,8 +17,9 @@ import numpy as np
 from vta.compiler.check.footprint import Footprints
 from vta.compiler.program import PAGE, Program, ProgramError, parse_buffer
 from vta.compiler.stream.code import DRAM, UOPS, Code
+from vta.hw.columns import by_type
 from vta.hw.config import Config, ConfigError
-from vta.hw.isa import MEMORY, MemType, extract
+from vta.hw.isa import MEMORY, extract
 
 MANIFEST = "manifest.json"
 
@@ -46,7 +47,7 @@ def export_raw(program, folder, base=PAGE):
 
 
 def import_raw(folder):
-    """The Program in a folder; ProgramError where manifest, files and stream do not fit together."""
+    """The Program in a folder; ProgramError where manifest, files and stream are inconsistent."""
     folder = Path(folder)
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
@@ -86,8 +87,7 @@ def _relocatable(insns, config, buffers, addresses, uops):
     for n in np.flatnonzero(~inside.any(axis=1))[:1]:
         raise ProgramError(f"instruction {rows[n]}: address {first[n]:#x} lies in no buffer of the manifest")
     owners = inside.argmax(axis=1)
-    kinds = extract(insns[rows], MEMORY["mem_type"]).tolist()
-    tiles = np.array([config.tile_bytes[MemType(kind).name] for kind in kinds], np.int64)
+    tiles = by_type(config.tile_bytes)[extract(insns[rows], MEMORY["mem_type"])]
     for n in np.flatnonzero(addresses[owners] % tiles)[:1]:
         raise ProgramError(f"buffer {buffers[owners[n]].name!r} at {addresses[owners[n]]:#x} is not aligned "
                            f"to its tiles of {tiles[n]} bytes")

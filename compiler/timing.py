@@ -1,20 +1,22 @@
-"""How long a stream takes, without running it: the numbers behind the tiling search.
+"""A timing model: how long a stream takes, without running it. The tiling search ranks candidates by it.
 
-`predict` goes through the instructions once, in program order. Each unit works in order; an instruction
-starts when it is fetched, its tokens are there and its unit is free; a token carries the time at which it is
-given. Loads of inputs and weights, loads for compute, and stores each have their turn of beats on a port;
-what compute loads, and the stream itself, is taken out of the bulk loads' beats. Accumulator tiles may arrive
-ahead of their turn; when it comes they take a cycle for each beat, or each tile of padding. The constants are
-cycles measured on the RTL; everything else follows from the configuration.
+`predict` goes through the instructions once, in program order. Each unit works in order; an instruction starts when
+it is fetched, its tokens are available and its unit is free; a token carries the time at which it is pushed. Loads of
+inputs and weights, loads for compute, and stores each occupy a port for their beats; the beats of compute's loads and
+of the stream itself are taken from the bulk loads. Accumulator tiles may arrive early; compute then spends a cycle on
+each beat, or each tile of padding, in program order. The constants are cycles measured on the RTL; everything else
+follows from the configuration.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from vta.hw.columns import Columns
 from vta.hw.isa import (
-    TOKEN_FLAGS,
-    UNIT_QUEUES,
+    INSN_BYTES,
+    TOKEN_MASK,
+    WORKERS,
     AluOp,
     MemType,
     Opcode,
@@ -24,28 +26,27 @@ from vta.hw.isa import (
     extract,
     from_words,
     layouts,
-    unit_of,
 )
 
 CONSTANTS = {
     "latency": 16,        # read address to first beat, last write beat to response: the memory's
-    "fetch": 13,          # besides the latency, until the first instruction is dispatched
+    "fetch": 13,          # until the first instruction is dispatched, in addition to the latency
     "issue": 5,           # between two bulk LOADs
-    "request": 5,         # from a LOAD's issue to its first beat, besides the latency
+    "request": 5,         # from a LOAD's issue to its first beat, in addition to the latency
     "load": 5,            # from a bulk LOAD's last beat to its token
-    "gemm": 0,            # a GEMM besides its steps
-    "alu": 0,             # an ALU instruction besides its steps
+    "gemm": 0,            # overhead of a GEMM beyond its steps
+    "alu": 0,             # overhead of an ALU instruction beyond its steps
     "mul": 4,             # a step of MUL
-    "clash": 1,           # a step of two tensors in one accumulator bank, besides
+    "clash": 1,           # extra, for a step whose src and dst lie in one accumulator bank
     "token": 1,           # from the last step of a kernel to its token
     "load_uop": 2,        # from the last beat of a LOAD in compute to the next kernel's first step
     "fetch_share": 0.2,   # of the beats of the stream that a LOAD in compute waits for
     "store": 1,           # from a STORE's issue to its first beat
     "response": 0,        # from a write response to the token
     "finish": 4,          # from the last effect of compute to the end of the run
-    "turns": 16,          # instructions that compute takes from its queue ahead of their turn
+    "turns": 16,          # instructions that compute takes from its queue early
 }
-LOAD, COMPUTE, STORE = Unit.LOAD, Unit.COMPUTE, Unit.STORE
+LOAD, COMPUTE, STORE = WORKERS
 
 
 class TimingError(ValueError):
@@ -75,45 +76,45 @@ class Span:
 def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None, spans=None, uops=None):
     """The Prediction for a stream, (n, 2) uint64.
 
-    tokens_before: {"s2g": 1, ...}, tokens there at the start. spans: a list that receives a Span for each
+    tokens_before: {"s2g": 1, ...}, tokens present at the start. spans: a list that receives a Span for each
     instruction, in program order. uops: a function (dram_base, count) to that many micro-op words; without it
-    ALU steps of two tensors are taken to lie in different banks.
+    src and dst of tensor ALU steps are assumed to lie in different banks.
     """
     c = constants | ({} if latency is None else {"latency": latency})
     rows = _rows(insns, config, c, uops)
-    tokens = [[0] * (tokens_before or {}).get(queue.name.lower(), 0) for queue in Queue]
-    taken = [0] * len(Queue)
+    tokens = [[0] * (tokens_before or {}).get(queue.name.lower(), 0) for queue in Queue]      # times of the pushes
+    popped = [0] * len(Queue)
     depth = {LOAD: config.load_queue_depth, COMPUTE: config.compute_queue_depth + c["turns"],
              STORE: config.store_queue_depth}
     issued = {unit: [] for unit in depth}       # when each instruction left its queue
     port, done = dict.fromkeys(depth, 0), dict.fromkeys(depth, 0)
     busy = {unit.name.lower(): 0 for unit in depth}
-    per_insn = 16 / config.bus_bytes
+    per_insn = INSN_BYTES / config.bus_bytes
     fetched, seen = c["latency"] + c["fetch"], {LOAD: 0, COMPUTE: 0}
-    for n, (unit, opcode, work, slots, pops, pushes) in enumerate(rows):
+    for n, (unit, opcode, work, arrival, pops, pushes) in enumerate(rows):
         mine = issued[unit]
         fetched = max(fetched + 1, c["latency"] + c["fetch"] + (n + 1) * per_insn)
         if len(mine) >= depth[unit]:
             fetched = max(fetched, mine[-depth[unit]])
         start, waited = max(fetched, mine[-1] if mine else 0), None
         for queue in pops:
-            if taken[queue] >= len(tokens[queue]):
+            if popped[queue] >= len(tokens[queue]):
                 raise TimingError(f"instruction {n} pops a token of {Queue(queue).name} that nothing before "
                                   f"it in program order pushes")
-            if tokens[queue][taken[queue]] > start:
-                start, waited = tokens[queue][taken[queue]], queue
-            taken[queue] += 1
+            if tokens[queue][popped[queue]] > start:
+                start, waited = tokens[queue][popped[queue]], Queue(queue)
+            popped[queue] += 1
         busy[unit.name.lower()] += work
         if unit is COMPUTE:
             if opcode == Opcode.LOAD and work:
                 begin = max(port[COMPUTE], start + c["request"] + c["latency"])
                 begin += (n - seen[COMPUTE]) * per_insn * c["fetch_share"]
                 seen[COMPUTE] = n
-                if port[LOAD] > begin:          # requests under way go first; then the bulk waits
+                if port[LOAD] > begin:          # requests in flight go first; then the bulk waits
                     begin += min(port[LOAD] - begin, config.read_ahead_beats / 2)
                     port[LOAD] += work
                 port[COMPUTE] = begin + work
-                done[COMPUTE] = max(done[COMPUTE] + slots, port[COMPUTE] + c["load_uop"])
+                done[COMPUTE] = max(done[COMPUTE] + arrival, port[COMPUTE] + c["load_uop"])
             elif work:
                 done[COMPUTE] = max(done[COMPUTE], start) + work + c["gemm" if opcode == Opcode.GEMM else "alu"]
             else:
@@ -143,56 +144,41 @@ def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None
 
 def traffic(insns, config):
     """{"read_bytes", "write_bytes"} of a stream, the stream itself included."""
-    rows = _rows(insns, config, CONSTANTS, None)
-    moved = {True: 0, False: 16 * len(rows) / config.bus_bytes}
-    for unit, opcode, work, *_ in rows:
-        if opcode <= Opcode.STORE:
-            moved[unit is STORE] += work
-    return {"read_bytes": int(moved[False] * config.bus_bytes), "write_bytes": int(moved[True] * config.bus_bytes)}
+    columns = Columns(insns, config)
+    moved = columns.tiles * columns.tile_bytes
+    return {"read_bytes": int(moved[columns.is_load].sum()) + INSN_BYTES * len(columns),
+            "write_bytes": int(moved[columns.is_store].sum())}
 
 
 def _rows(insns, config, constants, uops):
-    """[(unit, opcode, beats or cycles of steps, cycles of accumulator tiles, queues popped, queues pushed)] of all."""
-    known = layouts(config)
-    get = {name: extract(insns, field) for name, field in known.memory if name != "dram_base"}
-    nest = {name: extract(insns, known.gemm[name]) for name in ("uop_bgn", "uop_end", "iter_out", "iter_in")}
-    steps = np.maximum(nest["uop_end"] - nest["uop_bgn"], 0) * nest["iter_out"] * nest["iter_in"]
-    alu = get["opcode"] == Opcode.ALU
-    steps[alu & (extract(insns, known.alu["alu_opcode"]) == AluOp.MUL)] *= constants["mul"]
+    """(unit, opcode, beats or cycles of steps, cycles of accumulator tiles, queues popped, queues pushed) of each."""
+    columns = Columns(insns, config)
+    steps = columns.steps.copy()
+    steps[columns.is_alu & (columns.alu["alu_opcode"] == AluOp.MUL)] *= constants["mul"]
     if uops is not None:
-        steps += constants["clash"] * clashes(insns, config, uops)
-    sizes = np.array([config.tile_bytes[kind.name] for kind in MemType] + [0, 0])
-    moves = get["x_size"] * get["y_size"]
-    beats = moves * sizes[get["mem_type"]] / config.bus_bytes
-    to_acc = (get["mem_type"] == MemType.ACC) | (get["mem_type"] == MemType.ACC_8BIT)
-    tiles = ((get["x_size"] + get["x_pad_0"] + get["x_pad_1"]) * (get["y_size"] + get["y_pad_0"] + get["y_pad_1"])
-             * (to_acc & (moves != 0)))
-    runs = alu | (get["opcode"] == Opcode.GEMM)
-    work = np.where(runs, steps, np.where(get["opcode"] <= Opcode.STORE, beats, 0)).tolist()
-    flags = [get[flag].astype(bool).tolist() for flag in TOKEN_FLAGS]
-    rows = []
-    for n, (opcode, memory) in enumerate(zip(get["opcode"].tolist(), get["mem_type"].tolist(), strict=True)):
-        unit = unit_of(opcode, memory)
-        ends = [queue for queue, flag in zip(UNIT_QUEUES[unit], flags, strict=True) if flag[n] and queue is not None]
-        pops = ends[:sum(bool(flag[n]) for flag in flags[:2])]
-        slots = max(tiles[n], work[n]) if opcode == Opcode.LOAD and tiles[n] else 0
-        rows.append((unit, opcode, work[n], slots, pops, ends[len(pops):]))
-    return rows
+        steps += constants["clash"] * clashes(columns, uops)
+    beats = columns.tiles * columns.tile_bytes / config.bus_bytes
+    work = np.where(columns.is_load | columns.is_store, beats, steps)
+    width, height = columns.extent
+    to_acc = columns.is_load & np.isin(columns.mem_type, (MemType.ACC, MemType.ACC_8BIT)) & (beats > 0)
+    arrival = np.where(to_acc, np.maximum(width * height, work), 0)
+    units = map(tuple(Unit).__getitem__, columns.unit.tolist())
+    numbers = (column.tolist() for column in (columns.opcode, work, arrival))
+    return zip(units, *numbers, columns.pops, columns.pushes, strict=True)
 
 
-def clashes(insns, config, uops):
+def clashes(columns, uops):
     """For each instruction, its ALU steps whose src and dst lie in one accumulator bank (n,) int64.
 
-    The bank of a tile is the parity of its index's bits; a src used twice running, and not written between, is
-    read once (see the accumulator's docstring in the hardware)."""
-    known = layouts(config)
-    memory = np.zeros(2 * config.depth["UOP"], np.uint32)        # what lies beyond is never right, but indexed
-    found, seen, version = np.zeros(len(insns), np.int64), {}, 0
-    opcodes, kinds = extract(insns, known.memory["opcode"]), extract(insns, known.memory["mem_type"])
-    tensor = (opcodes == Opcode.ALU) & (extract(insns, known.alu["use_imm"]) == 0)
-    loads = (opcodes == Opcode.LOAD) & (kinds == MemType.UOP) & (extract(insns, known.memory["x_size"]) != 0)
+    `columns` are the stream's Columns. The bank of a tile is the parity of its index's bits; a src used twice in a
+    row, and not written between, is read once (see the accumulator's docstring in the hardware)."""
+    config, known = columns.config, layouts(columns.config)
+    memory = np.zeros(2 * config.depth["UOP"], np.uint32)        # the upper half is only there to be indexed
+    found, seen, version = np.zeros(len(columns), np.int64), {}, 0
+    tensor = columns.is_alu & (columns.alu["use_imm"] == 0)
+    loads = columns.is_load & columns.transfers & (columns.mem_type == MemType.UOP)
     for n in np.flatnonzero(tensor | loads):
-        word = from_words(insns[n])
+        word = from_words(columns.insns[n])
         if loads[n]:
             load = decode(known.memory, word)
             words = uops(load["dram_base"], load["x_size"])
@@ -200,7 +186,7 @@ def clashes(insns, config, uops):
             memory[at:at + len(words)] = words
             version += 1
             continue
-        key = word >> 7, version
+        key = word & ~TOKEN_MASK, version
         if key not in seen:
             seen[key] = _clashes(decode(known.alu, word), known.uop, memory, config.depth["ACC"])
         found[n] = seen[key]

@@ -1,8 +1,8 @@
 # # 2-D convolution
 #
-# The ninth convolution of ResNet-18, scheduled step by step: blocks that fit on chip, two virtual threads that
-# hide the loads behind the computation, and the mapping to DMA, tensor core and ALU. After each step the program
-# is printed.
+# The ninth convolution of ResNet-18, scheduled step by step: blocks that fit on chip, two virtual threads that hide
+# the loads behind the computation, and the mapping to DMA, tensor core and ALU. The program is printed after each
+# step.
 #
 #     data   NCHWnc --pad, LOAD--> INP --+
 #                                        +--GEMM--> ACC --ALU: >> 8, max 0, min 127--> OUT --STORE--> res
@@ -27,8 +27,8 @@ simulator = device = vta.device(sys.argv[1] if len(sys.argv) > 1 else "sim", env
 
 # ## Declare
 #
-# Tensors are tiled by BATCH, BLOCK_IN and BLOCK_OUT. The shift and the clip make the sums 8-bit numbers again,
-# with a ReLU in passing.
+# Tensors are tiled by BATCH, BLOCK_IN and BLOCK_OUT. The shift and the clip turn the sums back into 8-bit numbers;
+# clipping at 0 is the ReLU.
 
 # 2D convolution layer dimensions taken from ResNet-18 architecture
 # (9th convolutional layer)
@@ -124,8 +124,8 @@ print(tvm.lower(s, [data, kernel, res], simple_mode=True))
 
 # ## Blocks
 #
-# Neither the weights nor the sums fit on chip as a whole: the output is cut along its channels and its height,
-# the sum along the input channels.
+# Neither the weights nor the sums fit on chip: the output is split along its channels and its height, the sum along
+# the input channels.
 
 # Let's define tiling sizes
 b_block = 1 // env.BATCH
@@ -160,14 +160,14 @@ s[res_conv].reorder(ic_out, b_inn, oc_inn, y_inn, ic_inn, dy, dx, x_inn, b_tns, 
 
 # ## Virtual threads
 #
-# Two threads share the work along the output channels. While one computes, the other loads: each has its own
-# half of every memory, and the units take turns between them.
+# Two threads share the output channels. While one computes, the other loads: each has its own half of every memory,
+# and the units alternate between them.
 #
 #     load    | 0 | 1 | 0 | 1 | 0 | 1 |
 #     compute     | 0 | 1 | 0 | 1 | 0 | 1 |
 #
-# The same program over time, on one thread and on two. On one, the tensor core waits for each load; on two it
-# never waits again once the first data is there:
+# The same program over time, with one thread and with two. With one, the tensor core waits for each load; with two
+# it never waits again once the first data has arrived:
 #
 # ![load, compute and store over time](../pictures/virtual-threads.svg)
 
@@ -184,7 +184,7 @@ print(tvm.lower(s, [data, kernel, res], simple_mode=True))
 
 # ## Mapping to the machine
 #
-# Scopes put the stages on chip, pragmas and `tensorize` say what executes their loops.
+# Scopes place the stages on chip; pragmas and `tensorize` say what executes their loops.
 
 # Set scope of SRAM buffers
 s[data_buf].set_scope(env.inp_scope)
@@ -255,7 +255,7 @@ kernel_packed = kernel_np.reshape(
     kernel_w,
 ).transpose((0, 2, 4, 5, 1, 3))
 
-# The arrays of numpy are handed over as they are
+# numpy arrays are passed as they are
 data_nd = data_packed
 kernel_nd = kernel_packed
 res_nd = np.zeros(output_shape).astype(res.dtype)
@@ -298,6 +298,6 @@ if env.TARGET in ["sim", "tsim"]:
 
 print("Successful 2D convolution test!")
 
-# And let go of the device.
+# Finally, close the device.
 
 device.close()

@@ -1,7 +1,7 @@
-"""A 3x3 convolution written by hand, a page of calls: what the compiler's last stage would make.
+"""A 3x3 convolution written by hand: one page of the calls that the compiler's last pass would make.
 
 data (1, 256, 14, 14) int8, kernel (256, 256, 3, 3) int8, padding 1, then >> 8 and clip to 0..127. Two virtual
-threads take half of the output channels each, so one loads while the other computes; a thread's half is made
+threads take half of the output channels each, so that one loads while the other computes; each computes its half
 in two tiles of 7 rows. Run it with `python examples/conv2d_by_hand.py [sim|tsim]`.
 """
 
@@ -10,18 +10,18 @@ import sys
 import numpy as np
 
 from vta.compiler.program import Program
+from vta.compiler.stream.kernel import KernelMode
 from vta.compiler.stream.stream import COMPUTE, LOAD, STORE, Stream
 from vta.hw.config import PRESETS
 from vta.hw.isa import AluOp, MemType
 
-GEMM, ALU = 0, 1
 SHIFT, LOW, HIGH = 8, 0, 127
 THREADS = 2
-ROWS = COLS = 14                # of the picture
-TILE_ROWS = 7                   # rows made at a time
+ROWS = COLS = 14                # of the image
+TILE_ROWS = 7                   # rows computed at a time
 CHANNELS = 16                   # input and output channels, in blocks of 16
 HALF = CHANNELS // THREADS      # output channel blocks of one thread
-INP = (TILE_ROWS + 2) * (COLS + 2)   # tiles on chip of one thread's input, padding included
+INP = (TILE_ROWS + 2) * (COLS + 2)   # on-chip tiles of one thread's input, padding included
 WGT = HALF * 9                       # of its weights
 ACC = HALF * TILE_ROWS * COLS        # of its results
 
@@ -35,7 +35,7 @@ def build(config=PRESETS["default"]):
     kernel = s.buffer("kernel", (CHANNELS, CHANNELS, 3, 3, 16, 16), "int8", "input", "OIHWoi")
     res = s.buffer("res", (1, CHANNELS, ROWS, COLS, 1, 16), "int8", "output", "NCHWnc")
     for _ in range(THREADS):
-        s.dep_push(STORE, COMPUTE)                        # both halves of the output memory are free
+        s.dep_push(STORE, COMPUTE)                        # both halves of the output memory start free
     for tile in range(ROWS // TILE_ROWS):
         for thread in range(THREADS):
             reset(s, thread)
@@ -61,12 +61,12 @@ def reset(s, thread):
     s.dep_pop(STORE, COMPUTE)
     with (s.uop_kernel("reset"), s.uop_loop(HALF, TILE_ROWS * COLS, 0, 0), s.uop_loop(TILE_ROWS, COLS, 0, 0)):
         for j in range(COLS):
-            s.uop_push(GEMM, 1, thread * ACC + j, 0, 0, 0, 0, 0)
+            s.uop_push(KernelMode.GEMM, 1, thread * ACC + j, 0, 0, 0, 0, 0)
     s.dep_push(COMPUTE, LOAD)
 
 
 def load(s, data, kernel, tile, channel, thread):
-    """9 of 16 rows of one input channel block, one of them padding, and the weights that go with it."""
+    """9 of 16 padded rows of one input channel block, and the weights for that block."""
     above, below = (1, 0) if tile == 0 else (0, 1)
     first = channel * ROWS * COLS + (tile * TILE_ROWS - 1 + above) * COLS
     s.dep_pop(COMPUTE, LOAD)
@@ -78,12 +78,12 @@ def load(s, data, kernel, tile, channel, thread):
 
 
 def convolve(s, thread):
-    """One input channel block into all accumulators of the thread: 9 taps x 14 columns, the rest in loops."""
+    """Add one input channel block to the thread's accumulators: 9 taps x 14 columns as micro-ops, the rest in loops."""
     s.dep_pop(LOAD, COMPUTE)
     with (s.uop_kernel("convolve"), s.uop_loop(HALF, TILE_ROWS * COLS, 0, 9),
           s.uop_loop(TILE_ROWS, COLS, COLS + 2, 0)):
         for dy, dx, j in np.ndindex(3, 3, COLS):
-            s.uop_push(GEMM, 0, thread * ACC + j, thread * INP + dy * (COLS + 2) + j + dx,
+            s.uop_push(KernelMode.GEMM, 0, thread * ACC + j, thread * INP + dy * (COLS + 2) + j + dx,
                        thread * WGT + dy * 3 + dx, 0, 0, 0)
     s.dep_push(COMPUTE, LOAD)
 
@@ -92,12 +92,12 @@ def requantise(s, thread):
     """acc >> 8, clipped to 0..127."""
     for op, imm in ((AluOp.SHR, SHIFT), (AluOp.MAX, LOW), (AluOp.MIN, HIGH)):
         with s.uop_kernel(op.name), s.uop_loop(ACC, 1, 1, 0):
-            s.uop_push(ALU, 0, thread * ACC, thread * ACC, 0, op, 1, imm)
+            s.uop_push(KernelMode.ALU, 0, thread * ACC, thread * ACC, 0, op, 1, imm)
     s.dep_push(COMPUTE, STORE)
 
 
 def store(s, res, tile, thread):
-    """The thread's tile of results, one by one."""
+    """Store the thread's results, one on-chip tile at a time."""
     s.dep_pop(COMPUTE, STORE)
     for block, row, col in np.ndindex(HALF, TILE_ROWS, COLS):
         source = thread * ACC + (block * TILE_ROWS + row) * COLS + col

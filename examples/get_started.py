@@ -1,7 +1,7 @@
 # # Get started: adding two vectors
 #
-# The smallest program: two matrices of 32-bit numbers go to the accumulator, the ALU adds them, the sum is
-# narrowed to 8 bits on its way out. It shows the three things every program does: declare, schedule, run.
+# The smallest program: two matrices of 32-bit numbers are loaded into the accumulator, the ALU adds them, and the
+# sum is stored as 8 bits. It shows the three steps of every program: declare, schedule, run.
 #
 #        DRAM            on chip (accumulator)            DRAM
 #     A  int32  --LOAD--> A_buf --+
@@ -20,7 +20,7 @@ device = vta.device(sys.argv[1] if len(sys.argv) > 1 else "sim", env.config)
 
 # ## Declare
 #
-# The accelerator works on tiles, so tensors are tiled: 1 x 64 tiles of BATCH x BLOCK_OUT numbers.
+# The accelerator works on tiles, so tensors are tiled: here 1 x 64 tiles of BATCH x BLOCK_OUT numbers.
 
 m, o = 64, 1
 shape = (o, m, env.BATCH, env.BLOCK_OUT)
@@ -33,12 +33,12 @@ C = te.compute(shape, lambda *i: C_buf(*i).astype(env.inp_dtype), name="C")
 
 # ## Schedule
 #
-# The default schedule is loops over single numbers.
+# The default schedule loops over single numbers.
 
 s = te.create_schedule(C.op)
 print(te.lower(s, [A, B, C]))
 
-# A scope says where a stage lives, a pragma what executes its loops: `dma_copy` a transfer, `alu` the ALU.
+# A scope says where a stage is stored, a pragma what executes its loops: `dma_copy` a transfer, `alu` the ALU.
 
 s[A_buf].set_scope(env.acc_scope)
 s[B_buf].set_scope(env.acc_scope)
@@ -49,8 +49,8 @@ s[C_buf].pragma(s[C_buf].op.axis[0], env.alu)
 s[C].pragma(s[C].op.axis[0], env.dma_copy)
 print(vta.lower(s, [A, B, C]))
 
-# `C_buf` is gone: the ALU has two addresses, so the sum takes the place of `A_buf`. The program is one load of
-# each operand, one ALU instruction, one store, and two tokens that make the store wait for the sum.
+# `C_buf` is gone: the ALU has two addresses, so the sum overwrites `A_buf`. The program loads each operand once, runs
+# one ALU instruction and one store, and uses two tokens to make the store wait for the sum.
 #
 # ## Run
 

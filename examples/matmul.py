@@ -1,7 +1,7 @@
 # # Matrix multiply
 #
-# One row of 256 numbers times a 256 x 256 matrix, on the tensor core: each micro-op multiplies a tile of
-# 1 x 16 inputs with a tile of 16 x 16 weights and adds to a tile of 1 x 16 sums.
+# A row of 256 numbers times a 256 x 256 matrix, on the tensor core: each micro-op multiplies a tile of 1 x 16 inputs
+# by a tile of 16 x 16 weights and adds the product to a tile of 1 x 16 sums.
 #
 #     data   (1, 16) tiles  --LOAD--> INP --+
 #                                           +--GEMM--> ACC --STORE--> res  (1, 16) tiles
@@ -19,7 +19,7 @@ device = vta.device(sys.argv[1] if len(sys.argv) > 1 else "sim", env.config)
 
 # ## Declare
 #
-# `ko` and `ki` are the axes to sum over: tiles, and the inputs in a tile.
+# The sum runs over two axes: `ko`, the tiles, and `ki`, the inputs in a tile.
 
 m, n, o = 16, 16, 1
 A = te.placeholder((o, n, env.BATCH, env.BLOCK_IN), name="A", dtype=env.inp_dtype)
@@ -43,8 +43,9 @@ C = te.compute((o, m, env.BATCH, env.BLOCK_OUT), lambda *i: C_buf(*i).astype(env
 s = te.create_schedule(C.op)
 print(te.lower(s, [A, B, C]))
 
-# The buffers go on chip, and their loads into the loop over `ko`, so that only one column of weights is on chip
-# at a time. `ko` goes outside, the tile's loops inside, where `tensorize` makes one micro-op of them.
+# The buffers go on chip, and their loads into the loop over `ko`, so that only one column of weights is on chip at a
+# time. `ko` becomes the outermost loop; the loops over a tile are innermost, where `tensorize` turns them into one
+# micro-op.
 
 s[A_buf].set_scope(env.inp_scope)
 s[B_buf].set_scope(env.wgt_scope)
@@ -60,8 +61,8 @@ s[C_buf].reorder(
 s[C_buf].tensorize(s[C_buf].op.axis[2], env.gemm)
 print(vta.lower(s, [A, B, C]))
 
-# Load (1) and compute (2) hand tokens to each other in every iteration: one says "there is data", the other
-# "you may overwrite it".
+# Load (1) and compute (2) exchange tokens in every iteration: one says "data is ready", the other "you may
+# overwrite it".
 #
 # ## Run
 

@@ -1,8 +1,7 @@
 # # Blocked matrix multiply
 #
-# A fully connected layer of 1024 x 1024: its weights, 1 MiB, are four times what fits on chip. The schedule
-# cuts both dimensions into blocks of 256, and adds what a quantised network has after the product: a shift
-# and a clip.
+# A fully connected layer of 1024 x 1024: its weights, 1 MiB, are four times what fits on chip. The schedule splits
+# both dimensions into blocks of 256, and the layer ends as in a quantised network: with a shift and a clip.
 #
 #                 256 in   256 in   256 in   256 in
 #               +--------+--------+--------+--------+
@@ -55,7 +54,7 @@ res = te.compute(output_shape, lambda *i: res_min(*i).astype(env.inp_dtype), nam
 
 # ## Schedule
 #
-# Blocks of the output first: everything between the product and the store happens inside the loop over them.
+# First split the output into blocks: everything from the product to the store happens inside the loop over blocks.
 
 s = te.create_schedule(res.op)
 b_block = 1 // env.BATCH
@@ -70,14 +69,14 @@ s[res_shr].compute_at(s[res], oc_out)
 s[res_max].compute_at(s[res], oc_out)
 s[res_min].compute_at(s[res], oc_out)
 
-# Then blocks of the sum, and the loads inside the loop over those.
+# Then split the sum into blocks, with the loads inside the loop over those.
 
 b_inn, oc_inn, b_tns, oc_tns = s[res_gemm].op.axis
 ic_out, ic_inn = s[res_gemm].split(ic, i_block)
 s[res_gemm].reorder(ic_out, b_inn, oc_inn, ic_inn, b_tns, oc_tns, ic_tns)
 print(te.lower(s, [data, weight, res]))
 
-# And the mapping to the machine.
+# Finally, map the stages to the machine.
 
 s[data_buf].set_scope(env.inp_scope)
 s[weight_buf].set_scope(env.wgt_scope)

@@ -1,7 +1,7 @@
-"""Draws what the tutorials show: `python examples/pictures.py` makes docs/pictures/virtual-threads.svg.
+"""Draws the picture of the tutorials: `python examples/pictures.py` makes docs/pictures/virtual-threads.svg.
 
-The picture is the tutorial's convolution on one and on two virtual threads, over time. A test compares the
-committed picture with a new one.
+It shows the tutorial's convolution over time, with one virtual thread and with two. A test compares the committed
+picture with a new one.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ import io
 import sys
 from pathlib import Path
 
-from vta.pictures.timeline import Lane, timeline
+from vta.pictures.timeline import Panel, timeline
 
 HERE = Path(__file__).resolve().parent
 PICTURE = HERE.parent / "docs" / "pictures" / "virtual-threads.svg"
@@ -22,7 +22,7 @@ def virtual_threads():
     source = (HERE / "conv2d.py").read_text()
     if source.count(THREADS) != 1:
         raise ValueError(f"conv2d.py has no single line {THREADS!r}")
-    lanes = []
+    panels = []
     for count, words in ((1, "one virtual thread"), (2, "two virtual threads")):
         names, arguments = {"__name__": "conv2d"}, sys.argv
         sys.argv = ["conv2d.py"]
@@ -32,8 +32,8 @@ def virtual_threads():
         finally:
             sys.argv = arguments
         code = names["my_conv"].program.code
-        lanes.append(Lane(words, code.insns, code.config))
-    return timeline(lanes, last=LAST).svg()
+        panels.append(Panel(words, code.insns, code.config))
+    return timeline(panels, last=LAST).svg()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""Runs the tutorials and writes them down: `python examples/render.py` makes docs/tutorials/*.md.
+"""Runs the tutorials and renders them as pages: `python examples/render.py` writes docs/tutorials/*.md.
 
-A tutorial is a script: comments at the left margin that begin with "# " and follow an empty line are text,
-all else is code, and what the code prints stands right below it. A test compares the committed pages with
-new ones.
+A tutorial is a script: a comment block between empty lines is text, all else is code, and the output of the code is
+shown right below it. A test compares the committed pages with new ones.
 """
 
 import contextlib
@@ -32,7 +31,7 @@ def cells(source):
 
 
 def render(name):
-    """The page of one tutorial: text, code, output, in turn."""
+    """The page of one tutorial: text, code and output alternate."""
     names, parts = {"__name__": name}, []
     arguments, sys.argv = sys.argv, [name]
     try:
@@ -47,8 +46,7 @@ def render(name):
                     parts.append(f"```text\n{printed.getvalue().strip()}\n```")
     finally:
         sys.argv = arguments
-    parts.append(f"The whole script is `examples/{name}.py`; `python examples/{name}.py tsim` runs it on the "
-                 f"RTL.")
+    parts.append(f"The complete script is `examples/{name}.py`; `python examples/{name}.py tsim` runs it on the RTL.")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

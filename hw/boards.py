@@ -1,7 +1,7 @@
-"""The boards, once, as data: everything that packaging, Vivado scripts and documentation say of a board.
+"""The boards, defined once, as data that packaging, Vivado scripts and documentation read.
 
-`ps` holds settings of the processing system that are used only where Vivado has no files for the board: clock
-crystal, DRAM part, console and SD card. Under PYNQ the boot loader has already set those up.
+`ps` holds settings of the processing system that are used only if Vivado has no files for the board: clock crystal,
+DRAM part, console and SD card. Under PYNQ the boot loader has already set those up.
 """
 
 import dataclasses
@@ -11,12 +11,12 @@ from vta.hw.config import PRESETS
 
 
 class BoardError(ValueError):
-    """A board that is not in the table, or a configuration that it cannot carry."""
+    """A board that is not in the table, or a configuration that it cannot host."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """What boards with the same kind of processing system share: names of its block in Vivado."""
+    """What boards with the same kind of processing system share: names and settings of its block in Vivado."""
 
     cell: str                # name of the processing system's IP
     clock: str
@@ -24,7 +24,7 @@ class Family:
     interrupt: str
     control: str             # AXI master that reaches the registers
     control_clock: str
-    memory: str              # AXI slaves that reach DRAM; {n} is the port's number, {gp} n + 2
+    memory: str              # AXI slaves that reach DRAM; {n} is the port number, {gp} is n + 2
     memory_clock: str
     memory_ports: int
     automation: tuple        # options of Vivado's rule for the cell
@@ -65,7 +65,7 @@ class Board:
     dram_bytes: int          # DRAM that accelerator addresses reach, from address 0
     board_part: str          # pattern of Vivado's name for the board
     ps: dict = field(default_factory=dict)
-    target: str = ""         # the original's TARGET; empty: the preset's
+    target: str = ""         # TARGET of TVM's vta_config.json; empty: the preset's
 
     @property
     def config(self):
@@ -96,18 +96,18 @@ BOARDS = {board.name: board for board in (
 
 
 VENDOR, LIBRARY, NAME, VERSION = "amaranth-vta.org", "accelerator", "vta", "1.0"
-VLNV = f"{VENDOR}:{LIBRARY}:{NAME}:{VERSION}"        # by which the packaged accelerator is found again
+VLNV = f"{VENDOR}:{LIBRARY}:{NAME}:{VERSION}"        # identifies the packaged accelerator
 
 
 def find_board(name):
-    """The board `name`; BoardError lists the boards there are."""
+    """The board `name`; BoardError lists the known boards."""
     if name not in BOARDS:
         raise BoardError(f"no board {name!r}; there are {', '.join(BOARDS)}")
     return BOARDS[name]
 
 
 def check_board(board, config):
-    """Raise BoardError where `board` cannot carry `config`."""
+    """Raise BoardError if `board` cannot host `config`."""
     if config.axi_ports > board.family.memory_ports:
         raise BoardError(f"{board.name} has {board.family.memory_ports} memory ports, the configuration "
                          f"{config.name!r} wants axi_ports = {config.axi_ports}")
@@ -117,7 +117,7 @@ def check_board(board, config):
 
 
 def bitstream_name(config):
-    """The original's name of a bitstream, without suffix: `1x16_i8w8a32_15_15_18_17`."""
+    """TVM's name of a bitstream, without suffix: `1x16_i8w8a32_15_15_18_17`."""
     return (f"{config.batch}x{config.block}_i{1 << config.log_inp_width}w{1 << config.log_wgt_width}"
             f"a{1 << config.log_acc_width}_{config.log_uop_buff_size}_{config.log_inp_buff_size}"
             f"_{config.log_wgt_buff_size}_{config.log_acc_buff_size}")

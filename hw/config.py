@@ -1,8 +1,8 @@
 """The configuration: one frozen, validated description of an accelerator, and its named presets.
 
-`Config` holds the ten architecture keys of the original's `vta_config.json` (every program depends on
-them) and the parameters of the RTL around them (no program can see those). Everything else is derived.
-Rule numbers in messages are those of docs/isa.md, section "Consistency rules".
+`Config` holds the architecture keys of TVM's `vta_config.json`, on which every program depends, and parameters of the
+RTL, which programs cannot observe. Everything else is derived. Rule numbers in messages are those of docs/isa.md,
+section "Consistency rules".
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ class ConfigError(ValueError):
     """A configuration that cannot be built; the message names the key, its value and the rule."""
 
 
-# key of vta_config.json -> field of Config; these and only these change what a program means
+# key of vta_config.json -> field of Config; only these change the meaning of a program
 ARCHITECTURE_KEYS = {
     "LOG_INP_WIDTH": "log_inp_width",
     "LOG_WGT_WIDTH": "log_wgt_width",
@@ -38,7 +38,7 @@ MAX_TILE_BYTES = 4096
 class Config:
     """An accelerator. `log_*` are base-2 logarithms: widths in bits, buffer sizes in bytes."""
 
-    # what a program sees
+    # architecture
     log_inp_width: int = 3
     log_wgt_width: int = 3
     log_acc_width: int = 5
@@ -48,24 +48,24 @@ class Config:
     log_inp_buff_size: int = 15
     log_wgt_buff_size: int = 18
     log_acc_buff_size: int = 17
-    # labels: bitstream names only
+    # labels, used in bitstream names only
     target: str = "sim"
     hw_ver: str = "0.0.2"
-    # the RTL around it
+    # RTL parameters
     axi_data_width: int = 64      # bits of each AXI master port
     axi_addr_width: int = 32      # bits of a DRAM byte address; 64 doubles each pointer register
-    axi_ports: int = 1            # 1: all; 2: load apart; 4: fetch, load, compute loads, store
-    max_burst: int = 32           # beats of a burst at most; 16 for AXI3
+    axi_ports: int = 1            # 1: shared by all; 2: load has its own; 4: fetch, load, compute loads, store
+    max_burst: int = 32           # beats; 16 for AXI3
     read_ids: int = 8             # distinct ARIDs; 1 makes every read return in order
-    read_outstanding: int = 8     # read bursts under way for each AXI port
-    read_ahead_beats: int = 96    # bulk (INP, WGT) beats requested but not yet here, so urgent ones wait less
-    write_outstanding: int = 64   # write bursts whose response has not come
+    read_outstanding: int = 8     # read bursts in flight on each AXI port
+    read_ahead_beats: int = 96    # INP and WGT beats in flight at most, which bounds the wait of urgent reads
+    write_outstanding: int = 64   # write bursts awaiting their response
     fetch_depth: int = 256        # instructions fetched ahead
-    load_queue_depth: int = 64    # instructions waiting for each unit
+    load_queue_depth: int = 64    # instructions queued for each unit
     compute_queue_depth: int = 64
     store_queue_depth: int = 256
-    token_depth: int = 1024       # tokens one dependency queue holds; a full one stalls its producer
-    alu_imm_reads_src: bool = False  # immediate ALU steps read src (the Chisel choice) instead of dst
+    token_depth: int = 1024       # capacity of each dependency queue; a full one stalls its producer
+    alu_imm_reads_src: bool = False  # immediate ALU steps read src (as in VTA's Chisel RTL) instead of dst
     name: str = dataclasses.field(default="default", compare=False)
 
     def __post_init__(self):
@@ -176,7 +176,7 @@ class Config:
 
     @property
     def acc_depth_log(self) -> int:
-        """Also of the output buffer, which has as many tiles."""
+        """Also that of the output buffer, which has as many tiles."""
         return self.log_acc_buff_size - 2 - self.log_batch - self.log_block
 
     @property
@@ -198,18 +198,18 @@ class Config:
 
     @property
     def hash(self) -> int:
-        """32 bits that name the architecture: equal exactly where programs are interchangeable."""
+        """32 bits that identify the architecture: configurations with equal hashes run the same programs."""
         text = json.dumps(self.architecture, sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
     def to_json(self) -> str:
-        """Text of a `vta_config.json` (original keys only: the RTL parameters are not part of it)."""
+        """Text of a `vta_config.json` (TVM's keys only, without the RTL parameters)."""
         labels = {key: getattr(self, field) for key, field in LABEL_KEYS.items()}
         return json.dumps(labels | self.architecture, indent=2) + "\n"
 
     @classmethod
     def from_dict(cls, keys: dict[str, int | str], base: "Config | None" = None, name: str = "config") -> "Config":
-        """A configuration from `vta_config.json` keys, or our own field names, over `base` (the default)."""
+        """A configuration from `vta_config.json` keys or Config's field names; `base` (the default) has the rest."""
         if not isinstance(keys, dict):
             raise ConfigError(f"configuration {name!r}: expected an object of keys, got {type(keys).__name__}")
         known = ARCHITECTURE_KEYS | LABEL_KEYS

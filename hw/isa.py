@@ -1,8 +1,8 @@
-"""The instruction set, once, as data: enums and bit layouts that every side of the project reads.
+"""The instruction set, defined once, as data: enums and bit layouts read by hardware, compiler and simulators.
 
-Hardware slices signals with these layouts (`data.View`), the compiler encodes with `Layouts.encode`, the
-simulators, disassembler and checker decode whole streams with `Layouts.decode`. Bit positions depend on
-the configuration's index widths, so layouts live in `Layouts(config)`.
+Hardware slices signals with these layouts (`data.View`), the compiler encodes with `encode`, simulators and checker
+decode whole streams (`vta.hw.columns`). Bit positions depend on the configuration's index widths, so layouts live in
+`Layouts(config)`.
 """
 
 import enum
@@ -60,25 +60,46 @@ class Unit(enum.IntEnum):
     STORE = 3
 
 
+WORKERS = (Unit.LOAD, Unit.COMPUTE, Unit.STORE)      # the units that execute instructions
+
+
 class Queue(enum.IntEnum):
-    """The four dependency queues, numbered as in registers; names are producer-to-consumer."""
+    """The four dependency queues, numbered as in registers; names are producer-to-consumer.
 
-    L2G = 0      # load -> compute: inputs and weights are there
-    G2L = 1      # compute -> load: inputs and weights may be overwritten
-    G2S = 2      # compute -> store: outputs are there
-    S2G = 3      # store -> compute: outputs may be overwritten
+    The producer sets `push_flag` of an instruction to push a token, the consumer `pop_flag` to wait for one.
+    """
+
+    L2G = 0, Unit.LOAD, Unit.COMPUTE       # inputs and weights are loaded
+    G2L = 1, Unit.COMPUTE, Unit.LOAD       # inputs and weights may be overwritten
+    G2S = 2, Unit.COMPUTE, Unit.STORE      # outputs are ready
+    S2G = 3, Unit.STORE, Unit.COMPUTE      # outputs may be overwritten
+
+    def __new__(cls, number, producer, consumer):
+        queue = int.__new__(cls, number)
+        queue._value_, queue.producer, queue.consumer = number, producer, consumer
+        queue.push_flag, queue.pop_flag = (("push_next", "pop_prev") if producer < consumer
+                                           else ("push_prev", "pop_next"))
+        return queue
+
+    @classmethod
+    def between(cls, producer, consumer):
+        """The queue from one unit to another, or None."""
+        return next((queue for queue in cls if (queue.producer, queue.consumer) == (producer, consumer)), None)
 
 
-# Which queue a token flag of a unit means: unit -> (pop_prev, pop_next, push_prev, push_next)
 TOKEN_FLAGS = ("pop_prev", "pop_next", "push_prev", "push_next")
-UNIT_QUEUES = {
-    Unit.LOAD: (None, Queue.G2L, None, Queue.L2G),
-    Unit.COMPUTE: (Queue.L2G, Queue.S2G, Queue.G2L, Queue.G2S),
-    Unit.STORE: (Queue.G2S, None, Queue.S2G, None),
-}
-# Which memory types the units load
+# unit -> the queue, or None, that each of TOKEN_FLAGS means on its instructions
+UNIT_QUEUES = {unit: tuple(next((queue for queue in Queue if (unit, flag) in (
+    (queue.producer, queue.push_flag), (queue.consumer, queue.pop_flag))), None) for flag in TOKEN_FLAGS)
+    for unit in WORKERS}
+# Which unit loads each memory type
 LOAD_UNIT = {MemType.WGT: Unit.LOAD, MemType.INP: Unit.LOAD, MemType.UOP: Unit.COMPUTE,
              MemType.ACC: Unit.COMPUTE, MemType.ACC_8BIT: Unit.COMPUTE}
+
+
+def opcode_of(word):
+    """The opcode of an instruction, given all of it or word 0 (or an array of these)."""
+    return word & 7
 
 
 def unit_of(opcode, mem_type=0):
@@ -92,7 +113,7 @@ def unit_of(opcode, mem_type=0):
 
 
 def _pack(*fields):
-    """A struct layout whose fields lie one after another; `(None, n)` skips to bit n."""
+    """The members of a struct layout, each field right after the one before it; `(None, n)` skips to bit n."""
     members, position = {}, 0
     for name, shape in fields:
         if name is None:
@@ -111,11 +132,11 @@ def field_range(field):
 
 
 class _Format(data.FlexibleLayout):
-    """A word of fixed size with named fields; what no field names is ignored when read, zero when written."""
+    """A word of fixed size with named fields; bits outside every field are ignored when read, zero when written."""
 
     def __init__(self, bits, members):
         super().__init__(bits, members)
-        # name -> (offset, width, lowest, highest), since asking a Field for these takes its time
+        # name -> (offset, width, lowest, highest), since asking a Field for these is slow
         self.ranges = {name: (field.offset, field.width, *field_range(field)) for name, field in self}
         self.named = sum(((1 << field.width) - 1) << field.offset for _, field in self)      # as a bit mask
 
@@ -126,6 +147,11 @@ MEMORY = _Format(INSN_BITS, _pack(
     (None, 64), ("y_size", unsigned(16)), ("x_size", unsigned(16)), ("x_stride", unsigned(16)),
     ("y_pad_0", unsigned(4)), ("y_pad_1", unsigned(4)), ("x_pad_0", unsigned(4)), ("x_pad_1", unsigned(4))))
 CONTROL = _Format(INSN_BITS, _pack(*HEAD))
+TOKEN_MASK = sum(1 << CONTROL[flag].offset for flag in TOKEN_FLAGS)      # the token flags, as bits of word 0
+# limits of one instruction: rows or tiles of a transfer and its stride, padding on one side, iterations of a loop
+MAX_SIZE = field_range(MEMORY["x_size"])[1]
+MAX_PAD = field_range(MEMORY["x_pad_0"])[1]
+MAX_TRIPS = (1 << LOOP_BITS) - 1
 
 
 class Layouts:

@@ -73,16 +73,7 @@ class DeadlockError(DeviceError):
     """No unit can proceed: each waits for a token that never comes, or FINISH is missing."""
 
 
-CAUSES = {
-    ErrorCause.OPCODE: (InstructionError, "unknown opcode or ALU operation: instruction ignored"),
-    ErrorCause.MEMORY_TYPE: (InstructionError, "memory type that cannot be loaded or stored: "
-                                               "instruction ignored"),
-    ErrorCause.INDEX: (InstructionError, "on-chip index beyond its memory: wrapped around"),
-    ErrorCause.AXI_READ: (BusError, "memory read answered with an error"),
-    ErrorCause.AXI_WRITE: (BusError, "memory write answered with an error"),
-    ErrorCause.TOKEN: (TokenError, "dependency queue full"),
-    ErrorCause.WATCHDOG: (DeadlockError, "no unit made progress: the run was ended"),
-}
+KINDS = {"instruction": InstructionError, "bus": BusError, "token": TokenError, "deadlock": DeadlockError}
 
 
 def error_cause(number):
@@ -92,10 +83,11 @@ def error_cause(number):
 
 def run_error(cause, unit=None, insn=None, detail="", result=None):
     """The DeviceError for an ErrorCause, in words: "compute, instruction 7: on-chip index ...: detail"."""
-    kind, words = CAUSES.get(cause, (DeviceError, f"error {int(cause)}"))
+    kind = KINDS.get(getattr(cause, "kind", None), DeviceError)
+    text = getattr(cause, "message", f"error {int(cause)}")
     where = [] if unit is None else [unit.name.lower()]
     where += [] if insn is None else [f"instruction {insn}"]
-    message = ": ".join(part for part in (", ".join(where), words, detail) if part)
+    message = ": ".join(part for part in (", ".join(where), text, detail) if part)
     return kind(message, cause, unit, insn, result)
 
 

@@ -1,4 +1,4 @@
-"""Run a vector on a device and compare everything it left: all of DRAM, byte for byte, tokens, statistics."""
+"""Run a vector on a device and compare all results: DRAM byte for byte, tokens, statistics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from vta.runtime.vector import Vector, VectorError
 
 @dataclass(frozen=True)
 class Replay:
-    """`differences` says in words what is not as it should be, first of all the first differing byte of DRAM;
-    empty if all is equal. `result` is the RunResult, or None if the run did not get so far."""
+    """`differences` are messages, the first differing byte of DRAM first; empty if all is equal. `result` is the
+    RunResult, or None if the run produced none."""
 
     differences: tuple[str, ...]
     result: RunResult | None
@@ -25,10 +25,10 @@ class Replay:
 
 
 def replay(vector: Vector, device: Device, *, progress: Callable[[int], object] | None = None) -> Replay:
-    """Load a Vector into an otherwise empty DRAM, set its tokens, run it, compare.
+    """Load a Vector into an otherwise empty DRAM, set its tokens, run it, compare; returns a Replay.
 
-    AddressError for a vector that does not fit the device's DRAM, VectorError where its `insns` are not the stream
-    in its DRAM. An error of the run is a difference.
+    AddressError for a vector that does not fit the device's DRAM, VectorError if its `insns` are not the stream in
+    its DRAM. An error of the run is a difference.
     """
     memory = device.memory
     expected = Memory(memory.size, memory.base)
@@ -64,7 +64,7 @@ def _check_stream(vector, memory):
 
 
 def _dram(memory, expected):
-    """The first byte that differs, in words: [] or [words]. Pages that neither side touched are not read."""
+    """[message on the first byte that differs] or []. Pages that neither side wrote are not read."""
     first, count = None, 0
     for address, nbytes in _union([*memory.extents(), *expected.extents()]):
         got, want = memory.view(address, nbytes), expected.view(address, nbytes)

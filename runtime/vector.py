@@ -2,8 +2,7 @@
 
 Keys: `insns` (n, 2) uint64 and `insn_phy_addr`; `mem_before_addr/_len/_data` and `mem_after_addr/_len/_data`,
 chunks of DRAM laid end to end, all other bytes zero before and unchanged after; `stats`, a JSON string with
-the original's seven statistics, `tokens_before`, `tokens_left` and, if it is not the default, `config`. Other
-keys are ignored.
+TVM's seven statistics, `tokens_before`, `tokens_left` and, if it is not the default, `config`. Other keys are ignored.
 """
 
 import json
@@ -24,12 +23,12 @@ QUEUES = tuple(queue.name.lower() for queue in Queue)
 
 
 class VectorError(ValueError):
-    """A file that is not a vector, or only part of one; the message names file and fault."""
+    """A file that is not a vector, or is truncated; the message names the file and the error."""
 
 
 @dataclass(frozen=True)
 class Chunks:
-    """Parts of DRAM: `address` and `nbytes` of each, their bytes end to end in `data`."""
+    """Ranges of DRAM: `address` and `nbytes` of each, their bytes end to end in `data`."""
 
     address: np.ndarray
     nbytes: np.ndarray
@@ -49,8 +48,8 @@ class Chunks:
 
 @dataclass(frozen=True)
 class Vector:
-    """One launch. `stats` holds those of the original's statistics that the file names; `regions` (k, 2) of
-    (address, bytes) all of the DRAM that was allocated, where the file says so."""
+    """One launch. `stats` holds those of TVM's statistics that the file lists; `regions` (k, 2) of (address, bytes)
+    is all of the DRAM that was allocated, if the file lists it."""
 
     path: Path
     config: Config
@@ -69,7 +68,7 @@ class Vector:
 
 
 def load_vector(path):
-    """The Vector in a file; VectorError where it is malformed, OSError where it cannot be read."""
+    """The Vector in a file; VectorError if it is malformed, OSError if it cannot be read."""
     path = Path(path)
 
     def need(ok, words):
@@ -96,12 +95,12 @@ def load_vector(path):
          "regions is not a list of (address, bytes)")
     chunks = {}
     for when in ("before", "after"):
-        part = Chunks(*(keys[f"mem_{when}_{name}"] for name in ("addr", "len", "data")))
-        total = int(part.nbytes.sum())
-        need(len(part.address) == len(part.nbytes) and total == part.data.nbytes and (part.nbytes >= 0).all(),
-             f"mem_{when}: {len(part.address)} addresses, {len(part.nbytes)} lengths of {total} bytes in "
-             f"all, but {part.data.nbytes} bytes of data")
-        chunks[when] = part
+        memory = Chunks(*(keys[f"mem_{when}_{name}"] for name in ("addr", "len", "data")))
+        total = int(memory.nbytes.sum())
+        need(len(memory.address) == len(memory.nbytes) and total == memory.data.nbytes and (memory.nbytes >= 0).all(),
+             f"mem_{when}: {len(memory.address)} addresses, {len(memory.nbytes)} lengths of {total} bytes in "
+             f"all, but {memory.data.nbytes} bytes of data")
+        chunks[when] = memory
     try:
         stats = json.loads(str(keys["stats"]))
         need(isinstance(stats, dict), "stats is not a JSON object")

@@ -1,1 +1,1 @@
-"""The functional simulator, and the RTL in Verilator driven by cocotb."""
+"""Simulators: functional, and the RTL in Verilator driven by cocotb; performance bound, area and proofs."""

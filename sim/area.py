@@ -1,7 +1,7 @@
-"""How big the accelerator is in a 7-series FPGA and how long its longest path of cells, by Yosys; no vendor tool.
+"""Area and longest cell path of the accelerator on a 7-series FPGA, by Yosys, without vendor tools.
 
-Yosys maps but does not place or route: its counts are close to what an implementation uses, its path is the sum of
-cell delays alone, without wires, good for comparing one design with another.
+Yosys maps but does not place or route: its counts are close to those of an implementation; its path is the sum of
+cell delays alone, without wires, useful for comparing one design with another.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ tee -q -o path.txt sta
 # LUTs that a cell takes as memory or shift register
 MEMORY_LUTS = {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1S": 4,
                "RAM32X1S": 1, "RAM64X1S": 1, "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1}
-# the default configuration must leave room for the interconnect of a Zynq-7020 (220 DSP48E1, 140 RAMB36, 53,200 LUT)
+# the default configuration must leave space for the interconnect of a Zynq-7020 (220 DSP48E1, 140 RAMB36, 53,200 LUT)
 LIMITS = {"dsp": 180, "ramb36_equivalents": 120, "lut": 25_000}
 
 
@@ -52,7 +52,7 @@ class Area:
         return self.ramb36 + (self.ramb18 + 1) // 2
 
     def excess(self):
-        """What is beyond LIMITS, in words; empty if nothing is."""
+        """A message for each count beyond its limit in LIMITS."""
         return [f"{name} = {getattr(self, name)}, the limit is {limit}"
                 for name, limit in LIMITS.items() if getattr(self, name) > limit]
 

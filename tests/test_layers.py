@@ -1,4 +1,4 @@
-"""Layers point one way: who may import whom, as the table of folders in docs/architecture.md has it."""
+"""Layers point one way: the table of folders in docs/architecture.md says who may import whom."""
 
 import ast
 import graphlib

@@ -1,4 +1,4 @@
-"""What is installed is what is here: every package and every data file that the code reads."""
+"""The installed package is complete: every package, and every data file that the code reads."""
 
 
 import pytest

@@ -20,13 +20,13 @@ from vta.runtime.vector import load_vector
 
 
 class SourceError(ValueError):
-    """A file that is nothing a command can read."""
+    """A file that no command can read."""
 
 
 @dataclass(frozen=True)
 class Source:
     """A stream and what is known about it: `memory(address, nbytes)` -> bytes of DRAM before the run or None,
-    `facts`: further arguments of the checker. `program` is None for anything but programs."""
+    `facts`: further arguments of the checker. `program` is set for programs only."""
 
     insns: np.ndarray
     config: Config
@@ -44,7 +44,7 @@ class Source:
 def open_source(path, config=None):
     """The Source at `path`: a vector (.npz), a program, a folder of raw binaries, a Python file whose function
     `build(config)` returns a program, or assembly text; the last two are read for `config` (a Config).
-    SourceError, or the reader's own error, where it is none of them."""
+    SourceError, or the reader's own error, if it is none of them."""
     path = Path(path)
     if path.is_dir():
         return _from_program(import_raw(path))
@@ -77,13 +77,13 @@ def open_program(path, config=None):
         raise SourceError(f"no file {path}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
-    ours, sys.argv = sys.argv, [str(path)]           # a script that reads arguments finds none
+    ours, sys.argv = sys.argv, [str(path)]           # a script sees no command-line arguments
     try:
         spec.loader.exec_module(module)
         build = getattr(module, "build", None)
         program = build(config or Config()) if callable(build) else None
     except ValueError:
-        raise                                        # ours, in words
+        raise                                        # ours: the message suffices
     except (Exception, SystemExit) as error:
         raise SourceError(f"{path}: {type(error).__name__}: {error}") from error
     finally:

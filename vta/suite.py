@@ -1,4 +1,4 @@
-"""The benchmark's layers, as data: real networks' shapes, each an operator that schedules itself."""
+"""The benchmark's layers, as data: shapes of real networks, each an operator that schedules itself."""
 
 import importlib.util
 from pathlib import Path
@@ -43,14 +43,14 @@ def layer(name, config="default"):
 
 
 def random_arguments(operator, seed=0):
-    """Arrays for an operator: int8 over the whole range, int32 (bias) within 16 bits."""
+    """Random arrays for an operator: int8 over the full range, int32 (bias) within 16 bits."""
     rng = np.random.default_rng(seed)
     return [rng.integers(-(1 << 15), 1 << 15, shape).astype(np.int32) if name == "bias"
             else rng.integers(-128, 128, shape).astype(np.int8) for name, shape in operator.shapes.items()]
 
 
 def example(name):
-    """The module examples/NAME.py of the checkout; ValueError where there is none."""
+    """The module examples/NAME.py of the checkout; ValueError if there is none."""
     path = EXAMPLES / f"{name}.py"
     if not path.exists():
         raise ValueError(f"{path} is not there: this command runs from a checkout of the repository")

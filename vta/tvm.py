@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from vta.compiler import build as core
-from vta.compiler import te
-from vta.compiler.passes import lowering
+from vta.compiler import passes, te
 from vta.compiler.te import Schedule, Tensor, topi
-from vta.compiler.te.expr import CompileError
+from vta.compiler.te.errors import CompileError
 from vta.hw.config import Config
 
 __all__ = ["build", "build_config", "lower", "lower_to_vta", "te", "topi"]
@@ -28,7 +27,7 @@ def lower(schedule: Schedule, args: Sequence[Tensor], simple_mode: bool = True) 
 def lower_to_vta(schedule: Schedule, args: Sequence[Tensor], simple_mode: bool = True,
                  config: Config | str = "default") -> str:
     """`vta.lower`: the program that the stream is made from, as text. `simple_mode` is ignored."""
-    return lowering.lower(schedule, args, config=config)
+    return passes.lower(schedule, args, config=config)
 
 
 def build(schedule: Schedule, args: Sequence[Tensor], target: str | None = None, name: str = "main",

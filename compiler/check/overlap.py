@@ -1,4 +1,4 @@
-"""DRAM ranges: what lies outside of given regions, and the order of STOREs and LOADs of the same bytes.
+"""DRAM ranges: what lies outside given regions, and the order of STOREs and LOADs of the same bytes.
 
 Rows are (instruction, first byte, bytes) arrays as `Footprints.dram_rows` gives them.
 """
@@ -37,32 +37,32 @@ def outside(rows, regions):
 
 
 class Overlaps:
-    """Bytes that both LOADs and STOREs of a stream (its Footprints) touch, and who touched them last.
+    """DRAM bytes that both LOADs and STOREs of a stream access, and which instructions accessed them last.
 
-    `touched[n]` says whether instruction n reaches any of them: usually none does, and nothing is kept. What
-    the others touch is cut into pieces at every row's begin and end, so that a row is a slice of pieces.
+    `shared[n]` is true where instruction n accesses any of them: usually none does, and nothing is kept. The shared
+    bytes are divided into segments at every row's begin and end, so that a row is a slice of segments.
     """
 
-    def __init__(self, feet):
-        insn, first, size = feet.dram_rows()
-        last, stores = first + size, feet.is_store[insn]
+    def __init__(self, footprints):
+        insn, first, size = footprints.dram_rows()
+        last, stores = first + size, footprints.columns.is_store[insn]
         shared = np.zeros(len(insn), bool)
         for own in (stores, ~stores):
             begin, end = merge(first[~own], last[~own])
             shared[own] = np.searchsorted(end, first[own], "right") < np.searchsorted(begin, last[own])
         insn, first, last = insn[shared], first[shared], last[shared]
-        self.touched = np.zeros(len(feet.insns), bool)
-        self.touched[insn] = True
+        self.shared = np.zeros(len(footprints.columns), bool)
+        self.shared[insn] = True
         self.cuts = np.unique(np.concatenate([first, last]))
         self.rows = {}
         for n, a, b in zip(insn.tolist(), np.searchsorted(self.cuts, first).tolist(),
                            np.searchsorted(self.cuts, last).tolist(), strict=True):
             self.rows.setdefault(n, []).append(slice(a, b))
-        # for each unit and piece: how many instructions the unit had executed after its last access
+        # for each unit and segment: how many instructions the unit had executed after its last access
         self.last = np.zeros((3, len(self.cuts)), np.int64)
 
     def access(self, unit, n, clock, order):
-        """Enter the access of instruction `n`; returns (other instruction, address) of at most one race."""
+        """Record the accesses of instruction `n`; returns (other instruction, address) of at most one race."""
         store, races = 2, []
         for row in self.rows[n]:
             for other in (0, 1) if unit == store else (store,):

@@ -3,21 +3,25 @@
 import numpy as np
 
 from vta.compiler.layout import pack_activations, pack_weights, unpack_activations
+from vta.compiler.ops.checks import Clip, Shape, check_int, check_shape
 from vta.compiler.ops.layer import window_operator
-from vta.compiler.ops.operator import Post, sizes, whole
-from vta.compiler.ops.window import Window
+from vta.compiler.ops.operator import Operator
+from vta.compiler.ops.post import Post
+from vta.compiler.ops.window import Tiling, Window
 from vta.hw.config import Config
 
 
-def dense(shape, outputs, *, bias=False, shift=0, rounding=False, clip=(-128, 127), config="default", tiling=None):
-    """int8 product of (N, C) data with (outputs, C) weights; bias, shift, rounding, clip as in `Post`.
+def dense(shape: Shape, outputs: int, *, bias: bool = False, shift: int = 0, rounding: bool = False,
+          clip: Clip = (-128, 127), config: Config | str = "default", tiling: Tiling | None = None) -> Operator:
+    """int8 product of (N, C) data with (outputs, C) weights: (N, outputs).
 
-    The rows of the batch lie in DRAM as the columns of a picture one pixel high: one load of weights serves
-    all of them.
+    Called with int8 data, weights and, with `bias`, int32 (outputs,). shift, rounding, clip: as in `Post`. The rows of
+    the batch lie in DRAM as the columns of an image one pixel high: one load of weights serves all of them.
     """
     config, post = Config.load(config), Post(bias, shift, rounding, clip)
-    n, c = sizes(shape, "N, C")
-    rows, ins, outs = -(-n // config.batch), -(-c // config.block), -(-whole(outputs, "outputs") // config.block)
+    n, c = check_shape(shape, "N, C")
+    rows, ins = -(-n // config.batch), -(-c // config.block)
+    outs = -(-check_int(outputs, "outputs") // config.block)
     window = Window(1, 1, ins, outs, (1, rows), (1, rows), (1, 1))
 
     def pack_data(array):
@@ -30,11 +34,11 @@ def dense(shape, outputs, *, bias=False, shift=0, rounding=False, clip=(-128, 12
     def unpack(packed):
         return unpack_activations(np.moveaxis(packed[0, :, 0], 0, 1), config, outputs, n)
 
-    def reference(data, weight, *bias):
-        sums = data.astype(np.float64) @ weight.T.astype(np.float64)              # exact
-        return post.reference(sums.astype(np.int64).astype(np.int32), *bias)
+    def sums(data, weight):
+        exact = data.astype(np.float64) @ weight.T.astype(np.float64)
+        return exact.astype(np.int64).astype(np.int32)
 
     return window_operator("dense", config, [window], post,
                            {"data": (1, ins, 1, rows), "weight": (outs, ins, 1, 1), "out": (1, outs, 1, rows)},
                            {"data": (shape, pack_data), "weight": ((outputs, c), pack_weight)},
-                           unpack, reference, outputs=outputs, tiling=tiling)
+                           unpack, sums, outputs=outputs, tiling=tiling)

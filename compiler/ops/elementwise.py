@@ -1,7 +1,7 @@
-"""Operators that see one number at a time: add, relu, clip, shift. The ALU does them, on whole tiles.
+"""Elementwise operators: add, relu, clip, shift. The ALU does them, on whole tiles.
 
-Several shares of the memories take turns, so that a store goes on while the next pieces are loaded and computed.
-int8 operands are widened on their way into the accumulator, or, for a sum of two, by the tensor core.
+Each memory has several buffers, used in rotation, so that a store overlaps with the next chunk's loads and
+computation. int8 operands are widened on their way into the accumulator, or, for a sum of two, by the tensor core.
 """
 
 import math
@@ -9,102 +9,93 @@ import math
 import numpy as np
 
 from vta.compiler.layout import pack_activations, unpack_activations
-from vta.compiler.ops.operator import Operator, Post, cycles, in_dram, need, sizes
-from vta.compiler.ops.window import Slots, cut
+from vta.compiler.ops.checks import Clip, Shape, check_dram, check_shape, need
+from vta.compiler.ops.loops import BufferRing, chunks
+from vta.compiler.ops.operator import About, Operator, fastest
+from vta.compiler.ops.post import Post
 from vta.compiler.program import Program
 from vta.compiler.stream.pipeline import Pipeline
 from vta.hw.config import Config
 from vta.hw.isa import IMM_BITS, AluOp, MemType
 
-SLOTS = 4          # shares of the accumulator that take turns, at most
+BUFFERS = 4        # in one memory, at most
 MEMORY = {"int8": MemType.ACC_8BIT, "int32": MemType.ACC}
 
 
-def add(shape, *, shift=0, rounding=False, clip=(-128, 127), config="default", dtype="int8"):
-    """The sum of two tensors, shifted and clipped as in `Post`: a residual connection."""
+def add(shape: Shape, *, shift: int = 0, rounding: bool = False, clip: Clip = (-128, 127),
+        config: Config | str = "default", dtype: str = "int8") -> Operator:
+    """The int8 sum of two (N, C, ...) tensors of `dtype` (int8 or int32), shifted and clipped as in `Post`: a residual
+    connection. OperatorError for a rounding that is too large for an immediate."""
     return _elementwise("add", shape, 2, Post(False, shift, rounding, clip), config, dtype)
 
 
-def relu(shape, *, config="default"):
-    """The larger of each int8 number and 0."""
+def relu(shape: Shape, *, config: Config | str = "default") -> Operator:
+    """The larger of 0 and each element of an int8 (N, C, ...) tensor."""
     return _elementwise("relu", shape, 1, Post(clip=(0, 127)), config, "int8", [(AluOp.MAX, 0)])
 
 
-def clip(shape, low, high, *, config="default", dtype="int8"):
-    """Each number brought into low..high, which lie within int8."""
+def clip(shape: Shape, low: int, high: int, *, config: Config | str = "default", dtype: str = "int8") -> Operator:
+    """Each element of an int8 or int32 (N, C, ...) tensor limited to low..high, which lie within int8."""
     return _elementwise("clip", shape, 1, Post(clip=(low, high)), config, dtype)
 
 
-def shift(shape, amount, *, rounding=False, clip=(-128, 127), config="default", dtype="int8"):
-    """Each number shifted right arithmetically, then clipped (None: the low 8 bits)."""
+def shift(shape: Shape, amount: int, *, rounding: bool = False, clip: Clip = (-128, 127),
+          config: Config | str = "default", dtype: str = "int8") -> Operator:
+    """Each element of an int8 or int32 (N, C, ...) tensor shifted right arithmetically, then clipped (None: the low 8
+    bits). Errors as for `add`."""
     return _elementwise("shift", shape, 1, Post(False, amount, rounding, clip), config, dtype)
 
 
 def _elementwise(name, shape, operands, post, config, dtype, operations=None):
-    """The operator on (N, C, ...) tensors; `operations` are (opcode, immediate), by default those of `post`."""
+    """The operator on (N, C, ...) tensors; `operations` are (opcode, immediate), by default those of `post`. Its tiling
+    is (whether GEMM widens, tiles in a chunk)."""
     config = Config.load(config)
-    shape = sizes(shape, "N, C, ...")
+    shape = check_shape(shape, "N, C, ...")
     need(dtype in MEMORY, f"dtype {dtype!r} must be one of {', '.join(MEMORY)}")
-    need(not post.adds, f"shift = {post.shift} with rounding: half of the last place, {post.half}, is no "
-                        f"immediate: shift by at most {IMM_BITS - 1}, or do not round")
+    need(not post.needs_bias, f"shift = {post.shift} with rounding: half of the last place, {post.half}, is no "
+                              f"immediate: shift by at most {IMM_BITS - 1}, or do not round")
     operations = post.operations() if operations is None else operations
     tiles = (-(-shape[0] // config.batch), -(-shape[1] // config.block), *shape[2:])
     packed, total = (*tiles, config.batch, config.block), math.prod(tiles)
-    names = ("a", "b")[:operands]
-    in_dram(name, config, dict.fromkeys(names, ("ACC" if dtype == "int32" else "INP", tiles)))
+    names, depth, block = ("a", "b")[:operands], config.depth, config.block
+    check_dram(name, config, dict.fromkeys(names, ("ACC" if dtype == "int32" else "INP", tiles)))
 
-    def emit(body, piece):
-        p = Pipeline(config)
+    def emit(tiling):
+        p, (by_gemm, size) = Pipeline(config), tiling
         sources = [p.buffer(each, packed, dtype, "input", "NCHWnc") for each in names]
         out = p.buffer("out", packed, "int8", "output", "NCHWnc")
-        for base, first, count in body(p, sources, total, piece):
+        inputs = BufferRing(min(BUFFERS, depth["INP" if by_gemm else "ACC"] // (operands * size)), operands * size)
+        sums = BufferRing(min(BUFFERS, depth["ACC"] // size), size) if by_gemm else inputs
+        if by_gemm:
+            p.load(MemType.WGT, 0, p.buffer("weight", (block, block), "int8", "const", "identity"), 0, 1)
+        for number, (first, count) in enumerate(chunks(total, size)):
+            base, src = sums.acquire(number)[0], inputs.acquire(number)[0]
+            for operand, source in enumerate(sources):
+                p.load(MemType.INP if by_gemm else MEMORY[dtype], src + operand * size, source, first, count)
+            if by_gemm:             # a reset and a step for each operand, but loads overlap
+                p.reset(base, count)
+                p.gemm("add", [(2, 0, size, 0), (count, 1, 1, 0)], [(base, src, 0)])
+            elif operands == 2:     # compute does the loads itself, in program order
+                p.alu(AluOp.ADD, [(count, 1, 1)], [(base, base + size)])
             for opcode, imm in operations or [(AluOp.SHR, 0)]:
                 p.alu(opcode, [(count, 1)], [(base,)], imm)
             p.store(base, out, first, count)
         return p.code()
 
-    # small pieces let loads and computation overlap, large ones take fewer instructions
-    largest = {_widened: config.depth["ACC"] // 2 // operands}
+    # small chunks let loads and computation overlap, large ones take fewer instructions
+    largest = {False: depth["ACC"] // 2 // operands}
     if operands == 2 and dtype == "int8":
-        largest[_multiplied] = min(config.depth["ACC"] // 2, config.depth["INP"] // 4)
-    made = [(body, size >> n, emit(body, size >> n)) for body, size in largest.items() for n in range(5) if size >> n]
-    body, piece, code = min(made, key=lambda each: cycles(each[2]))
-    constants = {"weight": np.eye(config.block, dtype=np.int8)} if body is _multiplied else {}
+        largest[True] = min(depth["ACC"] // 2, depth["INP"] // 4)
+    tiling, code, cycles = fastest(
+        [(by_gemm, size >> n) for by_gemm, size in largest.items() for n in range(5) if size >> n], emit)
+    constants = {"weight": np.eye(block, dtype=np.int8)} if tiling[0] else {}
 
     def reference(*arrays):
         return post.reference(sum(array.astype(np.int32) for array in arrays))
 
-    inputs = {each: (shape, lambda array: pack_activations(array, config, pad=True, dtype=dtype))
-              for each in names}
-    return Operator(name, Program.from_code(code, name, constants), inputs,
+    def pack(array):
+        return pack_activations(array, config, pad=True, dtype=dtype)
+
+    return Operator(name, Program.from_code(code, name, constants), dict.fromkeys(names, (shape, pack)),
                     lambda packed: unpack_activations(packed, config, shape[1], shape[0]), reference,
-                    {"tilings": [(body.__name__.strip("_"), piece)], "predicted": cycles(code), "post": post})
-
-
-def _widened(p, sources, total, piece):
-    """Operands in the accumulator, summed: yields (accumulator, first tile, tiles) of each piece. The loads are
-    compute's own, and take their turn."""
-    dtype = sources[0].dtype
-    slots = Slots(min(SLOTS, p.config.depth["ACC"] // (len(sources) * piece)), len(sources) * piece)
-    for number, (first, count) in enumerate(cut(total, piece)):
-        base, _ = slots.hold(number)
-        for operand, source in enumerate(sources):
-            p.load(MEMORY[dtype], base + operand * piece, source, first, count)
-        if len(sources) == 2:
-            p.alu(AluOp.ADD, [(count, 1, 1)], [(base, base + piece)])
-        yield base, first, count
-
-
-def _multiplied(p, sources, total, piece):
-    """The same by GEMM with an identity tile: a reset and a step for each operand, but the loads overlap."""
-    block, depth = p.config.block, p.config.depth
-    p.load(MemType.WGT, 0, p.buffer("weight", (block, block), "int8", "const", "identity"), 0, 1)
-    sums = Slots(min(SLOTS, depth["ACC"] // piece), piece)
-    inputs = Slots(min(SLOTS, depth["INP"] // (2 * piece)), 2 * piece)
-    for number, (first, count) in enumerate(cut(total, piece)):
-        (base, _), (near, _) = sums.hold(number), inputs.hold(number)
-        for operand, source in enumerate(sources):
-            p.load(MemType.INP, near + operand * piece, source, first, count)
-        p.reset(base, count)
-        p.gemm("add", [(2, 0, piece, 0), (count, 1, 1, 0)], [(base, near, 0)])
-        yield base, first, count
+                    About(cycles, (tiling,), post=post))

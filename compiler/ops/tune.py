@@ -1,28 +1,28 @@
-"""Tuning: time many tilings of an operator, run the best on a device if asked, keep what was found in a file.
+"""Tuning: time many tilings of an operator, run the best on a device if one is given, save the best in a file.
 
     found = tune(ops.conv2d, ((1, 64, 56, 56), 64, 3), {"pad": 1}, count=25)
-    keep("tilings.json", found[0])
+    save("tilings.json", found[0])
 """
 
 import inspect
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vta.compiler.ops.operator import need
+from vta.compiler.ops.checks import need
+from vta.compiler.ops.operator import Operator
 from vta.compiler.ops.search import diverse
-from vta.compiler.ops.tilings import Tilings
+from vta.compiler.ops.tilings import TilingsFile
 from vta.compiler.ops.window import Tiling
 from vta.compiler.timing import traffic
 
-COUNT = 25
-
 
 @dataclass(frozen=True)
-class Found:
-    """One tiling of a problem: `operator` built with it, its predicted cycles, and those of a run or None."""
+class Candidate:
+    """One tiling: the `operator` built with it, its predicted cycles, and those measured in a run, or None."""
 
-    operator: object
+    operator: Operator
     tiling: Tiling
     predicted: int
     measured: int | None = None
@@ -32,23 +32,27 @@ class Found:
         return self.predicted if self.measured is None else self.measured
 
 
-def tune(build, arguments, options, *, count=COUNT, device=None, runs=3, progress=None):
-    """[Found], best first. `build(*arguments, **options)` makes the operator.
+def tunable(build: Callable[..., Operator]) -> bool:
+    """Whether an operator takes a tiling."""
+    return any(each.name == "tiling" or each.kind is each.VAR_KEYWORD
+               for each in inspect.signature(build).parameters.values())
+
+
+def tune(build: Callable[..., Operator], arguments: tuple, options: dict, *, count: int = 25, device=None,
+         runs: int = 3, progress: Callable[[int, int, Candidate], None] | None = None) -> list[Candidate]:
+    """The candidates, best first. `build(*arguments, **options)` makes the operator.
 
     The `count` best tilings by estimate are timed; with a `device` the best `runs` of those are run on zeros.
-    progress: called with (tilings done, of how many, best Found so far). ValueError for an operator that
-    takes no tiling.
+    progress: called with (tilings done, of how many, best so far). OperatorError for an operator that takes no
+    tiling.
     """
-    try:
-        inspect.signature(build).bind_partial(tiling=None)
-    except TypeError:
-        need(False, f"{build.__name__} takes no tiling: nothing to tune")
+    need(tunable(build), f"{build.__name__} takes no tiling: nothing to tune")
     first = build(*arguments, **options)
-    tilings = diverse(first.about["windows"][0], first.about["post"], first.config, count)
+    tilings = diverse(first.about.windows[0], first.about.post, first.config, count)
     found = []
     for done, tiling in enumerate(tilings, 1):
         operator = build(*arguments, **options, tiling=tiling)
-        found.append(Found(operator, tiling, operator.about["predicted"]))
+        found.append(Candidate(operator, tiling, operator.about.predicted))
         found.sort(key=lambda each: each.predicted)
         if progress:
             progress(done, len(tilings), found[0])
@@ -58,35 +62,32 @@ def tune(build, arguments, options, *, count=COUNT, device=None, runs=3, progres
 
 
 def _measure(found, device):
-    operator = found.operator
-    zeros = [np.zeros(shape, np.int8) for shape in operator.shapes.values()]
-    cycles = operator.run(device, *zeros)[1].cycles
+    zeros = [np.zeros(shape, np.int8) for shape in found.operator.shapes.values()]
+    cycles = found.operator.run(device, *zeros)[1].cycles
     need(cycles is not None, f"device {device.name!r} has no cycles to measure: take tsim or a board")
-    return Found(operator, found.tiling, found.predicted, cycles)
+    return replace(found, measured=cycles)
 
 
-def report(found):
-    """How far a Found is from the machine's floor, and why, as lines."""
+def report(found: Candidate) -> list[str]:
+    """How far a candidate is from the machine's floor, and why, as lines."""
     about, config = found.operator.about, found.operator.config
-    (window,), post = about["windows"], about["post"]
+    (window,), floor, passes = about.windows, about.floor, about.post.passes
     stats = traffic(found.operator.program.code.insns, config)
-    passes = 1 + post.adds + len(post.operations())
     beats = stats["read_bytes"] / config.bus_bytes
     lines = [f"tiling     {found.tiling}", f"predicted  {found.predicted} cycles"]
     if found.measured is not None:
         lines.append(f"measured   {found.measured} cycles "
                      f"({100 * (found.predicted / found.measured - 1):+.2f} %)")
-    lines += [f"floor      {about['floor']} cycles: {window.steps} GEMM steps, {passes} passes over "
-              f"{window.outputs} outputs", f"efficiency {100 * about['floor'] / found.cycles:.1f} %",
+    lines += [f"floor      {floor} cycles: {window.steps} GEMM steps, {passes} passes over "
+              f"{window.outputs} outputs", f"efficiency {100 * floor / found.cycles:.1f} %",
               f"reads      {beats:.0f} beats, {100 * beats / found.cycles:.1f} % of the cycles"]
-    rest = found.cycles - max(about["floor"], beats)
-    what = "the tensor core and the ALU" if about["floor"] >= beats else "the read bus"
-    lines.append(f"bound by   {what}; {rest:.0f} cycles are start, end and waiting")
+    what, least = ("the tensor core and the ALU", floor) if floor >= beats else ("the read bus", beats)
+    lines.append(f"bound by   {what}; {found.cycles - least:.0f} cycles are start, end and waiting")
     return lines
 
 
-def keep(path, found):
-    """Add a Found to the tilings file at `path`."""
+def save(path, found: Candidate):
+    """Add a candidate to the tilings file at `path`."""
     about = found.operator.about
-    Tilings(path).add(found.operator.config, about["windows"][0], about["post"], found.tiling,
-                      {"operator": found.operator.name, "predicted": found.predicted, "measured": found.measured})
+    TilingsFile(path).add(found.operator.config, about.windows[0], about.post, found.tiling,
+                          {"operator": found.operator.name, "predicted": found.predicted, "measured": found.measured})

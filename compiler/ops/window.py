@@ -1,26 +1,22 @@
-"""Sliding windows over tiles: the problem of all operators that multiply, its tilings, and what follows from
-them.
+"""Sliding windows over tiles: the problem of all operators that multiply, its tilings, and what follows from them.
 
 Data is (batch, groups * cin, height, width) tiles, weights (groups * cout, cin, kh, kw) tiles, the result
 (batch, groups * cout, ...) tiles; group g of the outputs sees group g of the inputs only. A `Tiling` says how
-much of it is on chip at a time; accumulators, inputs and weights live in slots of equal size, two or more
+much of it is on chip at a time; accumulators, inputs and weights each have a ring of equal buffers, two or more
 where they fit. `emitter.py` makes the instructions.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from vta.compiler.ops.operator import need, whole
-from vta.hw.config import LOOP_BITS
-
-MAX_SIZE = (1 << 16) - 1
-MAX_LOOP = (1 << LOOP_BITS) - 1
+from vta.compiler.ops.checks import check_int, need
+from vta.compiler.ops.loops import buffer_count, chunks
+from vta.hw.config import Config
 
 
 @dataclass(frozen=True)
 class Window:
-    """The problem, in tiles. Outputs (y, x) see inputs from (y * sh - top, x * sw - left); beyond the edge
-    is 0.
+    """The problem, in tiles. Output (y, x) sees inputs from (y * sh - top, x * sw - left); beyond the edge they are 0.
 
     `shared`: one weight tile serves all taps and channels. Output (y, x) is stored at origin + step * (y, x)
     of planes of `planes` (height, width).
@@ -30,16 +26,16 @@ class Window:
     groups: int
     cin: int
     cout: int
-    size: tuple
-    out: tuple
-    kernel: tuple
-    stride: tuple = (1, 1)
-    start: tuple = (0, 0)  # (top, left) padding; negative skips inputs
+    size: tuple[int, int]
+    out: tuple[int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    start: tuple[int, int] = (0, 0)     # (top, left) padding; negative skips inputs
     shared: bool = False
     weight_offset: int = 0
-    planes: tuple | None = None
-    origin: tuple = (0, 0)
-    step: tuple = (1, 1)
+    planes: tuple[int, int] | None = None
+    origin: tuple[int, int] = (0, 0)
+    step: tuple[int, int] = (1, 1)
 
     @property
     def taps(self):
@@ -58,9 +54,11 @@ class Window:
 
 @dataclass(frozen=True)
 class Tiling:
-    """How much is on chip at a time: output rows and columns, output and input channel blocks, and groups
-    (more than one only with all channels). `weights_stay`: the outer loop is over channels, else over the
-    picture."""
+    """How much is on chip at a time: output rows and columns, output and input channel blocks, and groups (more than
+    one only with all channels). `weights_stay`: the outer loop is over channels, else over the image.
+
+    OperatorError for values that are not integers of at least 1.
+    """
 
     rows: int
     cols: int
@@ -71,97 +69,62 @@ class Tiling:
 
     def __post_init__(self):
         for name in ("rows", "cols", "outs", "ins", "groups"):
-            whole(getattr(self, name), name)
+            check_int(getattr(self, name), name)
         need(isinstance(self.weights_stay, bool), f"weights_stay = {self.weights_stay!r} must be True or False")
 
 
-def cut(total, size):
-    """[(first, count)] that cover `total` in pieces of at most `size`."""
-    return [(first, min(size, total - first)) for first in range(0, total, size)]
+class TiledWindow:
+    """A window under a tiling: its output tiles, and the buffers that they need.
 
+    channels: [(first group, groups, first output block, blocks)] and patches: [(image, y, rows, x, cols)]; an output
+    tile is one of each. in_chunks: [(first, count)] of input blocks, one GEMM each. in_size, wgt_size, acc_size:
+    tiles of a buffer; in_buffers, wgt_buffers, acc_buffers: how many; fits: one of each, at least. bias_size:
+    accumulators that hold biases, all of them if `bias_resident`.
+    """
 
-@dataclass
-class Slots:
-    """Equal shares of one memory, filled in turn; what is in none replaces the oldest."""
-
-    count: int
-    size: int
-    base: int = 0
-    loads: int = 0
-    held: dict = field(default_factory=dict)  # slot -> what is in it
-
-    def hold(self, what):
-        """(first tile of the slot of `what`, whether it must be loaded there)."""
-        for slot, there in self.held.items():
-            if there == what:
-                return self.base + slot * self.size, False
-        slot = self.loads % self.count
-        self.loads += 1
-        self.held[slot] = what
-        return self.base + slot * self.size, True
-
-
-def slot_count(capacity, size, kinds, chunks):
-    """How many slots: for everything if it fits, else for all chunks of one tile, twice if that fits, else
-    two or one. More would only make more kernels: each combination of slots has its own micro-ops."""
-    fits = capacity // size
-    if fits >= kinds:
-        return kinds
-    return min(fits // chunks, 2) * chunks if fits >= 2 * chunks or fits >= chunks > 1 else min(fits, 2)
-
-
-class Plan:
-    """The sizes that follow from a window and a tiling; `fits` says whether they are possible."""
-
-    def __init__(self, window, tiling, config, bias):
+    def __init__(self, window: Window, tiling: Tiling, config: Config, bias: bool):
         self.window, self.tiling, self.config = window, tiling, config
-        w, t = window, tiling
+        w, t, depth = window, tiling, config.depth
         # a kernel of one row needs only every stride-th row: `skip` rows in DRAM are one on chip
         self.skip, self.row_step = (w.stride[0], 1) if w.kernel[0] == 1 else (1, w.stride[0])
-        rows, cols = self.region(t.rows, t.cols)
-        self.plane = rows * cols
-        self.chunks = cut(w.cin, t.ins)
+        self.in_chunks = chunks(w.cin, t.ins)
         if t.groups > 1:
-            self.channels = [(g, n, 0, w.cout) for g, n in cut(w.groups, t.groups)]
+            self.channels = [(g, n, 0, w.cout) for g, n in chunks(w.groups, t.groups)]
         else:
-            self.channels = [(g, 1, o, n) for g in range(w.groups) for o, n in cut(w.cout, t.outs)]
-        self.places = [
-            (n, *y, *x) for n in range(w.batch) for y in cut(w.out[0], t.rows) for x in cut(w.out[1], t.cols)
-        ]
-        depth, chunks = config.depth, len(self.chunks)
-        self.in_size = t.groups * t.ins * self.plane
+            self.channels = [(g, 1, o, n) for g in range(w.groups) for o, n in chunks(w.cout, t.outs)]
+        self.patches = [(n, *y, *x) for n in range(w.batch)
+                        for y in chunks(w.out[0], t.rows) for x in chunks(w.out[1], t.cols)]
+        per_tile = len(self.in_chunks)
+        self.in_size = t.groups * t.ins * math.prod(self.input_size(t.rows, t.cols))
         self.wgt_size = 1 if w.shared else t.groups * t.outs * t.ins * w.taps
         self.acc_size = t.groups * t.outs * t.rows * t.cols
-        parts = len({tile[0] for tile in self.channels})  # input channels differ from group to group
-        self.in_slots = slot_count(depth["INP"], self.in_size, chunks * len(self.places) * parts, chunks)
-        self.wgt_slots = (
-            1 if w.shared else slot_count(depth["WGT"], self.wgt_size, chunks * len(self.channels), chunks)
-        )
-        self.bias_all = w.groups * w.cout <= depth["ACC"] // 8
-        self.bias_size = 0 if not bias else w.groups * w.cout if self.bias_all else 2 * t.groups * t.outs
-        self.acc_slots = min(2, (depth["ACC"] - self.bias_size) // self.acc_size)
+        groups = len({channel[0] for channel in self.channels})     # their input channels differ
+        self.in_buffers = buffer_count(depth["INP"], self.in_size, per_tile * len(self.patches) * groups, per_tile)
+        self.wgt_buffers = 1 if w.shared else buffer_count(
+            depth["WGT"], self.wgt_size, per_tile * len(self.channels), per_tile)
+        self.bias_resident = w.groups * w.cout <= depth["ACC"] // 8
+        self.bias_size = 0 if not bias else w.groups * w.cout if self.bias_resident else 2 * t.groups * t.outs
+        self.acc_buffers = min(2, (depth["ACC"] - self.bias_size) // self.acc_size)
+        self.fits = min(self.in_buffers, self.wgt_buffers, self.acc_buffers) >= 1
 
-    def region(self, rows, cols):
+    def input_size(self, rows, cols):
         """(rows, columns) of input on chip for that many outputs."""
         w = self.window
         return (rows - 1) * self.row_step + w.kernel[0], (cols - 1) * w.stride[1] + w.kernel[1]
 
-    def edges(self, place):
-        """(first input row, first column, (left, top, right, bottom) tiles of padding) of a place; the first row and
-        column may lie outside of the picture."""
-        w, (_, y, rows, x, cols) = self.window, place
-        height, width = self.region(rows, cols)
+    def input_region(self, patch):
+        """The input of a patch: its first (row, column), perhaps outside of the image; the (rows, columns) inside; the
+        (left, top, right, bottom) tiles of padding."""
+        w, (_, y, rows, x, cols) = self.window, patch
+        height, width = self.input_size(rows, cols)
         top, left = y * w.stride[0] - w.start[0], x * w.stride[1] - w.start[1]
         below, right = top + (height - 1) * self.skip + 1 - w.size[0], left + width - w.size[1]
-        return top, left, (max(0, -left), max(0, -top), max(0, right), max(0, below))
+        x0, y0, x1, y1 = pads = max(0, -left), max(0, -top), max(0, right), max(0, below)
+        return (top, left), (height - y0 - y1, width - x0 - x1), pads
 
-    @property
-    def fits(self):
-        return min(self.in_slots, self.wgt_slots, self.acc_slots) >= 1
-
-    def dims(self, ng, no, ni, rows, cols):
-        """The loops of a GEMM: (extent, dst, src, wgt), channels first, then the picture, then the sum."""
-        w, (height, width) = self.window, self.region(rows, cols)
+    def loops(self, ng, no, ni, rows, cols):
+        """The loops of a GEMM: (extent, dst, src, wgt), channels first, then the image, then the sum."""
+        w, (height, width) = self.window, self.input_size(rows, cols)
         area, plane, taps = rows * cols, height * width, w.taps
         found = [
             (ng, no * area, ni * plane, no * ni * taps),
@@ -173,44 +136,3 @@ class Plan:
             (w.kernel[1], 0, 1, 1),
         ]
         return [(extent, dst, src, 0 if w.shared else wgt) for extent, dst, src, wgt in found if extent > 1]
-
-
-def split_loops(dims, config):
-    """(hardware loops, loops left for micro-ops): neighbours that continue each other are joined, the two
-    longest whose factors fit become hardware loops."""
-    joined = []
-    for dim in dims:
-        if (
-            joined
-            and joined[-1][1:] == tuple(n * dim[0] for n in dim[1:])
-            and joined[-1][0] * dim[0] <= MAX_LOOP
-        ):
-            joined[-1] = (joined[-1][0] * dim[0], *dim[1:])
-        else:
-            joined.append(dim)
-    limits = (MAX_LOOP, *(config.depth[name] - 1 for name in ("ACC", "INP", "WGT")))
-    able = [n for n, dim in enumerate(joined) if all(a <= b for a, b in zip(dim, limits, strict=True))]
-    best = sorted(sorted(able, key=lambda n: -joined[n][0])[:2])
-    return [joined[n] for n in best], [dim for n, dim in enumerate(joined) if n not in best]
-
-
-def unroll(dims, dst, src, wgt):
-    """The micro-ops of loops: the sum outermost, so that neighbours write different accumulators."""
-    steps = [(dst, src, wgt)]
-    for extent, *factors in sorted(dims, key=lambda dim: dim[1] > 0):
-        steps = [
-            tuple(a + n * b for a, b in zip(step, factors, strict=True))
-            for step in steps
-            for n in range(extent)
-        ]
-    return steps
-
-
-def ramp(total):
-    """Pieces of growing size: 1, 1, 2, 4, ..."""
-    pieces, first, size = [], 0, 1
-    while first < total:
-        pieces.append((first, min(size, total - first)))
-        first += size
-        size = first
-    return pieces

@@ -1,95 +1,88 @@
-"""Pass 5, alu: an alu nest becomes ALU micro-ops.
+"""Alu: an alu nest becomes ALU micro-ops.
 
-In:  nests; each Scope("pragma", "alu") holds plain loops around one operation on accumulator tiles.
-Out: the scope replaced by Scope("uop", "ALU") around loops and one Push; the loops over a tile are gone and
-     loops that continue each other are one. Folding later makes hardware loops of the two outermost.
-The first operand must be the result's own memory (pass `inplace`); the second is another tile or an immediate
+In:  nests; each AluNest holds plain loops around one operation on accumulator tiles.
+Out: the AluNest replaced by a UopScope around loops and one Push; the loops over a tile are gone and loops that
+     continue each other are one. Fold later makes hardware loops of the two outermost.
+The first operand must be in the result's own memory (pass `inplace`); the second is another tile or an immediate
 of 16 bits.
 """
 
-from vta.compiler.te.expr import CompileError, Val, Var
-from vta.compiler.te.ir import For, Ptr, Push, Scope, Store, children, rebuild
-from vta.compiler.te.rewrite import memory_of, perfect_nest, strip_tile
-from vta.hw.config import LOOP_BITS
-from vta.hw.isa import IMM_BITS, AluOp
+from vta.compiler.passes.tiles import perfect_nest, strip_tile
+from vta.compiler.te.errors import CompileError
+from vta.compiler.te.index import Var
+from vta.compiler.te.ir import AluNest, For, Ptr, Push, Store, UopScope
+from vta.compiler.te.values import Access, Binary, Cast, Const, FlatLoad, Op
+from vta.hw.isa import IMM_BITS, MAX_TRIPS, AluOp, Opcode
 
-OPCODES = {"add": AluOp.ADD, "mul": AluOp.MUL, "shr": AluOp.SHR, "max": AluOp.MAX, "min": AluOp.MIN}
-SWAPS = ("add", "mul", "max", "min")
-MAX_EXTENT = (1 << LOOP_BITS) - 1
+OPCODES = {Op[opcode.name]: opcode for opcode in AluOp}          # every ALU operation has its operator in the language
+NEGATED = {Op.SHL: Op.SHR, Op.SUB: Op.ADD}                       # with a negated immediate
 
 
-def run(program, config):
-    def visit(node):
-        if isinstance(node, Scope) and node.kind == "pragma" and node.value == "alu":
-            return _operation(node.body, config)
-        return rebuild(node, visit) if children(node) else node
-    return program.with_body(visit(program.body))
+def run(function, config):
+    return function.rewrite(AluNest, lambda nest: _operation(nest.body, config))
 
 
 def _operation(nest, config):
     variables, store = perfect_nest(nest, "an alu nest")
     what = f"alu of stage {getattr(store, 'stage', '?')}"
-    if not isinstance(store, Store) or memory_of(store.buffer) != "ACC":
+    if not isinstance(store, Store) or store.array.memory != "ACC":
         raise CompileError(f"{what}: its result must live in the accumulator: set_scope(env.acc_scope)")
     opcode, second = _match(store, what)
-    imm = second if isinstance(second, int) else 0
+    imm = second.number if isinstance(second, Const) else None
     half = 1 << IMM_BITS - 1
-    if not -half <= imm < half:
+    if imm is not None and not -half <= imm < half:
         raise CompileError(f"{what}: immediate {imm} does not fit {IMM_BITS} bits ({-half} to {half - 1}): "
                            f"load it as a tensor")
-    forms = [store.index] if isinstance(second, int) else [store.index, second.args[1]]
-    rest, places = strip_tile(variables, forms, config.tile_bytes["INP"], what)
-    dst, src = places[0], places[-1]
-    source = store.buffer if isinstance(second, int) else second.args[0]
+    source, forms = (store.array, [store.index]) if imm is not None else (second.source, [store.index, second.index])
+    rest, tiles = strip_tile(variables, forms, config.tile_bytes["INP"], what)
+    dst, src = tiles[0], tiles[-1]
     loops = []
     for var in rest:
         step = (dst.coef(var), src.coef(var))
         if loops and loops[-1][1:] == tuple(n * var.extent for n in step) \
-                and loops[-1][0].extent * var.extent <= MAX_EXTENT:
+                and loops[-1][0].extent * var.extent <= MAX_TRIPS:
             loops[-1] = (Var(var.name, loops[-1][0].extent * var.extent), *step)
         else:
             loops.append((var, *step))
 
-    def pointer(buffer, form, side):
-        return Ptr(buffer, sum((loop[0] * loop[side] for loop in loops), form.drop(rest)))
+    def pointer(array, form, side):
+        return Ptr(array, sum((loop[0] * loop[side] for loop in loops), form.drop(rest)))
 
-    node = Push(pointer(store.buffer, dst, 1), pointer(source, src, 2), opcode=opcode,
-                use_imm=isinstance(second, int), imm=imm, stage=store.stage)
+    node = Push(pointer(store.array, dst, 1), pointer(source, src, 2), opcode=opcode, imm=imm, stage=store.stage)
     for var, *_ in reversed(loops):
-        node = For(var, var.extent, node)
-    return Scope("uop", "ALU", node)
+        node = For(var, node)
+    return UopScope(Opcode.ALU, node)
 
 
 def _match(store, what):
-    """(opcode, second operand: a load or an int) of the store's value; the first operand is its own memory."""
+    """(opcode, second operand: a FlatLoad or a Const) of the store's value; the first operand is its own memory."""
     def own(value):
-        return isinstance(value, Val) and value.op == "load" and value.args == (store.buffer, store.index)
+        return isinstance(value, FlatLoad) and value.source is store.array and value.index == store.index
 
     value = store.value
     if own(value):
-        return AluOp.SHR, 0                # the copy of itself
-    if value.op in ("cast", "load", "pad"):
-        raise CompileError(f"{what}: it copies {value.loads()[0].args[0].name}: the accumulator cannot copy, "
+        return AluOp.SHR, Const(0, value.dtype)                # the copy of itself
+    if isinstance(value, (Cast, Access)):
+        raise CompileError(f"{what}: it copies {value.loads()[0].source.name}: the accumulator cannot copy, "
                            f"only change in place; does anything else read that stage, or at another index?")
-    if value.op in ("shl", "sub") and value.args[1].op == "const":
-        negated = Val("const", (-value.args[1].args[0],), value.dtype)
-        value = Val({"shl": "shr", "sub": "add"}[value.op], (value.args[0], negated), value.dtype)
-    if value.op not in OPCODES:
-        raise CompileError(f"{what}: the ALU has no {value.op} of these operands; it has "
+    op = getattr(value, "op", None)
+    if op in NEGATED and isinstance(value.right, Const):
+        op = NEGATED[op]
+        value = Binary(op, value.left, Const(-value.right.number, value.dtype))
+    if op not in OPCODES:
+        raise CompileError(f"{what}: the ALU has no {value.word} of these operands; it has "
                            f"{', '.join(op.name for op in AluOp)}"
-                           + (": negate what is taken away in a stage of its own, and add" * (value.op == "sub")))
-    for inner in value.args:
-        if inner.op not in ("load", "const"):
-            raise CompileError(f"{what}: it computes {value.op} of {inner.op}, but the ALU does one operation at a "
-                               f"time: give the {inner.op} a stage of its own")
-    first, second = value.args
-    if value.op in SWAPS and not own(first):
+                           + (": negate what is taken away in a stage of its own, and add" * (op is Op.SUB)))
+    first, second = value.left, value.right
+    for inner in (first, second):
+        if not isinstance(inner, (FlatLoad, Const)):
+            raise CompileError(f"{what}: it computes {op.word} of {inner.word}, but the ALU does one operation at a "
+                               f"time: give the {inner.word} a stage of its own")
+    if op.commutative and not own(first):
         first, second = second, first
     if not own(first):
         raise CompileError(f"{what}: its first operand must be a stage in the accumulator, read only here "
                            f"and at the same index, because the result takes its place")
-    if second.op == "const":
-        return OPCODES[value.op], second.args[0]
-    if second.op != "load" or memory_of(second.args[0]) != "ACC":
+    if not isinstance(second, Const) and second.source.memory != "ACC":
         raise CompileError(f"{what}: its second operand must be an integer or a stage in the accumulator")
-    return OPCODES[value.op], second
+    return OPCODES[op], second

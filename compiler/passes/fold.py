@@ -1,24 +1,18 @@
-"""Pass 10, fold: the two outermost loops of a kernel become the hardware's loops.
+"""Fold: the two outermost loops of a kernel become hardware loops. `vta.lower` prints the result.
 
-In:  uop scopes: loops around one Push.
-Out: `Scope.loops` holds up to two (extent, dst, src, wgt factor), outer first; the loops left unroll to
-     micro-ops. A loop stays a loop of micro-ops if its count or factors do not fit their fields.
-This is what `vta.lower` prints.
+In:  UopScopes: loops around one Push.
+Out: `UopScope.loops` holds up to two loops; the others unroll to micro-ops, and so does a loop whose count or
+     factors do not fit their fields.
 """
 
 from dataclasses import replace
 
-from vta.compiler.te.ir import For, Push, Scope, children, rebuild
-from vta.compiler.te.rewrite import substitute
+from vta.compiler.te.ir import For, Push, UopScope, substitute
 from vta.hw.isa import field_range, layouts
 
 
-def run(program, config):
-    def visit(node):
-        if isinstance(node, Scope) and node.kind == "uop":
-            return _fold(node, layouts(config).of(4 if node.value == "ALU" else 2))
-        return rebuild(node, visit) if children(node) else node
-    return program.with_body(visit(program.body))
+def run(function, config):
+    return function.rewrite(UopScope, lambda scope: _fold(scope, layouts(config).of(scope.opcode)))
 
 
 def _fold(scope, layout):
@@ -29,10 +23,10 @@ def _fold(scope, layout):
             push = push.body
         pointers = {"dst": push.dst, "src": push.src, "wgt": push.wgt}
         factors = [pointer.index.coef(body.var) if pointer else 0 for pointer in pointers.values()]
-        fields = {"iter_out": body.extent}
+        fields = {"iter_out": body.var.extent}
         fields |= {f"{side}_factor_out": n for side, n in zip(pointers, factors, strict=True) if n}
         if not all(0 <= n <= field_range(layout[name])[1] for name, n in fields.items()):
             break
-        loops.append((body.extent, *factors))
+        loops.append((body.var.extent, *factors))
         body = substitute(body.body, {body.var: 0})
     return replace(scope, loops=tuple(loops), body=body)

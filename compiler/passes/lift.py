@@ -1,37 +1,38 @@
-"""Pass 6, lift: kernels as large as can be.
+"""Lift: kernels as large as possible.
 
-In:  uop scopes inside loops.
-Out: each uop scope moved outward over the loops that hold nothing else. Never over siblings, so that a reset
+In:  UopScopes inside loops.
+Out: each UopScope moved outward over the loops that hold nothing else. Never over siblings, so that a reset
      and the update stay two kernels; never over virtual threads; and never so far that its loops beyond the
      two that become hardware loops would unroll to more micro-ops than a share of the micro-op memory.
 """
 
-from vta.compiler.te.ir import For, Scope, children, rebuild
+import math
+from dataclasses import replace
 
-SHARE = 8          # of the micro-op memory that one kernel may fill
+from vta.compiler.te.ir import For, UopScope
+from vta.compiler.te.nodes import rewrite
+
+SHARE = 8          # one kernel may fill 1 / SHARE of the micro-op memory
 
 
-def run(program, config):
+def run(function, config):
     limit = max(1, config.depth["UOP"] // SHARE)
 
-    def visit(node):
-        if children(node):
-            node = rebuild(node, visit)
-        if not isinstance(node, For) or node.kind != "serial" or not isinstance(node.body, Scope) \
-                or node.body.kind != "uop":
-            return node
-        inside = For(node.var, node.extent, node.body.body)
-        return Scope("uop", node.body.value, inside) if _unrolled(inside) <= limit else node
-    return program.with_body(visit(program.body))
+    def lift(loop):
+        loop = replace(loop, body=rewrite(loop.body, For, lift))
+        scope = loop.body
+        if isinstance(scope, UopScope) and not loop.thread:
+            inside = For(loop.var, scope.body)
+            if _unrolled(inside) <= limit:
+                return UopScope(scope.opcode, inside)
+        return loop
+    return function.rewrite(For, lift)
 
 
 def _unrolled(nest):
     """Micro-ops of a nest of loops whose two outermost are hardware loops."""
     extents = []
     while isinstance(nest, For):
-        extents.append(nest.extent)
+        extents.append(nest.var.extent)
         nest = nest.body
-    count = 1
-    for extent in extents[2:]:
-        count *= extent
-    return count
+    return math.prod(extents[2:])

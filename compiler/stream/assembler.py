@@ -1,12 +1,12 @@
-"""Assembly text: one readable line for each instruction or micro-op, and back, bit for bit.
+"""Assembly text: one line for each instruction or micro-op, in both directions, bit for bit.
 
     LOAD INP sram=0 dram=0x100 y=9 x=56 stride=56 pad=1,1,0,1 pop_next
     GEMM uop=14:140 iter=8x7 dst=98/14 src=0/16 wgt=9/0 pop_prev push_prev
     ALU SHR uop=0:1 iter=1x784 dst=0/1 src=0/1 imm=8
     UOP dst=0 src=16 wgt=3
 
-docs/assembly.md describes the syntax. What is left out is zero; bits that no field names appear as `unused=`
-where they are not zero, so that text and binary say the same for every bit pattern.
+docs/assembly.md describes the syntax. Omitted fields are zero; nonzero bits outside every field appear as `unused=`,
+so every bit pattern survives the round trip.
 """
 
 import re
@@ -25,11 +25,12 @@ from vta.hw.isa import (
     encode,
     from_words,
     layouts,
+    opcode_of,
     parse_hex,
     to_words,
 )
 
-# text key -> the fields it stands for and what separates their values, in the order of printing
+# text key -> its fields and the separator of their values, in the order of printing
 TRANSFER = {"sram": (("sram_base",), ""), "dram": (("dram_base",), ""), "y": (("y_size",), ""),
             "x": (("x_size",), ""), "stride": (("x_stride",), ""),
             "pad": (("y_pad_0", "y_pad_1", "x_pad_0", "x_pad_1"), ",")}
@@ -41,14 +42,14 @@ KEYS = {
     "ALU": NEST | {"imm": (("imm",), ""), "unused_imm": (("imm",), "")},
     "UOP": {"dst": (("dst",), ""), "src": (("src",), ""), "wgt": (("wgt",), "")},
 }
-# the name after the mnemonic: which field it is and the names of its values
+# the operand after the mnemonic: its field and the names of its values
 SELECTOR = {"LOAD": ("mem_type", MemType), "STORE": ("mem_type", MemType), "ALU": ("alu_opcode", AluOp)}
-OPTIONAL = ("pad", "imm", "unused_imm")        # printed only where they say something
+OPTIONAL = ("pad", "imm", "unused_imm")        # printed only where they have an effect
 HEXADECIMAL = ("dram",)
 
 
 class AssemblyError(ValueError):
-    """Text that is no assembly: `line` and `column` count from 1."""
+    """A syntax error; `line` and `column` count from 1."""
 
     def __init__(self, line, column, message):
         super().__init__(f"line {line}, column {column}: {message}")
@@ -64,7 +65,7 @@ def _name(names, value):
 
 
 def _unused(layout, bits, word):
-    """The bits of `word` that no field of the layout names."""
+    """The bits of `word` outside every field of the layout."""
     return word & ~layout.named & ((1 << bits) - 1)
 
 
@@ -81,7 +82,7 @@ def disassemble_uops(uops, config):
 
 
 def _instruction(word, formats):
-    opcode = word & 7
+    opcode = opcode_of(word)
     layout = formats.of(opcode)
     return _line(_mnemonic(opcode), layout, INSN_BITS, word, decode(layout, word))
 
@@ -112,7 +113,7 @@ def _line(mnemonic, layout, bits, word, values):
 
 # text -> binary
 def assemble(text, config):
-    """The instructions (n, 2) uint64 and micro-ops (m,) uint32 that `text` lists, each in order of its lines.
+    """The instructions (n, 2) uint64 and micro-ops (m,) uint32 of `text`, each in order of its lines.
 
     AssemblyError names line, column, and what was expected there.
     """
@@ -157,7 +158,7 @@ class _Line:
         raise AssemblyError(self.number, column, message)
 
     def _choice(self, word, names, what, prefix, extra=()):
-        """The value that a name, or the prefix and a number, stands for."""
+        """The value of a name, or of the prefix and a number."""
         text, column = word
         if text in names.__members__:
             return int(names[text])

@@ -1,4 +1,4 @@
-"""Relocatable code: a finished stream, its micro-op image, and the buffers that its addresses count from."""
+"""Relocatable code: a finished stream, its micro-op image, and the DRAM buffers that its addresses are relative to."""
 
 import math
 import re
@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vta.hw.columns import by_type
 from vta.hw.config import MAX_TILE_BYTES, Config
-from vta.hw.isa import MEMORY, MemType, extract
+from vta.hw.isa import MEMORY, extract
 
 UOPS = 0                         # index of the micro-op image among a program's buffers
 KINDS = ("input", "output", "const")
-RESERVED = ("self", "device", "watchdog", "progress")       # arguments of `Program.run`, beside the arrays
+RESERVED = ("self", "device", "watchdog", "progress")       # arguments of `Program.run` that are not arrays
 DRAM = MEMORY["dram_base"]
-MAX_BYTES = MAX_TILE_BYTES << DRAM.width         # what a dram_base can reach, whatever the configuration
+MAX_BYTES = MAX_TILE_BYTES << DRAM.width         # what a dram_base can reach in any configuration
 
 
 class StreamError(ValueError):
@@ -21,9 +22,9 @@ class StreamError(ValueError):
 
 
 @dataclass(frozen=True)
-class Buffer:
-    """DRAM that a program uses, without an address yet. `kind` is one of KINDS, `dtype` an integer type;
-    `layout` says in letters or words what the axes mean."""
+class DramBuffer:
+    """A DRAM buffer of a program, not yet placed. `kind` is one of KINDS, `dtype` an integer type, `layout` a text
+    that names the axes."""
 
     name: str
     shape: tuple
@@ -66,7 +67,7 @@ class Code:
     def place(self, addresses):
         """The instructions with each buffer at a byte address (a sequence in the order of `buffers`).
 
-        Raises StreamError where an address is no multiple of the tile, or lies beyond 32 bits of tiles.
+        Raises StreamError where an address is not a multiple of the tile, or lies beyond 32 bits of tiles.
         """
         if len(addresses) != len(self.buffers):
             raise StreamError(f"{len(addresses)} addresses for {len(self.buffers)} buffers")
@@ -74,8 +75,7 @@ class Code:
         if not len(self.relocations):
             return insns
         rows, owners = self.relocations.T
-        tiles = np.array([self.config.tile_bytes[kind.name] for kind in MemType] + [1, 1], dtype=np.int64)
-        sizes = tiles[extract(insns[rows], MEMORY["mem_type"])]
+        sizes = by_type(self.config.tile_bytes)[extract(insns[rows], MEMORY["mem_type"])]
         bases = np.array([int(address) for address in addresses], dtype=np.int64)[owners]
         for bad in np.flatnonzero(bases % sizes)[:1]:
             raise StreamError(f"buffer {self.buffers[owners[bad]].name!r} at {bases[bad]:#x} is not aligned "

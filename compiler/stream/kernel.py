@@ -1,16 +1,22 @@
 """Micro-op kernels: what one GEMM or ALU instruction repeats, and the cache that keeps them on chip.
 
-A kernel is a list of micro-ops inside at most two loops. `Kernel` records one; `KernelCache` decides where
-its micro-ops lie in the micro-op memory and in the DRAM image that LOAD UOP reads, by the rules of TVM's
-runtime (docs/isa.md, section "Micro-op kernels") with one deviation: the image only grows, so evicting a
-kernel from the chip can never change what an earlier LOAD UOP reads.
+A kernel is a list of micro-ops inside at most two loops. `Kernel` records one; `KernelCache` allocates its micro-ops
+in the micro-op memory and in the DRAM image that LOAD UOP reads, by the rules of TVM's runtime (docs/isa.md, section
+"Micro-op kernels") with one deviation: the image only grows, so evicting a kernel from the chip can never change
+what an earlier LOAD UOP reads.
 """
 
+import enum
 from dataclasses import dataclass, field
 
 from vta.hw.isa import AluOp, EncodingError, Opcode, encode
 
-GEMM, ALU = 0, 1                 # the `mode` of a micro-op push, as TVM numbers it
+
+class KernelMode(enum.IntEnum):
+    """What a micro-op belongs to, numbered as in TVM's `uop_push`."""
+
+    GEMM = 0
+    ALU = 1
 
 
 class KernelError(EncodingError):
@@ -21,8 +27,8 @@ class KernelError(EncodingError):
 class Kernel:
     """One GEMM or ALU under construction.
 
-    `site` names the place in the program that it comes from. `loops` holds (extent, dst, src, wgt) outermost
-    first, `words` the encoded micro-ops, `operation` what all of its pushes agree on.
+    `site` names its position in the program. `loops` holds (extent, dst, src, wgt), outermost first, `words` the
+    encoded micro-ops, `operation` the (mode, reset, opcode, use_imm, imm) common to all of them.
     """
 
     site: str
@@ -54,9 +60,9 @@ class Kernel:
         """Append one micro-op; everything but its three indices must agree with the kernel's others."""
         if self.open_loops != len(self.loops):
             self._fail("a micro-op follows the end of a loop: it must be inside all loops")
-        if mode not in (GEMM, ALU):
+        if mode not in set(KernelMode):
             self._fail(f"mode {mode}: 0 is GEMM, 1 is ALU")
-        operation = (mode, int(reset), int(opcode), int(use_imm), int(imm))
+        operation = (int(mode), int(reset), int(opcode), int(use_imm), int(imm))
         if self.operation not in (None, operation):
             self._fail(f"micro-ops disagree on (mode, reset, opcode, use_imm, imm): {self.operation} "
                        f"and {operation}")
@@ -67,21 +73,21 @@ class Kernel:
     def instruction(self, uop_bgn):
         """The GEMM or ALU word of this kernel, its micro-ops starting at `uop_bgn`, without token flags.
 
-        One loop alone is GEMM's outer or ALU's inner one, as TVM's runtime has it.
+        A single loop becomes GEMM's outer or ALU's inner one, as in TVM's runtime.
         """
         mode, reset, opcode, use_imm, imm = self.operation
         loops, none = list(self.loops), (1, 0, 0, 0)
         if len(loops) == 1:
-            loops = [none, *loops] if mode == ALU else [*loops, none]
+            loops = [none, *loops] if mode == KernelMode.ALU else [*loops, none]
         outer, inner = loops or (none, none)
         values = {
-            "opcode": Opcode.ALU if mode == ALU else Opcode.GEMM, "reset": reset,
+            "opcode": Opcode[KernelMode(mode).name], "reset": reset,
             "uop_bgn": uop_bgn, "uop_end": uop_bgn + len(self.words),
             "iter_out": outer[0], "iter_in": inner[0],
             "dst_factor_out": outer[1], "dst_factor_in": inner[1],
             "src_factor_out": outer[2], "src_factor_in": inner[2],
         }
-        if mode == GEMM:
+        if mode == KernelMode.GEMM:
             values |= {"wgt_factor_out": outer[3], "wgt_factor_in": inner[3]}
             if opcode or use_imm or imm:
                 self._fail(f"a GEMM with ALU operands (opcode {opcode}, use_imm {use_imm}, imm {imm})")
@@ -93,9 +99,9 @@ class Kernel:
 
 
 class KernelCache:
-    """The micro-op memory as a ring: kernels one after another; when the next does not fit, from 0 again.
+    """The micro-op memory as a ring buffer of kernels: one that does not fit before the end starts at 0.
 
-    `image` is the DRAM image, in 32-bit words; it is append-only. A kernel is known by its site and its
+    `image` is the DRAM image, in 32-bit words; it is append-only. A kernel is identified by its site and its
     micro-ops: equal micro-ops at two sites are two kernels, as in TVM.
     """
 

@@ -1,4 +1,4 @@
-"""Pipelines: instructions in plain program order, tokens worked out from what they read and write.
+"""Pipelines: instructions in program order, with tokens derived from what they read and write.
 
     p = Pipeline(config)
     data = p.buffer("data", shape, "int8", "input")
@@ -8,12 +8,11 @@
     p.store(base, result, offset, x_size, y_size, stride)
     code = p.code()
 
-This is how operators are written: say what happens, one transfer or kernel after another, as if the machine
-did one thing at a time. Each memory has one unit that writes it and one that reads it, so the hazards are
-those of two units and a range of tiles. A consumer needs a token only if it depends on a later instruction
-than all before it in its unit did; then the k-th push meets the k-th pop, and no token is left at the end.
-Every dependency points backward in program order: such a stream cannot deadlock. What runs ahead is then
-limited by nothing but the memory that the operator reuses.
+Operators are written this way: one transfer or kernel after another, as if the machine executed sequentially. Each
+memory has one unit that writes it and one that reads it, so a hazard is between two units and over a range of
+tiles. A consumer needs a token only if it depends on a later instruction than all before it in its unit did; then the
+k-th push matches the k-th pop, and no token is left at the end. Every dependency points backward in program order,
+so such a stream cannot deadlock. Only the reuse of on-chip memory limits how far a unit runs ahead.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,21 +21,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vta.compiler.stream.code import Buffer, Code
-from vta.compiler.stream.kernel import ALU, GEMM
+from vta.compiler.stream.code import Code, DramBuffer
+from vta.compiler.stream.kernel import KernelMode
 from vta.compiler.stream.stream import Stream
 from vta.hw.config import Config
-from vta.hw.isa import LOAD_UNIT, AluOp, MemType, Queue, Unit
+from vta.hw.isa import LOAD_UNIT, MAX_TRIPS, AluOp, MemType, Queue, Unit
 
-# queue -> (unit that gives the token, unit that takes it)
-ENDS = {Queue.L2G: (Unit.LOAD, Unit.COMPUTE), Queue.G2L: (Unit.COMPUTE, Unit.LOAD),
-        Queue.G2S: (Unit.COMPUTE, Unit.STORE), Queue.S2G: (Unit.STORE, Unit.COMPUTE)}
 # memory -> (queue for read after write, queue for write after read); ACC stands for OUT as well
 HAZARDS = {"INP": (Queue.L2G, Queue.G2L), "WGT": (Queue.L2G, Queue.G2L), "ACC": (Queue.G2S, Queue.S2G)}
 
 
 class PipelineError(ValueError):
-    """A pipeline that does not do what it is for; the message names what is missing."""
+    """An instruction that cannot be, or an output that is not stored exactly once."""
 
 
 @dataclass
@@ -52,17 +48,17 @@ class _Task:
 
 
 class Pipeline:
-    """See the head of this file."""
+    """See the module's docstring."""
 
     def __init__(self, config: Config):
         self.config, self.stream, self.tasks = config, Stream(config), []
         self.stored = {}          # output -> (offset, x_size, y_size, stride) of its stores
         self.buffer = self.stream.buffer
 
-    def load(self, memory: MemType, base: int, buffer: Buffer, offset: int, x_size: int, y_size: int = 1,
+    def load(self, memory: MemType, base: int, buffer: DramBuffer, offset: int, x_size: int, y_size: int = 1,
              stride: int | None = None, pads: tuple[int, int, int, int] = (0, 0, 0, 0)) -> None:
         """LOAD: rows of tiles from DRAM to `base`; sizes and pads as in `Stream.load_buffer_2d`."""
-        stride = x_size if stride is None or y_size == 1 else stride      # of one row it has no effect, but must fit
+        stride = x_size if stride is None or y_size == 1 else stride      # without effect for one row, but must fit
         if memory not in LOAD_UNIT or memory is MemType.UOP:
             raise PipelineError(f"LOAD of {memory!r}: INP, WGT, ACC and ACC_8BIT can be loaded; kernels load their own "
                                 f"micro-ops")
@@ -71,7 +67,7 @@ class Pipeline:
         self._add(LOAD_UNIT[memory], lambda stream: stream.load_buffer_2d(
             buffer, offset, x_size, y_size, stride, pads, base, memory), writes=((name, base, base + tiles),))
 
-    def store(self, base: int, buffer: Buffer, offset: int, x_size: int, y_size: int = 1,
+    def store(self, base: int, buffer: DramBuffer, offset: int, x_size: int, y_size: int = 1,
               stride: int | None = None) -> None:
         """STORE: rows of output tiles from `base` to DRAM."""
         stride = x_size if stride is None or y_size == 1 else stride
@@ -83,16 +79,15 @@ class Pipeline:
     def gemm(self, site: str, loops: Sequence[tuple], steps: Sequence[tuple]) -> None:
         """GEMM: at most two loops around micro-ops (dst, src, wgt)."""
         spans = _spans("gemm", loops, steps, 3)
-        self._kernel(site, loops, [(GEMM, 0, *step, 0, 0, 0) for step in steps],
+        self._kernel(site, loops, [(KernelMode.GEMM, 0, *step, 0, 0, 0) for step in steps],
                      (("INP", *spans[1]), ("WGT", *spans[2]), ("ACC", *spans[0])), (("ACC", *spans[0]),))
 
     def reset(self, base: int, tiles: int, rows: int = 1, pitch: int = 0) -> None:
         """GEMM with reset: zero to `rows` times `tiles` accumulators, `pitch` from row to row, from `base`."""
-        limit = (1 << 14) - 1
-        if max(tiles, rows) > limit:
-            raise ValueError(f"reset of {rows} x {tiles} tiles: one loop runs at most {limit} times")
+        if max(tiles, rows) > MAX_TRIPS:
+            raise ValueError(f"reset of {rows} x {tiles} tiles: one loop runs at most {MAX_TRIPS} times")
         loops = [(tiles, 1, 0, 0)] if rows == 1 else [(rows, pitch, 0, 0), (tiles, 1, 0, 0)]
-        self._kernel("reset", loops, [(GEMM, 1, base, 0, 0, 0, 0, 0)], (),
+        self._kernel("reset", loops, [(KernelMode.GEMM, 1, base, 0, 0, 0, 0, 0)], (),
                      (("ACC", base, base + (rows - 1) * pitch + tiles),))
 
     def alu(self, opcode: AluOp, loops: Sequence[tuple], steps: Sequence[tuple], imm: int | None = None) -> None:
@@ -103,12 +98,12 @@ class Pipeline:
         spans = _spans("alu", loops, steps, 2)
         use, value = (0, 0) if imm is None else (1, imm)
         self._kernel("alu", [(*loop, 0) for loop in loops],
-                     [(ALU, 0, dst, src, 0, opcode, use, value) for dst, src in steps],
+                     [(KernelMode.ALU, 0, dst, src, 0, opcode, use, value) for dst, src in steps],
                      (("ACC", *spans[0]), ("ACC", *spans[1])), (("ACC", *spans[0]),))
 
     def _kernel(self, site, loops, pushes, reads, writes):
         def emit(stream):
-            # the micro-ops alone are cached: kernels of one site that differ in loops or operation share them
+            # only micro-ops are cached: kernels of one site that differ in loops or operation share them
             with stream.uop_kernel(site), ExitStack() as open_loops:
                 for loop in loops:
                     open_loops.enter_context(stream.uop_loop(*loop))
@@ -132,10 +127,10 @@ class Pipeline:
         self._plan_tokens()
         for task in self.tasks:
             for queue in task.pops:
-                self.stream.dep_pop(*ENDS[queue])
+                self.stream.dep_pop(queue.producer, queue.consumer)
             task.emit(self.stream)
             for queue in task.pushes:
-                self.stream.dep_push(*ENDS[queue])
+                self.stream.dep_push(queue.producer, queue.consumer)
         self.stream.sync()
         return self.stream.code()
 
@@ -156,15 +151,14 @@ class Pipeline:
                                     f"{np.count_nonzero(times != 1)} of {len(times)} tiles are not stored once")
 
     def _plan_tokens(self):
-        """Mark on each task the tokens that it takes and gives."""
+        """Set the queues that each task pops and pushes."""
         depth = self.config.depth
-        last = {(memory, way): np.full(depth[memory], -1, np.int64) for memory in HAZARDS for way in "rw"}
+        last = {(memory, mode): np.full(depth[memory], -1, np.int64) for memory in HAZARDS for mode in "rw"}
         covered = dict.fromkeys(Queue, -1)
-        owner = {"INP": Unit.LOAD, "WGT": Unit.LOAD, "ACC": Unit.COMPUTE}      # who writes
         for number, task in enumerate(self.tasks):
             needs = {}
             for memory, first, end in task.reads:
-                if task.unit is not owner[memory]:
+                if task.unit is not LOAD_UNIT[MemType[memory]]:        # the unit that writes it
                     needs.setdefault(HAZARDS[memory][0], []).append(last[memory, "w"][first:end].max())
                     last[memory, "r"][first:end] = number
             for memory, first, end in task.writes:
@@ -178,7 +172,7 @@ class Pipeline:
 
 
 def _spans(what, loops, steps, sides):
-    """(first, end) of the tiles that each operand of a kernel touches; no step is negative."""
+    """(first, end) of the tiles that each operand of a kernel accesses; no factor may be negative."""
     if not steps or any(len(step) != sides for step in steps) or any(len(loop) != sides + 1 for loop in loops):
         raise PipelineError(f"{what}: steps {steps} and loops {loops} must have {sides} and {sides + 1} numbers each, "
                             f"and there must be a step")
@@ -186,6 +180,6 @@ def _spans(what, loops, steps, sides):
         raise PipelineError(f"{what}: loops {loops} must not go backwards")
     spans = []
     for side in range(sides):
-        places = [step[side] for step in steps]
-        spans.append((min(places), max(places) + sum((loop[0] - 1) * loop[side + 1] for loop in loops) + 1))
+        indices = [step[side] for step in steps]
+        spans.append((min(indices), max(indices) + sum((loop[0] - 1) * loop[side + 1] for loop in loops) + 1))
     return spans

@@ -1,4 +1,4 @@
-"""Instruction streams: the calls a lowered program makes, and the queue rules that make them instructions.
+"""Instruction streams: the calls that a lowered program makes, turned into instructions with their tokens.
 
     stream = Stream(config)
     data = stream.buffer("data", (1, 16, 14, 14, 1, 16), "int8", "input")
@@ -7,54 +7,49 @@
                           (x_before, y_before, x_after, y_after), sram_index, MemType.INP)
     stream.dep_push(LOAD, COMPUTE)
     with stream.uop_kernel("conv"):                                # one GEMM or ALU instruction
-        with stream.uop_loop(extent, dst, src, wgt):               # none, one or two hardware loops
+        with stream.uop_loop(extent, dst, src, wgt):               # zero to two hardware loops
             stream.uop_push(mode, reset, dst, src, wgt, opcode, use_imm, imm)
     stream.store_buffer_2d(sram_index, MemType.OUT, result, offset, x_size, y_size, x_stride)
     stream.sync()                                                  # wait for everything, FINISH
     code = stream.code()                                           # Code: relocatable
 
 Offsets, strides and sizes count tiles of the memory type, `sram_index` tiles of the on-chip memory. A buffer
-is a `Buffer` of this stream, or an int: a fixed byte address. Units are `hw.isa.Unit` (1 load, 2 compute, 3
-store).
+is a `DramBuffer` of this stream, or an int: a fixed byte address. Units are `hw.isa.Unit` (1 load, 2 compute,
+3 store), `mode` is a `KernelMode` (0 GEMM, 1 ALU).
 
 Tokens, micro-op loads and NOPs follow the rules of TVM's runtime (docs/isa.md, section "How tokens get
-attached"), so equal calls give equal instructions. Whatever does not fit raises a ValueError: field overflow
-(EncodingError), a kernel no instruction can execute (KernelError), or a transfer outside its buffer or its
-on-chip memory, or calls out of place (StreamError). A stream is one launch: nothing follows `sync`.
+attached"), so equal calls give equal instructions. Calls that cannot be encoded raise a ValueError: EncodingError
+for field overflow, KernelError for a kernel that no instruction can execute, StreamError for a transfer outside
+its buffer or its on-chip memory, or a call in the wrong order. A stream is one launch: nothing follows `sync`.
 """
 
 from contextlib import contextmanager
 
 import numpy as np
 
-from vta.compiler.stream.code import UOPS, Buffer, Code, StreamError
+from vta.compiler.stream.code import UOPS, Code, DramBuffer, StreamError
 from vta.compiler.stream.kernel import Kernel, KernelCache
-from vta.hw.isa import MemType, Opcode, Queue, Unit, encode, layouts, to_words, unit_of
+from vta.hw.isa import WORKERS, MemType, Opcode, Queue, encode, layouts, to_words, unit_of
 
-LOAD, COMPUTE, STORE = Unit.LOAD, Unit.COMPUTE, Unit.STORE
+LOAD, COMPUTE, STORE = WORKERS
 
-# the flag that a token between two units is, seen from the unit that pushes and from the one that pops
-_PUSH = {(LOAD, COMPUTE): "push_next", (COMPUTE, LOAD): "push_prev",
-         (COMPUTE, STORE): "push_next", (STORE, COMPUTE): "push_prev"}
-_POP = {(LOAD, COMPUTE): "pop_prev", (COMPUTE, LOAD): "pop_next",
-        (COMPUTE, STORE): "pop_prev", (STORE, COMPUTE): "pop_next"}
-# what a unit executes to do nothing but tokens
+# what a unit executes only to handle tokens
 _NOP = {LOAD: {"opcode": Opcode.LOAD, "mem_type": MemType.INP},
         COMPUTE: {"opcode": Opcode.LOAD, "mem_type": MemType.UOP},
         STORE: {"opcode": Opcode.STORE}}
 
 
 class Stream:
-    """Instructions in the making; see the head of this file."""
+    """A stream under construction; see the module's docstring."""
 
     def __init__(self, config):
         self.config = config
         self.layouts = layouts(config)
-        self.buffers = [Buffer("uop", (0,), "uint32", "const")]
+        self.buffers = [DramBuffer("uop", (0,), "uint32", "const")]
         self.finished = False
         self._insns = []                    # 128-bit integers
         self._relocations = []
-        self._units = []                    # for each instruction the unit that may still push on it, or None
+        self._units = []                    # for each instruction its unit, or None if no push flag may be added
         self._pending = {LOAD: set(), COMPUTE: set(), STORE: set()}
         self._cache = KernelCache(config.depth["UOP"])
         self._kernel = None
@@ -64,10 +59,10 @@ class Stream:
 
     # buffers and transfers
     def buffer(self, name, shape, dtype, kind, layout=""):
-        """Declare DRAM of the program: `kind` is "input", "output" or "const"."""
+        """Declare a DRAM buffer of the program: `kind` is "input", "output" or "const"."""
         if any(name == other.name for other in self.buffers):
             raise StreamError(f"buffer {name!r} is declared twice, or has the reserved name 'uop'")
-        new = Buffer(name, tuple(int(n) for n in shape), np.dtype(dtype).name, kind, layout)
+        new = DramBuffer(name, tuple(int(n) for n in shape), np.dtype(dtype).name, kind, layout)
         self.buffers.append(new)
         return new
 
@@ -82,7 +77,7 @@ class Stream:
         """STORE rows of output tiles to DRAM."""
         if mem_type != MemType.OUT:
             raise StreamError(f"STORE of {MemType(mem_type).name}: only OUT can be stored")
-        if isinstance(buffer, Buffer) and buffer.kind != "output":
+        if isinstance(buffer, DramBuffer) and buffer.kind != "output":
             raise StreamError(f"STORE to buffer {buffer.name!r}, which is of kind {buffer.kind!r}")
         self._transfer(Opcode.STORE, MemType.OUT, buffer, offset, x_size, y_size, x_stride, sram_index,
                        x_size * y_size, {})
@@ -96,7 +91,7 @@ class Stream:
             raise StreamError(f"{what}: tiles {sram_index} to {sram_index + tiles - 1} exceed the memory's "
                               f"{depth}")
         base, last = offset, offset + (y_size - 1) * x_stride + x_size
-        if isinstance(buffer, Buffer):
+        if isinstance(buffer, DramBuffer):
             if offset < 0 or last * tile > buffer.nbytes:
                 raise StreamError(f"{what}: tiles {offset} to {last - 1} exceed buffer {buffer.name!r} of "
                                   f"{buffer.nbytes // tile} tiles")
@@ -107,7 +102,7 @@ class Stream:
         values = {"opcode": opcode, "mem_type": mem_type, "sram_base": sram_index, "dram_base": base,
                   "y_size": y_size, "x_size": x_size, "x_stride": x_stride, **pads}
         self._emit(unit_of(opcode, mem_type), values)
-        if isinstance(buffer, Buffer):
+        if isinstance(buffer, DramBuffer):
             self._relocations.append((len(self._insns) - 1, self._number(buffer)))
 
     def _number(self, buffer):
@@ -118,8 +113,8 @@ class Stream:
 
     # tokens
     def dep_push(self, source, target):
-        """`source` gives `target` a token once everything it was asked so far is done."""
-        flag = self._flag(_PUSH, source, target)
+        """`source` pushes a token to `target` once all its instructions so far are done."""
+        flag = self._queue(source, target).push_flag
         self._commit_pops(source)
         bit = 1 << self.layouts.control[flag].offset
         if self._units and self._units[-1] == source and not self._insns[-1] & bit:
@@ -128,26 +123,26 @@ class Stream:
             self._nop(source, {flag: 1})
 
     def dep_pop(self, source, target):
-        """The next instruction of `target` waits for a token of `source`."""
-        flag = self._flag(_POP, source, target)
+        """The next instruction of `target` pops a token of `source`."""
+        flag = self._queue(source, target).pop_flag
         if flag in self._pending[target]:
             self._commit_pops(target)
         self._pending[target].add(flag)
 
-    def _flag(self, table, source, target):
+    def _queue(self, source, target):
         self._check_open()
-        try:
-            return table[Unit(source), Unit(target)]
-        except (KeyError, ValueError):
+        queue = Queue.between(source, target)
+        if queue is None:
             raise StreamError(f"no token queue leads from unit {source:d} to unit {target:d}; there are "
-                              f"{', '.join(queue.name for queue in Queue)}") from None
+                              f"{', '.join(queue.name for queue in Queue)}")
+        return queue
 
     def _commit_pops(self, unit):
         if self._pending[unit]:
             self._nop(unit, {})
 
     def _nop(self, unit, flags):
-        # a LOAD NOP never takes another push, a STORE NOP may
+        # a push flag may be added to a STORE NOP later, never to a LOAD NOP
         self._emit(unit, {**_NOP[unit], **flags}, extensible=unit == STORE)
 
     def _emit(self, unit, values, word=None, extensible=True):
@@ -171,9 +166,9 @@ class Stream:
     # kernels
     @contextmanager
     def uop_kernel(self, site):
-        """Record one GEMM or ALU; at the end, its micro-ops are loaded unless on chip, and it is emitted.
+        """Record one GEMM or ALU; at the end, it is emitted, after a LOAD of its micro-ops unless they are on chip.
 
-        `site` is the place in the program, a name: a kernel is cached by site and micro-ops.
+        `site` names its position in the program: a kernel is cached by site and micro-ops.
         """
         self._check_open()
         self._kernel = kernel = Kernel(site, self.layouts)
@@ -186,9 +181,9 @@ class Stream:
         self.uop_again(kernel)
 
     def uop_again(self, kernel):
-        """Emit a kernel that `uop_kernel` gave: the same as recording it once more."""
+        """Emit a kernel recorded by `uop_kernel` once more."""
         self._check_open()
-        kernel.instruction(0)               # refuses what no instruction can say before anything is emitted
+        kernel.instruction(0)               # raises before anything is emitted if it cannot be encoded
         begin, offset, due = self._cache.place(kernel)
         if due:
             size = len(kernel.words)
@@ -206,7 +201,7 @@ class Stream:
             self._kernel.end_loop()
 
     def uop_push(self, mode, reset, dst, src, wgt, opcode, use_imm, imm):
-        """A micro-op of the open kernel: mode 0 GEMM, 1 ALU; all but the indices equal in a kernel."""
+        """A micro-op of the open kernel; within a kernel, only the indices may differ."""
         self._in_kernel("uop_push").push(mode, reset, dst, src, wgt, opcode, use_imm, imm)
 
     def _in_kernel(self, call):
@@ -230,6 +225,6 @@ class Stream:
         if not self.finished:
             raise StreamError("the stream has no end: call sync first")
         uops = np.array(self._cache.image, dtype=np.uint32)
-        image = Buffer("uop", uops.shape, "uint32", "const")
+        image = DramBuffer("uop", uops.shape, "uint32", "const")
         return Code(self.config, np.array([to_words(word) for word in self._insns], dtype=np.uint64), uops,
                     np.array(self._relocations, dtype=np.int64).reshape(-1, 2), (image, *self.buffers[1:]))

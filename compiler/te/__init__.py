@@ -11,16 +11,7 @@ This folder ends at loops (`ir.py`): `te.lower` prints them, `vta.compiler.passe
 from vta.compiler.te import nests
 from vta.compiler.te.printer import show
 from vta.compiler.te.schedule import Schedule
-from vta.compiler.te.tensor import (
-    Tensor,
-    compute,
-    max,
-    min,
-    placeholder,
-    reduce_axis,
-    sum,
-    thread_axis,
-)
+from vta.compiler.te.tensor import Tensor, compute, max, min, placeholder, reduce_axis, sum, thread_axis
 
 __all__ = ["Schedule", "Tensor", "compute", "create_schedule", "lower", "max", "min", "placeholder", "reduce_axis",
            "sum", "thread_axis"]

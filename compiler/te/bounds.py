@@ -1,22 +1,22 @@
-"""Pass 1, bounds: which part of its tensor each stage computes, each time that it is computed.
+"""Bounds: the region of its tensor that each stage computes, each time that it is computed.
 
 In:  a schedule.
 Out: a `Bounds` for each stage: for each axis a start (a linear form in the loops the stage is attached under)
      and an extent; loop variables with known extents; each axis as a linear form of those loops.
-Consumers come first. The region is the box that all readers need; if several readers need boxes that start
-apart, or do not lie under the loop the stage is attached to, that is an error.
+Consumers come first. The region is the smallest box that serves all readers. Readers whose boxes start at different
+positions, or that are outside the loop the stage is attached to, are an error.
 """
 
 from dataclasses import dataclass
 
-from vta.compiler.te.expr import CompileError, Lin, Var
+from vta.compiler.te.errors import CompileError
+from vta.compiler.te.index import Lin, Var
 
 
-@dataclass
+@dataclass(frozen=True)
 class Bounds:
-    """`starts` and `extents` by axis position; `loops`: leaf -> loop variable, or None where one iteration;
-    `axes`: axis -> linear form of the loops, relative to the start; `path`: the loop variables around the
-    stage's own, outermost first."""
+    """`starts` and `extents` by axis position; `loops`: leaf -> loop variable, or None for one iteration; `axes`: axis
+    -> linear form of the loops, relative to the start; `path`: loop variables around the stage, outermost first."""
 
     starts: list
     extents: list
@@ -24,20 +24,24 @@ class Bounds:
     axes: dict
     path: list
 
+    def variables(self, leaves):
+        """The loop variables of these leaves, without those of one iteration."""
+        return [self.loops[leaf] for leaf in leaves if self.loops[leaf] is not None]
+
     def absolute(self, tensor):
-        """axis -> its position in the whole tensor; reduce axes too."""
+        """axis -> its position in the whole tensor; includes reduce axes."""
         mapping = {axis: self.axes[axis] for axis in tensor.reduce_axis}
         for axis, start in zip(tensor.axis, self.starts, strict=True):
             mapping[axis] = self.axes[axis] + start
         return mapping
 
 
-def infer(schedule):
-    """{stage: Bounds} for all stages."""
+def infer(schedule, names=None):
+    """{stage: Bounds} for all stages. `names`: leaf -> name of its loop variable, if not its own."""
     result = {}
     for stage in reversed(list(schedule.stages.values())):
         starts, extents, path = _region(schedule, stage, result)
-        loops, axes = _loops(stage, extents)
+        loops, axes = _loops(stage, extents, names or {})
         result[stage] = Bounds(starts, extents, loops, axes, path)
     return result
 
@@ -51,24 +55,20 @@ def _region(schedule, stage, done):
     bounds = done.get(consumer)
     if bounds is None:
         raise CompileError(f"stage {stage.name} is computed at {consumer.name}, which does not come after it")
-    position = consumer.leaves.index(leaf) if leaf in consumer.leaves else -1
-    if position < 0:
-        raise CompileError(f"stage {stage.name} is computed at loop {leaf} of {consumer.name}, which was "
-                           f"split since")
-    own = [bounds.loops[each] for each in consumer.leaves[:position + 1]]
-    path = bounds.path + [var for var in own if var is not None]
+    if leaf not in consumer.leaves:
+        raise CompileError(f"stage {stage.name} is computed at loop {leaf} of {consumer.name}, which was split since")
+    path = bounds.path + bounds.variables(consumer.leaves[:consumer.leaves.index(leaf) + 1])
     starts = extents = None
     for reader, reader_bounds in done.items():
-        own = [reader_bounds.loops[leaf] for leaf in reader.leaves]
-        around = reader_bounds.path + [var for var in own if var is not None]
+        around = reader_bounds.path + reader_bounds.variables(reader.leaves)
         inside = set(around) - set(path)
         for load in reader.tensor.body.loads():
-            if load.args[0] is not tensor:
+            if load.source is not tensor:
                 continue
             if around[:len(path)] != path:
                 raise CompileError(f"stage {stage.name} is computed at loop {leaf} of {consumer.name}, but "
                                    f"{reader.name} reads it outside of that loop")
-            forms = [index.substitute(reader_bounds.absolute(reader.tensor)) for index in load.args[1]]
+            forms = [index.substitute(reader_bounds.absolute(reader.tensor)) for index in load.indices]
             new = [form.drop(inside) for form in forms]
             size = [_span(form, inside, stage, reader) for form in forms]
             if starts is not None and new != starts:
@@ -97,7 +97,7 @@ def _span(form, inside, stage, reader):
     return span
 
 
-def _loops(stage, extents):
+def _loops(stage, extents, names):
     """(leaf -> loop variable or None, axis -> linear form of the loop variables) from the splits."""
     tensor = stage.tensor
     size = dict(zip(tensor.axis, extents, strict=True)) | {axis: axis.extent for axis in tensor.reduce_axis}
@@ -108,7 +108,8 @@ def _loops(stage, extents):
                                f"split by {step}: choose a divisor")
         parts = size[parent] // step
         size[outer], size[inner] = (parts, step) if factor else (step, parts)
-    loops = {leaf: Var(leaf.name, size[leaf], leaf.kind) if size[leaf] > 1 else None for leaf in stage.leaves}
+    loops = {leaf: Var(names.get(leaf, leaf.name), size[leaf], leaf.kind) if size[leaf] > 1 else None
+             for leaf in stage.leaves}
     axes = {leaf: Lin.of(var) if var is not None else Lin() for leaf, var in loops.items()}
     for parent, outer, inner, _, _ in reversed(stage.splits):
         axes[parent] = axes[outer] * size[inner] + axes[inner]

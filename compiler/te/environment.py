@@ -1,4 +1,4 @@
-"""The environment: a configuration in the words of schedules. `env = vta.get_env()`."""
+"""The environment: a configuration under the names that schedules use. `env = vta.get_env()`."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ SCOPES = {"local.inp_buffer": "INP", "local.wgt_buffer": "WGT", "local.acc_buffe
 
 @dataclass(frozen=True)
 class Intrinsic:
-    """What a loop nest may be tensorized with: one GEMM step of `config`."""
+    """The argument of `tensorize`: one GEMM step of `config`."""
 
     name: str
     config: Config
 
 
 class Environment:
-    """Shapes of the tensor core, data types, memory scopes and pragmas of `config`, under the original's names."""
+    """Shapes of the tensor core, data types, memory scopes and pragmas of `config`, under TVM's names."""
 
     inp_scope, wgt_scope, acc_scope = SCOPES
     inp_dtype = wgt_dtype = out_dtype = "int8"

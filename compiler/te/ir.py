@@ -1,22 +1,30 @@
-"""The intermediate representation: loops, blocks, scopes and four kinds of leaf, all frozen.
+"""The intermediate representation: a `Function` of loops, scopes and four kinds of leaf, all frozen.
 
-A `Program` goes through the passes in the order that `lowering.py` lists. `verify` says after each which
-kinds of node may still occur. Indices of `Store` count elements; those of `Ptr` count tiles of the buffer's
-memory.
+    statement = Seq(statements) | For(var, body)
+              | DmaNest(body) | AluNest(body) | ModuleScope(unit, body) | UopScope(opcode, body, loops)
+              | Store(array, index, value) | Push(dst, src, wgt, ...) | Dma(dram, sram, ...) | Token(push, ...)
+
+`compiler/passes/__init__.py` lists which of them may occur after each pass. Indices of `Store` count elements; those of
+`Ptr` count tiles.
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from vta.compiler.te.expr import CompileError, Lin, Val, Var
+from vta.compiler.te.environment import SCOPES
+from vta.compiler.te.errors import CompileError
+from vta.compiler.te.index import Lin, Var
+from vta.compiler.te.nodes import Node, rewrite
+from vta.compiler.te.values import Value
+from vta.hw.isa import AluOp, Opcode, Unit
 
 
-@dataclass(eq=False)
-class Buffer:
-    """An array: an argument in DRAM, or a stage's own memory. `threads` copies exist, one for each virtual
-    thread.
+@dataclass(frozen=True, eq=False)
+class Array:
+    """Memory: an argument in DRAM, or a stage's own; compared by identity.
 
-    `offset` and `stride` are its place on chip, in tiles, and the distance of the copies; `place` sets them.
+    `threads` copies exist, one for each virtual thread. `attach`: the loop variables around the statement that
+    computes it.
     """
 
     name: str
@@ -24,78 +32,111 @@ class Buffer:
     dtype: str
     scope: str = "global"
     threads: int = 1
-    offset: int = 0
-    stride: int = 0
+    attach: tuple = ()
 
     @property
     def size(self):
         return math.prod(self.shape)
 
+    @property
+    def memory(self):
+        """The name of its on-chip memory, or None for DRAM; an unknown scope is an error."""
+        if self.scope == "global":
+            return None
+        if self.scope not in SCOPES:
+            raise CompileError(f"stage {self.name}: scope {self.scope!r} must be one of {', '.join(SCOPES)}, global")
+        return SCOPES[self.scope]
+
 
 @dataclass(frozen=True)
-class Ptr:
-    """A place in a buffer, in tiles. Once placed, `buffer` is still there for messages and DRAM relocation."""
+class Ptr(Node):
+    """A tile: relative to `array`, or, on chip once placed, to the start of its memory."""
 
-    buffer: Buffer
+    array: Array
     index: Lin
 
 
-@dataclass(frozen=True)
-class For:
-    var: Var
-    extent: int
-    body: object
-    kind: str = "serial"          # or "vthread"
+class Statement(Node):
+    """Base of everything that a `Function` executes."""
 
 
 @dataclass(frozen=True)
-class Seq:
+class Seq(Statement):
+    """Statements one after another; `seq` makes it."""
+
     body: tuple
 
+    def rebuilt(self, fields):
+        return seq(*fields["body"])
+
 
 @dataclass(frozen=True)
-class Scope:
-    """`kind` pragma (value dma_copy or alu), module (value load, compute or store), or uop (value GEMM or
-    ALU).
+class For(Statement):
+    """`var.extent` iterations; `thread`: these are the virtual threads."""
 
-    `loops` belong to uop scopes after folding: (extent, dst, src, wgt factor) of the hardware loops, outer
-    first.
-    """
+    var: Var
+    body: Statement
+    thread: bool = False
 
-    kind: str
-    value: str
-    body: object
+
+@dataclass(frozen=True)
+class Pragma(Statement):
+    """A nest that the schedule maps to one kind of instruction."""
+
+    body: Statement
+
+
+class DmaNest(Pragma):
+    kind = "dma_copy"
+
+
+class AluNest(Pragma):
+    kind = "alu"
+
+
+@dataclass(frozen=True)
+class ModuleScope(Statement):
+    """Statements that one unit executes."""
+
+    unit: Unit
+    body: Statement
+
+
+@dataclass(frozen=True)
+class UopScope(Statement):
+    """One GEMM or ALU instruction: hardware `loops` (extent, dst, src, wgt factor), outer first, around micro-ops."""
+
+    opcode: Opcode
+    body: Statement
     loops: tuple = ()
 
 
 @dataclass(frozen=True)
-class Store:
-    """buffer[index] = value, one element; `stage` names it in messages; `init` marks a reduction's zero."""
+class Store(Statement):
+    """array[index] = value, one element; `stage` names it in messages."""
 
-    buffer: Buffer
+    array: Array
     index: Lin
-    value: Val
+    value: Value
     stage: str
-    buffers: tuple = ()           # ((tensor, buffer), ...) that the value loads from
 
 
 @dataclass(frozen=True)
-class Push:
-    """One micro-op: a GEMM step (`opcode` None) or an ALU step."""
+class Push(Statement):
+    """One micro-op: a GEMM step (`opcode` None) or an ALU step, on `imm` instead of `src` unless that is None."""
 
     dst: Ptr
     src: Ptr | None = None
     wgt: Ptr | None = None
     reset: bool = False
-    opcode: object = None
-    use_imm: bool = False
-    imm: int = 0
+    opcode: AluOp | None = None
+    imm: int | None = None
     stage: str = ""
 
 
 @dataclass(frozen=True)
-class Dma:
-    """A 2-D transfer between `dram` and `sram`; sizes, strides and pads in tiles (linear forms but `stride`)."""
+class Dma(Statement):
+    """A 2-D transfer between `dram` and `sram`; sizes, stride and pads in tiles."""
 
     store: bool
     dram: Ptr
@@ -103,32 +144,39 @@ class Dma:
     x_size: Lin
     y_size: Lin
     x_stride: int
-    pads: tuple = (Lin(), Lin(), Lin(), Lin())     # x before, y before, x after, y after
-    stage: str = ""
+    pads: tuple          # forms: x before, y before, x after, y after
+    stage: str
 
 
 @dataclass(frozen=True)
-class Token:
-    """push or pop of one dependency token between two modules; a pop belongs to `target`, a push to `source`."""
+class Token(Statement):
+    """push or pop of one dependency token between two units; a pop belongs to `target`, a push to `source`."""
 
     push: bool
-    source: str
-    target: str
+    source: Unit
+    target: Unit
+
+
+LEAVES = (Store, Push, Dma, Token)
 
 
 @dataclass(frozen=True)
-class Program:
-    """Arguments in DRAM, the stages' own buffers, and the body. `meta`: "thread", the virtual-thread variable or
-    None; "attach", own buffer -> the loop variables around the place where it is computed."""
+class Function:
+    """`args` in DRAM, those of them that are `outputs`, the stages' own `arrays`, and the body.
 
+    `thread`: the loop variable of the virtual threads, or None.
+    """
+
+    name: str
     args: tuple
-    buffers: tuple
-    body: object
-    name: str = "main"
-    meta: dict = field(default_factory=dict)
+    outputs: tuple
+    arrays: tuple
+    body: Statement
+    thread: Var | None
 
-    def with_body(self, body):
-        return replace(self, body=body)
+    def rewrite(self, kind, change):
+        """The function with `nodes.rewrite` applied to its body."""
+        return replace(self, body=rewrite(self.body, kind, change))
 
 
 def seq(*statements):
@@ -139,31 +187,6 @@ def seq(*statements):
     return flat[0] if len(flat) == 1 else Seq(tuple(flat))
 
 
-def children(node):
-    if isinstance(node, Seq):
-        return node.body
-    return (node.body,) if isinstance(node, (For, Scope)) else ()
-
-
-def rebuild(node, function):
-    """The node with `function` applied to each child."""
-    if isinstance(node, Seq):
-        return seq(*map(function, node.body))
-    return replace(node, body=function(node.body)) if isinstance(node, (For, Scope)) else node
-
-
-def walk(node):
-    """The node and all below it, in program order."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
-
-
-def verify(program, after, allowed):
-    """Raise unless every leaf is of an allowed kind: what a pass promises to have removed is gone."""
-    for node in walk(program.body):
-        if not isinstance(node, (For, Seq, Scope)) and not isinstance(node, allowed):
-            what = f"stage {node.stage}" if getattr(node, "stage", "") else repr(node)
-            raise CompileError(f"{what} is left as plain loops after pass {after!r}: map it with pragma(..., "
-                               f"env.dma_copy), pragma(..., env.alu) or tensorize(..., env.gemm)")
-    return program
+def substitute(tree, mapping):
+    """A statement or value with each loop variable in `mapping` replaced by a linear form."""
+    return rewrite(tree, Lin, lambda form: form.substitute(mapping))

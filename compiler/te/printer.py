@@ -1,22 +1,20 @@
-"""Programs as text, at any stage of lowering, in the manner of TVM's script."""
+"""Functions as text, after any pass, in the manner of TVM's script."""
 
-from vta.compiler.te.expr import Lin
-from vta.compiler.te.ir import Dma, For, Ptr, Push, Scope, Seq, Store, Token
-from vta.compiler.te.rewrite import memory_of
+from vta.compiler.te.index import Lin
+from vta.compiler.te.ir import Dma, For, ModuleScope, Pragma, Push, Seq, Store, Token, UopScope
+from vta.compiler.te.values import Cast, Const, FlatLoad, FlatPad
 
-QUEUE = {"load": 1, "compute": 2, "store": 3}
-INFIX = {"add": "+", "sub": "-", "mul": "*", "shr": ">>", "shl": "<<"}
 INDENT = "    "
 
 
-def show(program):
-    """The whole program: arguments, allocations, body."""
-    args = ", ".join(f'{buffer.name}: Buffer({buffer.shape}, "{buffer.dtype}")' for buffer in program.args)
-    lines = [f"def {program.name}({args}):"]
-    for buffer in program.buffers:
-        lines.append(f'{INDENT}{buffer.name} = allocate([{buffer.size * buffer.threads}], "{buffer.dtype}", '
-                     f'"{buffer.scope}")')
-    return "\n".join(lines + _show(program.body, 1, program.meta["thread"])) + "\n"
+def show(function):
+    """The whole function: arguments, allocations, body."""
+    args = ", ".join(f'{array.name}: Buffer({array.shape}, "{array.dtype}")' for array in function.args)
+    lines = [f"def {function.name}({args}):"]
+    for array in function.arrays:
+        lines.append(f'{INDENT}{array.name} = allocate([{array.size * array.threads}], "{array.dtype}", '
+                     f'"{array.scope}")')
+    return "\n".join(lines + _show(function.body, 1, function.thread)) + "\n"
 
 
 def _show(node, depth, thread):
@@ -24,71 +22,61 @@ def _show(node, depth, thread):
     if isinstance(node, Seq):
         return [line for child in node.body for line in _show(child, depth, thread)]
     if isinstance(node, For):
-        names, extents, kind = [], [], node.kind
-        while isinstance(node, For) and node.kind == kind:
-            names.append(node.var.name)
-            extents.append(str(node.extent))
+        loops = [node]
+        while not node.thread and isinstance(node.body, For) and not node.body.thread:
             node = node.body
-            if kind == "vthread":
-                break
-        what = "vthread" if kind == "vthread" else "range" if len(names) == 1 else "grid"
-        head = f"{pad}for {', '.join(names)} in {what}({', '.join(extents)}):"
-        return [head, *_show(node, depth + 1, thread)]
-    if isinstance(node, Scope):
-        head = {"pragma": "pragma", "module": "coproc_scope", "uop": "coproc_uop_scope"}[node.kind]
-        value = QUEUE.get(node.value, f'"{node.value}"')
-        loops = [f"{pad}{INDENT}uop_loop(extent={extent}, dst={dst}, src={src}, wgt={wgt})"
-                 for extent, dst, src, wgt in node.loops]
-        return [f"{pad}with {head}({value}):", *loops, *_show(node.body, depth + 1, thread)]
-    return [pad + _leaf(node, thread)]
+            loops.append(node)
+        what = "vthread" if node.thread else "range" if len(loops) == 1 else "grid"
+        head = f"for {', '.join(loop.var.name for loop in loops)} in " \
+               f"{what}({', '.join(str(loop.var.extent) for loop in loops)})"
+    elif isinstance(node, Pragma):
+        head = f'with pragma("{node.kind}")'
+    elif isinstance(node, ModuleScope):
+        head = f"with coproc_scope({node.unit:d})"
+    elif isinstance(node, UopScope):
+        head = f'with coproc_uop_scope("{node.opcode.name}")'
+    else:
+        return [pad + _leaf(node, thread)]
+    loops = [f"{pad}{INDENT}uop_loop(extent={extent}, dst={dst}, src={src}, wgt={wgt})"
+             for extent, dst, src, wgt in getattr(node, "loops", ())]
+    return [f"{pad}{head}:", *loops, *_show(node.body, depth + 1, thread)]
 
 
 def _leaf(node, thread):
     if isinstance(node, Store):
-        return f"{_element(node.buffer, node.index, thread)} = {_value(node.value, thread)}"
+        return f"{_element(node.array, node.index, thread)} = {_value(node.value, thread)}"
     if isinstance(node, Token):
-        return f"coproc_dep_{'push' if node.push else 'pop'}({QUEUE[node.source]}, {QUEUE[node.target]})"
+        return f"coproc_dep_{'push' if node.push else 'pop'}({node.source:d}, {node.target:d})"
     if isinstance(node, Push):
-        tiles = ", ".join(f"{side}={_tile(pointer, thread)}" for side, pointer in
+        tiles = ", ".join(f"{side}={pointer.index}" for side, pointer in
                           (("dst", node.dst), ("src", node.src), ("wgt", node.wgt)) if pointer)
         if node.opcode is None:
             return f"uop_push(GEMM, reset={int(node.reset)}, {tiles})"
-        return f"uop_push(ALU, {node.opcode.name}, {f'imm={node.imm}, ' if node.use_imm else ''}{tiles})"
+        return f"uop_push(ALU, {node.opcode.name}, {'' if node.imm is None else f'imm={node.imm}, '}{tiles})"
     assert isinstance(node, Dma), node
     sizes = f"x={node.x_size}, y={node.y_size}, stride={node.x_stride}"
-    far = f"{node.dram.buffer.name}[{node.dram.index}]"
+    far = f"{node.dram.array.name}[{node.dram.index}]"
     if node.store:
-        return f"store_buffer_2d({far}, {sizes}, sram=OUT[{_tile(node.sram, thread)}])"
+        return f"store_buffer_2d({far}, {sizes}, sram=OUT[{node.sram.index}])"
     if any(pad != Lin() for pad in node.pads):
         sizes += f", pads=({', '.join(map(str, node.pads))})"
-    return f"load_buffer_2d({far}, {sizes}, sram={memory_of(node.sram.buffer)}[{_tile(node.sram, thread)}])"
+    return f"load_buffer_2d({far}, {sizes}, sram={node.sram.array.memory}[{node.sram.index}])"
 
 
-def _tile(pointer: Ptr, thread):
-    buffer, index = pointer.buffer, pointer.index + pointer.buffer.offset
-    return str(_threaded(index, buffer.stride, buffer, thread))
-
-
-def _element(buffer, index, thread):
-    return f"{buffer.name}[{_threaded(index, buffer.size, buffer, thread)}]"
-
-
-def _threaded(index, stride, buffer, thread):
-    return thread * stride + index if buffer.threads > 1 else index
+def _element(array, index, thread):
+    return f"{array.name}[{thread * array.size + index if array.threads > 1 else index}]"
 
 
 def _value(value, thread):
-    if value.op == "const":
-        return str(value.args[0])
-    if value.op == "load":
-        return _element(*value.args, thread)
-    if value.op == "pad":
-        buffer, index, guards = value.args
-        tests = " and ".join(f"0 <= {form} < {extent}" for form, extent in guards)
-        return f"if_then_else({tests}, {_element(buffer, index, thread)}, 0)"
-    if value.op == "cast":
-        return f"{value.dtype}({_value(value.args[0], thread)})"
-    parts = [_value(arg, thread) for arg in value.args]
-    if value.op in INFIX:
-        return f"{parts[0]} {INFIX[value.op]} {parts[1]}"
-    return f"{value.op}({', '.join(parts)})"
+    if isinstance(value, Const):
+        return str(value.number)
+    if isinstance(value, FlatLoad):
+        return _element(value.source, value.index, thread)
+    if isinstance(value, FlatPad):
+        tests = " and ".join(f"0 <= {form} < {extent}" for form, extent in value.guards)
+        return f"if_then_else({tests}, {_element(value.source, value.index, thread)}, 0)"
+    if isinstance(value, Cast):
+        return f"{value.dtype}({_value(value.value, thread)})"
+    left, right = _value(value.left, thread), _value(value.right, thread)
+    sign = value.op.sign
+    return f"{sign}({left}, {right})" if sign.isalpha() else f"{left} {sign} {right}"

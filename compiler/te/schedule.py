@@ -1,20 +1,21 @@
-"""Schedules: how each stage's loops are split, ordered, placed, and mapped to the machine.
+"""Schedules: how each stage's loops are split, ordered, attached, and mapped to the machine.
 
 A schedule never changes what is computed: integer sums may be taken in any order, and regions are derived.
 """
 
 from vta.compiler.te.environment import Intrinsic
-from vta.compiler.te.expr import CompileError, Var
+from vta.compiler.te.errors import CompileError
+from vta.compiler.te.index import Var
 from vta.compiler.te.tensor import Tensor, stages_of
 
 
 class Stage:
-    """The loops of one computed tensor, outermost first in `leaves`, and what is asked of them."""
+    """The loops of one computed tensor, outermost first in `leaves`, and how they are mapped."""
 
     def __init__(self, schedule, tensor):
         self.schedule, self.tensor = schedule, tensor
         self.leaves = [*tensor.axis, *tensor.reduce_axis]
-        self.splits = []          # (parent, outer, inner, factor), in the order they were made
+        self.splits = []          # (parent, outer, inner, factor, nparts), in order
         self.attach = None        # (consumer stage, its loop)
         self.scope = "global"
         self.pragmas = {}         # loop -> "dma_copy" or "alu"
@@ -35,11 +36,9 @@ class Stage:
                                f"({', '.join(leaf.name for leaf in self.leaves)})")
 
     def split(self, parent, factor=None, nparts=None):
-        """Two loops for one: the inner has `factor` iterations (or the outer `nparts`). Returns (outer,
-        inner).
+        """Two loops for one: the inner has `factor` iterations (or the outer `nparts`). Returns (outer, inner).
 
-        The factor must divide the extent; that is checked when the extent is known, at lowering.
-        """
+        The factor must divide the extent, which is checked at lowering, when the extent is known."""
         self._need(parent, "split")
         if (factor is None) == (nparts is None):
             raise CompileError(f"split of {parent} in stage {self.name}: give either factor or nparts")
@@ -48,22 +47,22 @@ class Stage:
             raise CompileError(f"split of {parent} in stage {self.name}: {step} must be an integer of at least 1")
         outer, inner = (Var(f"{parent.name}_{end}", None, parent.kind) for end in ("outer", "inner"))
         self.splits.append((parent, outer, inner, factor, nparts))
-        place = self.leaves.index(parent)
-        self.leaves[place:place + 1] = [outer, inner]
+        position = self.leaves.index(parent)
+        self.leaves[position:position + 1] = [outer, inner]
         return outer, inner
 
     def reorder(self, *order):
-        """These loops, in this order, in the places that they now have together."""
+        """These loops, in this order, at the positions that they now occupy."""
         for var in order:
             self._need(var, "reorder")
         if len(set(order)) < len(order):
             raise CompileError(f"reorder in stage {self.name}: a loop is named twice")
-        places = sorted(self.leaves.index(var) for var in order)
-        for place, var in zip(places, order, strict=True):
-            self.leaves[place] = var
+        positions = sorted(self.leaves.index(var) for var in order)
+        for position, var in zip(positions, order, strict=True):
+            self.leaves[position] = var
 
     def compute_at(self, consumer, var):
-        """Compute what `consumer` needs of this tensor, anew, in each iteration of its loop `var`."""
+        """Compute, in each iteration of the loop `var` of `consumer`, the region that it needs."""
         consumer._need(var, f"compute_at of {self.name}")
         self.attach = (consumer, var)
 
@@ -99,8 +98,7 @@ class Schedule:
         self.outputs = list(outputs)
         for tensor in self.outputs:
             if not isinstance(tensor, Tensor) or tensor.body is None:
-                raise CompileError(f"create_schedule({tensor!r}): a schedule ends in tensors made by "
-                                   f"te.compute")
+                raise CompileError(f"create_schedule({tensor!r}): a schedule ends in tensors made by te.compute")
         self.stages = {tensor: Stage(self, tensor) for tensor in stages_of(self.outputs)}
 
     def __getitem__(self, tensor):

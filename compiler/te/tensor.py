@@ -1,50 +1,35 @@
-"""The tensor-expression language: declare what each tensor holds, element by element.
+"""Tensors: each is declared once, by `placeholder` or `compute`; a schedule says how it is computed.
 
-    A = te.placeholder((n, m), name="A", dtype="int8")
-    k = te.reduce_axis((0, m), name="k")
-    B = te.compute((n,), lambda i: te.sum(A[i, k].astype("int32"), axis=k), name="B")
-
-A tensor is declared once, by `placeholder` or `compute`; how it is computed is the business of a schedule
-(`create_schedule`). Indices are sums of axes times integers; values are built with + - * >> <<, `max`, `min`,
-`sum` and `.astype`. Arithmetic is that of the machine: two's complement that wraps.
+Indices are sums of axes times integers; values are built with + - * >> <<, `max`, `min`, `sum` and `.astype`.
 """
 
 import inspect
 import itertools
-import math
 
-from vta.compiler.te.expr import DTYPES, CompileError, Lin, Val, Var
+from vta.compiler.te.errors import CompileError
+from vta.compiler.te.index import Lin, Var
+from vta.compiler.te.values import DTYPES, Load, Op, Sum, Value
 
 
 class Tensor:
-    """A named array of static shape. `op.axis` and `op.reduce_axis` are its axes; `body` is a Val, None for inputs."""
+    """A named array of static shape. `op.axis` and `op.reduce_axis` are its axes; `body`: a Value, None for inputs."""
 
     def __init__(self, shape, dtype, name, axis=(), body=None):
         if dtype not in DTYPES:
             raise CompileError(f"tensor {name}: dtype {dtype!r} must be one of {', '.join(DTYPES)}")
         self.shape, self.dtype, self.name = tuple(shape), dtype, name
         self.axis, self.body = list(axis), body
-        self.reduce_axis = list(body.args[1]) if body is not None and body.op == "sum" else []
+        self.reduce_axis = list(body.axes) if isinstance(body, Sum) else []
 
     @property
     def op(self):
-        """The tensor itself: `T.op.axis` is `T.axis`, and `s[T.op]` is `s[T]`."""
+        """The tensor itself: `T.op.axis` is `T.axis`, `s[T.op]` is `s[T]`."""
         return self
 
-    @property
-    def size(self):
-        return math.prod(self.shape)
-
-    @property
-    def strides(self):
-        """Elements between neighbours in each dimension: row-major."""
-        return tuple(math.prod(self.shape[n + 1:]) for n in range(len(self.shape)))
-
-    def __call__(self, *indices, op="load"):
+    def __call__(self, *indices, access=Load):
         if len(indices) != len(self.shape):
-            raise CompileError(f"tensor {self.name} has {len(self.shape)} dimensions, {len(indices)} indices "
-                               f"given")
-        return Val(op, (self, tuple(Lin.of(index) for index in indices)), self.dtype)
+            raise CompileError(f"tensor {self.name} has {len(self.shape)} dimensions, {len(indices)} indices given")
+        return access(self, tuple(Lin.of(index) for index in indices))
 
     def __getitem__(self, indices):
         return self(*indices) if isinstance(indices, tuple) else self(indices)
@@ -77,22 +62,21 @@ def compute(shape, function, name="compute"):
     else:
         names = [parameter.name for parameter in parameters]
     if len(names) != len(shape):
-        raise CompileError(f"tensor {name} has {len(shape)} dimensions but its function takes {len(names)} "
-                           f"axes")
+        raise CompileError(f"tensor {name} has {len(shape)} dimensions but its function takes {len(names)} axes")
     axis = [Var(axis_name, extent) for axis_name, extent in zip(names, shape, strict=True)]
     body = function(*axis)
-    if not isinstance(body, Val):
+    if not isinstance(body, Value):
         raise CompileError(f"tensor {name}: its function returns {body!r}, which is no value of a tensor")
     _closed(body, axis, name)
     return Tensor(shape, body.dtype, name, axis, body)
 
 
 def _closed(body, axis, name):
-    """Refuse what no loop of the tensor runs over: an axis of another tensor, a sum inside of other operations."""
-    own = {*axis, *(body.args[1] if body.op == "sum" else ())}
+    """Refuse an axis that no loop of the tensor covers: one of another tensor, or of a sum inside an operation."""
+    own = {*axis, *(body.axes if isinstance(body, Sum) else ())}
     for load in body.loads():
-        for var in (var for index in load.args[1] for var in index.variables if var not in own):
-            raise CompileError(f"tensor {name}: {load.args[0].name} is read along {var}, " + (
+        for var in (var for index in load.indices for var in index.variables if var not in own):
+            raise CompileError(f"tensor {name}: {load.source.name} is read along {var}, " + (
                 "which is summed over only by a te.sum(..., axis) around the whole value: give what follows a "
                 "tensor of its own" if var.kind == "reduce" else f"which is no axis of {name}"))
 
@@ -111,29 +95,29 @@ def sum(value, axis):
     for var in axis:
         if getattr(var, "kind", None) != "reduce":
             raise CompileError(f"te.sum over {var!r}: only axes made by te.reduce_axis can be summed over")
-    if not isinstance(value, Val) or len(set(axis)) < len(axis):
+    if not isinstance(value, Value) or len(set(axis)) < len(axis):
         raise CompileError(f"te.sum of {value!r} over {axis}: it sums a value of a tensor, over each axis once")
-    return Val("sum", (value, axis), value.dtype)
+    return Sum(value, axis)
 
 
 def _of_two(op, a, b):
-    if not isinstance(a, Val) and not isinstance(b, Val):
-        raise CompileError(f"{op} of {a!r} and {b!r}: one of them must be a value of a tensor")
-    return a.binary(op, b) if isinstance(a, Val) else b.binary(op, a)
+    if not isinstance(a, Value) and not isinstance(b, Value):
+        raise CompileError(f"{op.word} of {a!r} and {b!r}: one of them must be a value of a tensor")
+    return a.binary(op, b) if isinstance(a, Value) else b.binary(op, a)
 
 
 def max(a, b):
     """The larger of two values, one of which may be an integer."""
-    return _of_two("max", a, b)
+    return _of_two(Op.MAX, a, b)
 
 
 def min(a, b):
     """The smaller of two values, one of which may be an integer."""
-    return _of_two("min", a, b)
+    return _of_two(Op.MIN, a, b)
 
 
 def thread_axis(tag):
-    """What an axis is bound to for virtual threads: the tag must be "cthread"."""
+    """The argument of `bind` for virtual threads: the tag must be "cthread"."""
     if tag != "cthread":
         raise CompileError(f"thread axis {tag!r}: only \"cthread\", virtual threads, exists on this machine")
     return tag
@@ -146,7 +130,7 @@ def stages_of(outputs):
     def visit(tensor):
         if tensor.body is not None and tensor not in order:
             for load in tensor.body.loads():
-                visit(load.args[0])
+                visit(load.source)
             order.append(tensor)
 
     for tensor in outputs:

@@ -2,8 +2,9 @@
 
 from types import SimpleNamespace
 
-from vta.compiler.te.expr import CompileError
+from vta.compiler.te.errors import CompileError
 from vta.compiler.te.tensor import compute
+from vta.compiler.te.values import Pad
 
 
 def pad(data, pad_before, pad_after=None, name="pad"):
@@ -17,7 +18,7 @@ def pad(data, pad_before, pad_after=None, name="pad"):
     shape = [before + extent + after
              for before, extent, after in zip(pad_before, data.shape, pad_after, strict=True)]
     def shifted(*axes):
-        return data(*(axis - before for axis, before in zip(axes, pad_before, strict=True)), op="pad")
+        return data(*(axis - before for axis, before in zip(axes, pad_before, strict=True)), access=Pad)
     return compute(shape, shifted, name=name)
 
 

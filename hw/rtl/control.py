@@ -1,10 +1,10 @@
 """The control port: an AXI4-Lite slave in front of the register map, launch, finish, interrupt, soft reset."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from vta.hw.registers import ADDRESS_BITS, register_map
+from vta.hw.registers import ADDRESS_BITS, SHAPES, register_map
 from vta.hw.rtl.axi import OKAY, lite_signature
 
 SLVERR = 0b10
@@ -23,19 +23,20 @@ def selected(values, index):
 class RegisterPort(wiring.Component):
     """Decodes AXI4-Lite accesses to the registers of `register_map(config)`.
 
-    For a register `r`: access "rw": output `r` holds what was written (byte strobes honoured). "ro": input
-    `r` is read. All others: input `r` is read, and `r_write` is 1 in the cycle in which `write_data` is
-    written to it. Addresses without a register answer SLVERR, read as 0 and change nothing. One access of
-    each kind at a time; a read takes two cycles, a write two from its data on.
+    For a register `r`, whose ports have its fields (`Register.shape`): access "rw": output `r` holds what was written
+    (byte strobes honoured). "ro": input `r` is read. All others: input `r` is read, and in the cycle of a write output
+    `r_write` holds the bits written as 1; where `r` has no fields it is 1, and `write_data` the word. Addresses
+    without a register answer SLVERR, read as 0 and change nothing. One access of each kind at a time; a read takes
+    two cycles, a write two from its data on.
     """
 
     def __init__(self, config):
         self.registers = register_map(config)
         ports = {"bus": In(lite_signature(ADDRESS_BITS)), "write_data": Out(32)}
         for register in self.registers:
-            ports[register.name] = Out(32) if register.access == "rw" else In(32)
+            ports[register.name] = Out(register.shape) if register.access == "rw" else In(register.shape)
             if register.access not in ("rw", "ro"):
-                ports[f"{register.name}_write"] = Out(1)
+                ports[f"{register.name}_write"] = Out(register.shape if register.fields else 1)
         super().__init__(ports)
 
     def elaborate(self, platform):
@@ -59,7 +60,7 @@ class RegisterPort(wiring.Component):
 
         readable = {}
         for register in self.registers:
-            port = getattr(self, register.name)
+            port = Value.cast(getattr(self, register.name))
             readable[register.offset >> 2] = port if register.access != "wo" else Const(0, 32)
             with m.If(write & (bus.awaddr[2:] == register.offset >> 2)):
                 m.d.sync += bus.bresp.eq(OKAY)
@@ -68,7 +69,7 @@ class RegisterPort(wiring.Component):
                         with m.If(strobe):
                             m.d.sync += port.word_select(byte, 8).eq(bus.wdata.word_select(byte, 8))
                 elif register.access != "ro":
-                    m.d.comb += getattr(self, f"{register.name}_write").eq(1)
+                    m.d.comb += getattr(self, f"{register.name}_write").eq(bus.wdata if register.fields else 1)
         known = Cat(bus.araddr[2:] == number for number in readable).any()
         with m.If(read & known):
             m.d.sync += [bus.rresp.eq(OKAY), bus.rdata.eq(selected(readable, bus.araddr[2:]))]
@@ -78,27 +79,28 @@ class RegisterPort(wiring.Component):
 class RunControl(wiring.Component):
     """Launch, finish, cycle counter, interrupt and soft reset.
 
-    `launch` starts a run unless one is under way: `start` for one cycle, then `running` until `finish` or
+    `launch` starts a run unless one is in progress: `start` for one cycle, then `running` until `finish` or
     `abort`. `done` is cleared by the launch and set at the end. `cycles` counts the run, its last cycle included.
-    `error_met` and the end of a run set bits of `irq_status`; `irq_clear` clears them. `reset` asks for a soft
+    The end of a run and `error_seen` set `irq_status`; ones in `irq_clear` clear it. `reset` requests a soft
     reset: `halt` stops new transfers, and once `bus_idle` the core gets `core_reset` for one cycle.
     """
 
     def __init__(self):
+        interrupts = SHAPES["irq_status"]
         super().__init__({
             "launch": In(1), "finish": In(1), "abort": In(1), "reset": In(1), "bus_idle": In(1),
-            "error_met": In(1), "irq_enable": In(2), "irq_clear": In(2),
+            "error_seen": In(1), "irq_enable": In(interrupts), "irq_clear": In(interrupts),
             "start": Out(1), "running": Out(1), "done": Out(1), "cycles": Out(32), "wrapped": Out(1),
-            "irq_status": Out(2), "interrupt": Out(1), "halt": Out(1), "core_reset": Out(1)})
+            "irq_status": Out(interrupts), "interrupt": Out(1), "halt": Out(1), "core_reset": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         ended = Signal()
-        asked = Signal()
+        resetting = Signal()
         m.d.comb += [
-            self.start.eq(self.launch & ~self.running & ~asked),
+            self.start.eq(self.launch & ~self.running & ~resetting),
             ended.eq(self.running & (self.finish | self.abort)),
-            self.halt.eq(asked), self.core_reset.eq(asked & self.bus_idle),
+            self.halt.eq(resetting), self.core_reset.eq(resetting & self.bus_idle),
         ]
         with m.If(self.running):
             m.d.sync += [self.cycles.eq(self.cycles + 1), self.wrapped.eq(self.wrapped | self.cycles.all())]
@@ -106,12 +108,12 @@ class RunControl(wiring.Component):
             m.d.sync += [self.running.eq(0), self.done.eq(1)]
         with m.If(self.start):
             m.d.sync += [self.running.eq(1), self.done.eq(0), self.cycles.eq(0), self.wrapped.eq(0)]
-        m.d.sync += [
-            self.irq_status.eq((self.irq_status & ~self.irq_clear) | Cat(ended, self.error_met)),
-            self.interrupt.eq((self.irq_status & self.irq_enable).any()),
-        ]
+        for name, event in (("done", ended), ("error", self.error_seen)):
+            status = self.irq_status[name]
+            m.d.sync += status.eq(((status & ~self.irq_clear[name]) | event) & ~self.core_reset)
+        m.d.sync += self.interrupt.eq((self.irq_status.as_value() & self.irq_enable.as_value()).any())
         with m.If(self.reset):
-            m.d.sync += asked.eq(1)
+            m.d.sync += resetting.eq(1)
         with m.If(self.core_reset):
-            m.d.sync += [asked.eq(0), self.running.eq(0), self.done.eq(0), self.irq_status.eq(0)]
+            m.d.sync += [resetting.eq(0), self.running.eq(0), self.done.eq(0)]
         return m

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from vta.hw.counters import COUNTERS, STATES
 from vta.hw.isa import Queue, Unit
-from vta.hw.registers import POINTERS
+from vta.hw.registers import POINTERS, SHAPES
 from vta.hw.rtl.axi import read_signature, write_signature
 from vta.hw.rtl.compute import Compute
 from vta.hw.rtl.errors import ErrorRecord
@@ -47,7 +47,7 @@ class Core(wiring.Component):
             "read": Out(read_signature(config)).array(read_arbiters), "write": Out(write_signature(config)),
             "halt": In(1), "bus_idle": Out(1), "settled": Out(1),
             "finish": Out(1), "expired": Out(1), "watchdog": In(32),
-            "error_clear": In(1), "error_met": Out(1), "error": Out(32), "error_insn": Out(32),
+            "error_clear": In(1), "error_seen": Out(1), "error": Out(SHAPES["error"]), "error_insn": Out(32),
             "add": Out(STEP_BITS).array(len(COUNTERS))})
 
     def elaborate(self, platform):
@@ -119,8 +119,8 @@ class Core(wiring.Component):
             *(error.eq(units[unit].error) for unit, error in zip(Unit, errors.errors, strict=True)),
             errors.clear.eq(self.error_clear), errors.running.eq(self.running), errors.limit.eq(self.watchdog),
             errors.progress.eq(fetch.progress | load.progress | compute.progress | store.progress),
-            self.expired.eq(errors.expired), self.error_met.eq(errors.met),
-            self.error.eq(errors.cause | errors.unit << 4 | errors.more << 6), self.error_insn.eq(errors.number),
+            self.expired.eq(errors.expired), self.error_seen.eq(errors.seen),
+            self.error.eq(errors.first), self.error_insn.eq(errors.number),
             self.settled.eq(
                 fetch.finished & load.settled & compute.settled & store.settled),
         ]

@@ -61,17 +61,16 @@ class Vta(wiring.Component):
         self._masters(m, core)
 
         # registers -> run
-        write = registers.write_data
+        irq_clear = registers.irq_status_write
         m.d.comb += [
-            control.launch.eq(registers.control_write & write[0]), control.reset.eq(registers.reset_write & write[0]),
-            control.irq_enable.eq(registers.irq_enable),
-            control.irq_clear.eq(registers.irq_status_write.replicate(2) & write),
+            control.launch.eq(registers.control_write.launch), control.reset.eq(registers.reset_write.reset),
+            control.irq_enable.eq(registers.irq_enable), control.irq_clear.eq(irq_clear),
             core.start.eq(control.start), core.running.eq(control.running), core.halt.eq(control.halt),
             core.insn_count.eq(registers.insn_count), core.watchdog.eq(registers.watchdog),
-            core.error_clear.eq(registers.irq_status_write & write[1]), core.tokens_value.eq(write),
+            core.error_clear.eq(irq_clear.error), core.tokens_value.eq(registers.write_data),
             *(core.tokens_set[queue].eq(getattr(registers, f"tokens_{queue.name.lower()}_write")) for queue in Queue),
             control.finish.eq(core.finish), control.abort.eq(core.expired),
-            control.bus_idle.eq(core.bus_idle), control.error_met.eq(core.error_met),
+            control.bus_idle.eq(core.bus_idle), control.error_seen.eq(core.error_seen),
             counters.clear.eq(control.start), counters.enable.eq(control.running),
             *(count.eq(add) for count, add in zip(counters.add, core.add, strict=True)),
             self.interrupt.eq(control.interrupt),
@@ -82,11 +81,13 @@ class Vta(wiring.Component):
 
         # run -> registers
         steps = {counter.name: value for counter, value in zip(COUNTERS, counters.value, strict=True)}
-        status = (control.running, control.done, core.error[:4].any(), core.settled & core.bus_idle, control.wrapped)
+        status = registers.status
         m.d.comb += [
-            registers.control.eq(control.running | control.done << 1), registers.cycles.eq(control.cycles),
+            registers.control.launch.eq(control.running), registers.control.finish.eq(control.done),
+            status.busy.eq(control.running), status.done.eq(control.done), status.error.eq(core.error.cause.any()),
+            status.drained.eq(core.settled & core.bus_idle), status.cycles_wrapped.eq(control.wrapped),
+            registers.cycles.eq(control.cycles),
             registers.acc_writes.eq(steps["gemm_steps"] + steps["reset_steps"] + steps["alu_steps"]),
-            registers.status.eq(sum(bit << n for n, bit in enumerate(status))),
             registers.error.eq(core.error), registers.error_insn.eq(core.error_insn),
             registers.irq_status.eq(control.irq_status),
             *(getattr(registers, name).eq(value) for name, value in identity(self.config).items()),

@@ -1,10 +1,10 @@
 // The DRAM behind the AXI masters, called once per port and clock edge through DPI-C (harness.sv).
 //
 // All ports share one memory: a file mapped into this process and the host's, so nothing is copied.
-// A read's first beat can be taken `read_latency` cycles after its address was, a write's response
+// A read's first beat can be transferred `read_latency` cycles after its address, a write's response
 // `write_latency` cycles after its last beat; requests are pipelined. A write becomes visible to reads
-// when its response is given, not before, so an accelerator that does not wait for it is found out.
-// Beside serving the master, the model has the rules checked that the master must keep (axi_rules.h).
+// with its response, not before, so that an accelerator that does not wait for it reads old data.
+// The model also checks the rules that the master must keep (axi_rules.h).
 #include <fcntl.h>
 #include <svdpi.h>
 #include <sys/mman.h>
@@ -24,10 +24,10 @@ enum Order { IN_ORDER = 0, REORDER = 1, INTERLEAVE = 2 };
 // Run-time settings by name. Latencies in cycles, `stall_*` and `early` probabilities.
 std::map<std::string, double> settings = {
     {"read_latency", 16}, {"write_latency", 16},
-    {"reads", 64}, {"writes", 256},          // bursts the memory accepts before it holds its ready low
+    {"reads", 64}, {"writes", 256},          // bursts accepted before the memory holds its ready low
     {"bandwidth", 1},                        // share of cycles in which an R or a W channel carries a beat
     {"stall_ar", 0}, {"stall_r", 0}, {"stall_aw", 0}, {"stall_w", 0}, {"stall_b", 0}, {"seed", 1},
-    {"order", IN_ORDER},                     // the other two also draw each latency from L to 3L
+    {"order", IN_ORDER},                     // the other two also draw each latency between L and 3L
     {"early", 0},                            // share of reads that see the memory at their address handshake
     {"max_burst", 256}, {"max_reads", 64}, {"max_writes", 256}, {"read_ids", 16},     // the master's promises
 };
@@ -52,7 +52,7 @@ uint64_t read_beats = 0, read_bursts = 0, write_beats = 0, write_bursts = 0;
 
 class Port {
   public:
-    void settle(unsigned number);            // take the settings over
+    void settle(unsigned number);            // apply the settings
     void reset();
     unsigned pending() const { return reads.size() + writes.size(); }
 
@@ -180,7 +180,7 @@ void Port::retire_write() {
     writes.erase(writes.begin() + answering), answering = -1;
 }
 
-// The burst to serve next: `current` goes on, else the first in order, else any that is the oldest of its ID.
+// The burst to serve next: the rest of `current`, else the first in order, else any that is the oldest of its ID.
 template <class Burst> int Port::choose(const std::deque<Burst> &bursts, int current) {
     if (current >= 0) return current;
     if (order == IN_ORDER) return !bursts.empty() && ready(bursts.front()) ? 0 : -1;
@@ -296,7 +296,7 @@ extern "C" void axi_memory_error_range(uint64_t begin, uint64_t end, int reads, 
     error_ranges.push_back({begin, end, reads != 0, writes != 0});
 }
 
-// The four traffic counts, the bursts under way, and how many violations and bad addresses there were.
+// The four traffic counts, the bursts in flight, and the numbers of violations and bad addresses.
 extern "C" void axi_memory_counts(uint64_t *counts) {
     uint64_t under_way = 0;
     for (const Port &port : ports) under_way += port.pending();
@@ -305,13 +305,13 @@ extern "C" void axi_memory_counts(uint64_t *counts) {
     memcpy(counts, all, sizeof all);
 }
 
-// Text of report `index` of a kind (0 violations, 1 bad addresses); null behind the last one kept.
+// Text of report `index` of a kind (0 violations, 1 bad addresses); null after the last one kept.
 extern "C" const char *axi_memory_report(int kind, unsigned index) {
     const auto &list = (kind == 0 ? violations : bad_addresses).kept;
     return index < list.size() ? list[index].c_str() : nullptr;
 }
 
-// Forget counts, reports and error ranges; the memory's contents and the bursts under way stay.
+// Clear counts, reports and error ranges; memory contents and bursts in flight stay.
 extern "C" void axi_memory_clear() {
     violations.clear(), bad_addresses.clear(), error_ranges.clear();
     read_beats = read_bursts = write_beats = write_bursts = 0;

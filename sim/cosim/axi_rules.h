@@ -1,7 +1,7 @@
-// What an AXI4 master has to keep, checked on one port, cycle by cycle.
+// The rules for an AXI4 master, checked on one port, cycle by cycle.
 //
-// Stable payload while valid waits for ready; INCR bursts of whole beats, none across 4 KiB or longer than
-// promised; IDs and bursts outstanding within the promise; write data after its address, `last` at its end;
+// Stable payload while valid waits for ready; INCR bursts of full beats, none across 4 KiB or longer than
+// promised; IDs and outstanding bursts within the promise; write data after its address, `last` at its end;
 // nothing valid during reset.
 #pragma once
 #include <cstdint>
@@ -19,7 +19,7 @@ inline std::string hex(uint64_t value) {
     return text;
 }
 
-// Texts of which the first few are kept and all are counted.
+// Messages: the first few are kept, all are counted.
 struct Reports {
     static constexpr size_t KEPT = 16;
     std::vector<std::string> kept;
@@ -65,7 +65,7 @@ class Rules {
     void reads_under_way(size_t count) { under_way("AR", count, promises.max_reads); }
     void writes_under_way(size_t count) { under_way("AW", count, promises.max_writes); }
 
-    // `beats` of the burst the data belongs to, 0 if its address was not taken yet; `beat` counts from 1.
+    // `beats` of the burst that the data belongs to, 0 if its address is not accepted yet; `beat` counts from 1.
     void write_data(bool valid, bool ready, const uint8_t *data, uint64_t strobe, bool last, size_t beat,
                     size_t beats) {
         if (w_waiting && !valid)

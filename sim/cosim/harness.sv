@@ -1,8 +1,8 @@
 // The simulated board: clock, reset and cycle count, the accelerator, and a memory behind each AXI master.
 //
-// The clock lives here, so that Python is woken only when `wake` changes: at an interrupt, at the cycle
-// `wake_at`, or at a fault the memory model found. Python (cocotb) touches the ports of this module alone.
-// Every input is taken into a register: logic behind an input itself would be evaluated twice a cycle more.
+// The clock is generated here, so that Python is woken only when `wake` changes: at an interrupt, in cycle
+// `wake_at`, or at a fault that the memory model finds. Python (cocotb) accesses only the ports of this module.
+// Every input is registered: logic directly on an input would be evaluated twice more in each cycle.
 // AXI_DATA, AXI_ADDR and AXI_PORTS are macros because the module `vta` has no parameters either.
 `timescale 1ns / 1ps
 
@@ -44,7 +44,7 @@ module axi_memory_port #(
     output reg  [3:0]              bid,
     output reg                     bvalid,
     input  wire                    bready,
-    output reg                     fault        // a rule was broken; stays until the report is cleared
+    output reg                     fault        // a rule was violated; stays until the report is cleared
 );
     import "DPI-C" function void axi_memory_cycle(
         input int port, input longint cycle, input bit aresetn,
@@ -88,7 +88,7 @@ module axi_memory_port #(
     end
 endmodule
 
-// The signals of one AXI master with prefix P. Those of masters the accelerator lacks stay unused.
+// The signals of one AXI master with prefix P. Those of masters that the accelerator lacks are unused.
 `define MASTER(P) \
     wire [`AXI_ADDR-1:0] P``_araddr, P``_awaddr; \
     wire [7:0] P``_arlen, P``_awlen; \
@@ -120,7 +120,7 @@ endmodule
 
 module harness (
     output logic        aclk,
-    input  wire         resetn,             // low until Python says otherwise
+    input  wire         resetn,             // low until Python raises it
     input  wire [63:0]  wake_at,
     output logic [63:0] cycle,              // clock edges so far
     output logic        wake,               // changes at each event
@@ -141,7 +141,7 @@ module harness (
     end
 
     logic aresetn, interrupted, faulted;
-    initial {aresetn, cycle, wake, interrupted, faulted} = 0;    // apart from the clock: 2.3 times as fast
+    initial {aresetn, cycle, wake, interrupted, faulted} = 0;    // separate from the clock: 2.3 times as fast
     wire [3:0] faults;
     assign fault = |faults;
 
@@ -162,7 +162,7 @@ module harness (
     wire  [1:0]  s_axi_bresp, s_axi_rresp;
     logic        s_axi_awvalid, s_axi_wvalid, s_axi_bready, s_axi_arvalid, s_axi_rready;
     wire         s_axi_awready, s_axi_wready, s_axi_bvalid, s_axi_arready, s_axi_rvalid;
-    logic        accessing;                 // the value of `access` that is being served
+    logic        accessing;                 // the value of `access` in service
     always @(posedge aclk) begin
         if (!aresetn) begin
             {s_axi_awvalid, s_axi_wvalid, s_axi_bready, s_axi_arvalid, s_axi_rready} <= 0;

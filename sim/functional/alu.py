@@ -1,9 +1,9 @@
-"""ALU in numpy: the steps of an instruction in rounds; within a round no step sees another one's result."""
+"""ALU in numpy: the steps of an instruction in rounds; within a round no step reads the result of another."""
 
 import numpy as np
 
 from vta.hw.isa import AluOp
-from vta.sim.functional.nest import compact, wrap
+from vta.sim.functional.loop_nest import compact, wrap
 
 
 def shift(x, y):
@@ -17,7 +17,7 @@ OPERATIONS = {AluOp.MIN: np.minimum, AluOp.MAX: np.maximum, AluOp.ADD: np.add, A
 
 
 class Elementwise:
-    """ACC[dst] <- operation(ACC[x], y), y an int32 or ACC[src]; no dst occurs twice, all reads come first."""
+    """ACC[dst] <- operation(ACC[x], y), y an int32 or tiles of ACC; no dst occurs twice, all reads come first."""
 
     def __init__(self, operation, dst, x, y):
         self.operation, self.dst, self.x, self.y = operation, dst, x, y
@@ -28,15 +28,15 @@ class Elementwise:
         acc[self.dst] = self.operation(acc[self.x], y)
 
 
-def kernel(nest, operation, imm, micro_ops, config, part):
-    """([operation], complaint) of one part of an ALU instruction; `imm` is None for tensor operations.
+def operations(nest, operation, imm, micro_ops, config, chunk):
+    """([Elementwise], complaint) of one chunk of an ALU instruction; `imm` is None for tensor operations.
 
     An immediate operation reads dst, or src where the configuration says so (decision D3).
     """
-    dst, complaint = wrap(nest.indices("dst", micro_ops, config, part), config.depth["ACC"], "ACC (dst)")
+    dst, complaint = wrap(nest.indices("dst", micro_ops, config, chunk), config.depth["ACC"], "ACC (dst)")
     src = None
     if imm is None or config.alu_imm_reads_src:
-        src, beyond = wrap(nest.indices("src", micro_ops, config, part), config.depth["ACC"], "ACC (src)")
+        src, beyond = wrap(nest.indices("src", micro_ops, config, chunk), config.depth["ACC"], "ACC (src)")
         complaint = complaint or beyond
     found = []
     for steps in rounds(dst, src):
@@ -48,27 +48,27 @@ def kernel(nest, operation, imm, micro_ops, config, part):
 
 
 def rounds(dst, src):
-    """Step numbers in groups: executing group after group, each at once, is the same as step after step.
+    """Step numbers in groups: executing group after group, each all at once, equals executing step after step.
 
-    `src` is None where a step reads nothing but its dst.
+    `src` is None where a step reads only its dst.
     """
     everything = np.arange(len(dst))
     order = np.argsort(dst.astype(np.uint16), kind="stable")
     ordered = dst[order]
     fresh = np.concatenate(([True], ordered[1:] != ordered[:-1]))
     start = np.maximum.accumulate(np.where(fresh, everything, 0))
-    turn = np.empty(len(dst), np.int64)            # how many earlier steps wrote this dst
-    turn[order] = everything - start
+    round_of = np.empty(len(dst), np.int64)        # how many earlier steps wrote this dst
+    round_of[order] = everything - start
     if src is not None and _reads_written(dst, src, fresh.all()):
-        turn = _levels(dst, src)
+        round_of = _levels(dst, src)
     elif fresh.all():
         return [everything]
-    order = np.argsort(turn, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(turn[order])) + 1)
+    order = np.argsort(round_of, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(round_of[order])) + 1)
 
 
 def _reads_written(dst, src, unique):
-    """Whether some step may read, as src, what another step writes before it."""
+    """Whether some step may read, as src, what an earlier step writes."""
     if not unique:
         return bool(np.isin(src, dst).any())
     writer = np.full(int(max(dst.max(), src.max())) + 1, len(dst))
@@ -77,7 +77,7 @@ def _reads_written(dst, src, unique):
 
 
 def _levels(dst, src):
-    """For each step the first round in which all it reads is written and all that read its dst have read."""
+    """For each step the first round after those that write what it reads and not before those that read its dst."""
     written, read, levels = {}, {}, []
     for d, s in zip(dst.tolist(), src.tolist(), strict=True):
         level = max(written.get(d, -1) + 1, written.get(s, -1) + 1, read.get(d, 0))

@@ -1,32 +1,26 @@
-"""The event counters of a run, from the instructions it executed alone: the same for every implementation.
+"""The event counters that follow from the executed instructions alone, so are equal on every device.
 
-Beats and bursts depend on the hardware's memory interface, states on time; neither is here.
+Beats and bursts depend on the hardware's memory interface, unit states on time; neither is here.
 """
 
 import numpy as np
 
-from vta.hw.isa import AluOp, MemType, Opcode, Queue, Unit
+from vta.hw.isa import WORKERS, AluOp, MemType, Queue
 
-PUSHED = {"pushed_l2g": Queue.L2G, "pushed_g2l": Queue.G2L, "pushed_g2s": Queue.G2S, "pushed_s2g": Queue.S2G}
 TILES = {"inp_tiles": (MemType.INP,), "wgt_tiles": (MemType.WGT,), "uop_words": (MemType.UOP,),
          "acc_tiles": (MemType.ACC, MemType.ACC_8BIT), "out_tiles": (MemType.OUT,)}
 
 
 def event_counts(columns, executed):
     """{counter: occurrences} for the positions `executed` of a stream, named as in `vta.hw.counters`."""
-    unit, opcode, mem = columns.unit[executed], columns.opcode[executed], columns.mem_type[executed]
-    tiles, steps = columns.tiles()[executed], columns.steps()[executed]
-    reset = columns.gemm["reset"][executed]
-    alu = (opcode == Opcode.ALU) & (columns.alu["alu_opcode"][executed] <= max(AluOp))
+    unit, mem = columns.unit[executed], columns.mem_type[executed]
+    tiles, steps = columns.tiles[executed], columns.steps[executed]
+    kinds = {"gemm_steps": columns.is_gemm & ~columns.is_reset, "reset_steps": columns.is_reset,
+             "alu_steps": columns.is_alu & (columns.alu["alu_opcode"] <= max(AluOp))}
     counts = {"fetch_insns": len(executed)}
-    for number in (Unit.LOAD, Unit.COMPUTE, Unit.STORE):
-        counts[f"{number.name.lower()}_insns"] = np.count_nonzero(unit == number)
-    for name, types in TILES.items():
-        counts[name] = tiles[np.isin(mem, types)].sum()
-    counts["gemm_steps"] = steps[(opcode == Opcode.GEMM) & (reset == 0)].sum()
-    counts["reset_steps"] = steps[(opcode == Opcode.GEMM) & (reset != 0)].sum()
-    counts["alu_steps"] = steps[alu].sum()
-    pushes = columns.tokens()[1][:, executed]
-    for name, queue in PUSHED.items():
-        counts[name] = np.count_nonzero(pushes[queue])
+    counts |= {f"{worker.name.lower()}_insns": np.count_nonzero(unit == worker) for worker in WORKERS}
+    counts |= {name: tiles[np.isin(mem, types)].sum() for name, types in TILES.items()}
+    counts |= {name: steps[kind[executed]].sum() for name, kind in kinds.items()}
+    counts |= {f"pushed_{queue.name.lower()}": np.count_nonzero(columns.push_flags[queue, executed])
+               for queue in Queue}
     return {name: int(count) for name, count in counts.items()}

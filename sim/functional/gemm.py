@@ -1,12 +1,12 @@
 """GEMM in numpy: the steps of an instruction as a few exact matrix products.
 
-Additions modulo 2^32 commute, so only which (input, weight) pairs meet in which accumulator tile matters.
-Tiles that meet the same weights in the same order become the rows of one product, as in im2col.
+Additions modulo 2^32 commute, so all that matters is which (input, weight) pairs each accumulator tile sums. Tiles
+with the same weights in the same order become the rows of one product, as in im2col.
 """
 
 import numpy as np
 
-from vta.sim.functional.nest import compact, wrap
+from vta.sim.functional.loop_nest import compact, wrap
 
 EXACT_TERMS = 1024      # int8 products whose sum is at most 2^24, hence exact in float32
 
@@ -44,10 +44,10 @@ class Products:
             machine.acc[self.dst] += sums.astype(np.int32).reshape(-1, batch * block)
 
 
-def kernel(nest, reset, micro_ops, config, part):
-    """([operation], complaint): what one part of a GEMM does, and an index out of range in words or None."""
+def operations(nest, reset, micro_ops, config, chunk):
+    """([Reset or Products], complaint) of one chunk of a GEMM; the complaint, if any, names an index out of range."""
     def index(name, memory):
-        return wrap(nest.indices(name, micro_ops, config, part), config.depth[memory], f"{memory} ({name})")
+        return wrap(nest.indices(name, micro_ops, config, chunk), config.depth[memory], f"{memory} ({name})")
 
     dst, complaint = index("dst", "ACC")
     if reset:
@@ -58,7 +58,7 @@ def kernel(nest, reset, micro_ops, config, part):
 
 
 def _products(dst, src, wgt):
-    """Sort the steps by dst, group those dst that meet the same weights, and stack groups of one size."""
+    """Sort the steps by dst, group the dst with equal lists of weights, and stack groups of one size."""
     order = np.argsort(dst.astype(np.uint16), kind="stable")
     tiles, starts, terms = np.unique(dst[order], return_index=True, return_counts=True)
     stacks = {}

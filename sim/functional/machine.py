@@ -1,10 +1,9 @@
 """The functional simulator: the instruction set in executable form, in numpy, in program order.
 
-Semantics are those of docs/isa.md with decisions D1-D10. STORE truncates the accumulator, which is the same
-as an output buffer that LOAD ACC and reset write too (D1, D2). What an instruction asks for in vain is a
-Fault: the first is kept, and the run goes on as the RTL does. An instruction with an unknown opcode or memory
-type handles its tokens and does nothing else, an index out of range wraps, a tile outside of DRAM reads 0 or
-is not written.
+Semantics are those of docs/isa.md with decisions D1-D10. STORE truncates the accumulator, which is equivalent to an
+output buffer that LOAD ACC and reset write too (D1, D2). The first illegal instruction is recorded as a RunFault, and
+the run continues as in the RTL: an unknown opcode or memory type handles its tokens and does nothing else, an index
+out of range wraps, a tile outside DRAM reads as 0 or is not written.
 """
 
 from collections import OrderedDict
@@ -14,15 +13,15 @@ import numpy as np
 
 from vta.hw.isa import MemType, Queue, Unit
 from vta.hw.registers import ErrorCause
-from vta.sim.functional.kernels import Kernels
-from vta.sim.functional.plan import Plan
+from vta.sim.functional.plan import ExecutionPlan
+from vta.sim.functional.prepared import PreparedCache
 
 CACHED_STREAMS = 16
 
 
 @dataclass(frozen=True)
-class Fault:
-    """What went wrong first. `insn` counts within the unit; None where no one instruction is to blame."""
+class RunFault:
+    """The first error of a run. `insn` counts within the unit; None where no single instruction is at fault."""
 
     cause: ErrorCause
     unit: Unit
@@ -31,17 +30,17 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run left: event counters by name, and the first Fault or None."""
+class RunOutcome:
+    """The result of a run: event counters by name, and the first error or None."""
 
     counters: dict
-    fault: Fault | None
+    fault: RunFault | None
 
 
 class Simulator:
-    """An accelerator without time. Scratchpads and tokens live from run to run.
+    """An accelerator without timing. Scratchpads and tokens persist from run to run.
 
-    `uop`, `wgt`, `inp`, `acc` are the scratchpads, one row a tile; `tokens` counts by Queue number.
+    `uop`, `wgt`, `inp`, `acc` are the scratchpads, one row for each tile; `tokens` are counts by Queue number.
     """
 
     def __init__(self, config):
@@ -54,10 +53,10 @@ class Simulator:
                         MemType.ACC: self.acc, MemType.ACC_8BIT: self.acc}
         self.dram = {}           # during a run: the window as rows of tiles, by memory type
         self.tokens = [0] * len(Queue)
-        self._plans, self._kernels, self._faults = OrderedDict(), Kernels(config), {}
+        self._plans, self._prepared, self._faults = OrderedDict(), PreparedCache(config), {}
 
     def scratchpads(self):
-        """Copies of the on-chip memories {"UOP", "WGT", "INP", "ACC", "OUT"}, one row a tile."""
+        """Copies of the on-chip memories {"UOP", "WGT", "INP", "ACC", "OUT"}, one row for each tile."""
         found = {mem.name: self.scratch[mem].copy()
                  for mem in (MemType.UOP, MemType.WGT, MemType.INP, MemType.ACC)}
         return found | {"OUT": self.acc.astype(np.int8)}
@@ -73,16 +72,16 @@ class Simulator:
             operation.apply(self)
         self.dram = {}
         self.tokens = list(plan.order.tokens_left)
-        return Outcome(dict(plan.counters), self._fault(plan))
+        return RunOutcome(dict(plan.counters), self._fault(plan))
 
     def report(self, position, cause, words):
-        """Note that the instruction at `position` of the stream met an error."""
+        """Record an error of the instruction at `position` of the stream."""
         self._faults.setdefault((position, cause), words)
 
     def _plan(self, insns, size, base):
         key = (insns.tobytes(), tuple(self.tokens), size, base)
         if key not in self._plans:
-            self._plans[key] = Plan(insns, self.config, self.tokens, base, size, self._kernels)
+            self._plans[key] = ExecutionPlan(insns, self.config, self.tokens, base, size, self._prepared)
             if len(self._plans) > CACHED_STREAMS:
                 self._plans.popitem(last=False)
         self._plans.move_to_end(key)
@@ -92,17 +91,17 @@ class Simulator:
         if not plan.order.finished:
             stuck = [(unit, plan.columns.in_unit(at)) for unit, at, queues in plan.order.waiting if queues]
             unit, insn = stuck[0] if stuck else (Unit.COMPUTE, None)
-            return Fault(ErrorCause.WATCHDOG, unit, insn, plan.order.deadlock(plan.columns))
+            return RunFault(ErrorCause.WATCHDOG, unit, insn, plan.order.deadlock(plan.columns))
         faults = plan.faults | self._faults
         if not faults:
             return None
-        turn = {position: n for n, position in enumerate(plan.order.executed.tolist())}
-        position, cause = min(faults, key=lambda key: turn[key[0]])
-        return Fault(cause, plan.columns.unit_at(position), plan.columns.in_unit(position),
-                     f"{faults[position, cause]} (instruction {position} of the stream)")
+        rank = {position: n for n, position in enumerate(plan.order.executed.tolist())}
+        position, cause = min(faults, key=lambda key: rank[key[0]])
+        return RunFault(cause, plan.columns.unit_at(position), plan.columns.in_unit(position),
+                        f"{faults[position, cause]} (instruction {position} of the stream)")
 
 
 def _tiles(dram, nbytes, dtype):
-    """The window as rows of one tile each, without a copy; a rest shorter than a tile is left out."""
+    """The window as rows of one tile each, without a copy; a remainder shorter than a tile is left out."""
     whole = len(dram) // nbytes * nbytes
     return dram[:whole].view(dtype).reshape(-1, nbytes // np.dtype(dtype).itemsize)

@@ -1,18 +1,18 @@
 """The order in which the functional simulator executes a stream: program order, as far as tokens allow.
 
-Tokens do not depend on data, so the whole order is known before anything is executed.
+Tokens do not depend on data, so the order is computed before anything is executed.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from vta.hw.isa import Opcode, Queue, Unit
+from vta.hw.isa import WORKERS, Opcode, Queue
 
 
 @dataclass
 class Order:
-    """`executed`: positions in the stream, in order of execution, the FINISH that ended the run last.
+    """`executed`: positions in the stream, in order of execution; the last is the FINISH that ended the run.
 
     `tokens_left`: by Queue number. `finished` is false when the stream got stuck; then `waiting` lists, for
     each unit that has an instruction left, (Unit, position, [Queue it waits for]).
@@ -36,16 +36,16 @@ class Order:
 def order(columns, tokens):
     """The Order of a stream, given the tokens in the queues (by Queue number) at its start.
 
-    Each unit executes in order; an instruction starts when every token it pops is there; of several that
-    could start, the earliest of the stream does. FINISH ends the run: what has not been executed never is.
+    Each unit executes in order; an instruction is ready when every token it pops is available; of several that
+    are ready, the earliest in the stream executes. FINISH ends the run; what is left is never executed.
     """
     finishes = np.flatnonzero(columns.opcode == Opcode.FINISH)
     if not finishes.size:
         return _any_order(columns, tokens)
     end = int(finishes[0]) + 1
-    pops, pushes = (part[:, :end] for part in columns.tokens())
+    pops, pushes = columns.pop_flags[:, :end], columns.push_flags[:, :end]
     balance = np.array(tokens)[:, None] + np.cumsum(pushes.astype(np.int64) - pops, axis=1)
-    if (balance - pushes >= 0).all():        # nothing ever waits for a later instruction: plain program order
+    if (balance - pushes >= 0).all():        # no instruction waits for a later one: program order
         return Order(np.arange(end), balance[:, -1].tolist(), True, [])
     return _any_order(columns, tokens)
 
@@ -53,9 +53,8 @@ def order(columns, tokens):
 def _any_order(columns, tokens):
     tokens = list(tokens)
     opcodes = columns.opcode.tolist()
-    pops, pushes = ([np.flatnonzero(row).tolist() for row in flags.T] for flags in columns.tokens())
-    queues = {unit: np.flatnonzero(columns.unit == unit).tolist()
-              for unit in (Unit.LOAD, Unit.COMPUTE, Unit.STORE)}
+    pops, pushes = columns.pops, columns.pushes
+    queues = {unit: np.flatnonzero(columns.unit == unit).tolist() for unit in WORKERS}
     heads = dict.fromkeys(queues, 0)
     executed = []
     while True:

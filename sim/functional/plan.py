@@ -1,6 +1,6 @@
-"""What a stream will do as far as its words alone tell: the order, the counters, and a list of operations.
+"""What a stream will do, as far as its words alone determine it: the order, the counters, and a list of operations.
 
-Neighbouring LOADs of one memory become one operation, as do neighbouring STOREs.
+Adjacent LOADs of one memory become one operation, as do adjacent STOREs.
 """
 
 import itertools
@@ -12,11 +12,11 @@ from vta.hw.isa import AluOp, MemType, Opcode
 from vta.hw.registers import ErrorCause
 from vta.sim.functional.counts import event_counts
 from vta.sim.functional.order import order
-from vta.sim.functional.transfer import MAX_TILES, Load, Pieces, Store, beyond_memory, outside_dram
+from vta.sim.functional.transfer import MAX_TILES, Load, Store, TileRanges, beyond_memory, outside_dram
 
 
 class Steps:
-    """A GEMM or ALU instruction at its place in the stream."""
+    """A GEMM or ALU instruction at a position of the stream."""
 
     def __init__(self, position, instruction):
         self.position, self.instruction = position, instruction
@@ -25,41 +25,41 @@ class Steps:
         self.instruction.apply(machine, self.position)
 
 
-class Plan:
-    """The plan of `insns` for a machine that has these tokens and this DRAM window; `kernels` is its cache.
+class ExecutionPlan:
+    """The plan of `insns` for a machine with these tokens and this DRAM window; `prepared` is its PreparedCache.
 
-    `faults` maps (position, cause) to words: everything wrong that shows without looking at micro-ops.
+    `faults` maps (position, cause) to a message: every error that can be found without the micro-ops.
     """
 
-    def __init__(self, insns, config, tokens, base, size, kernels):
+    def __init__(self, insns, config, tokens, base, size, prepared):
         self.columns = columns = Columns(insns, config)
         self.order = order(columns, tokens)
         self.counters = event_counts(columns, self.order.executed)
         self.faults = {}
-        self._base, self._size, self._kernels = base, size, kernels
-        self._pieces = Pieces(columns, self._effective())
-        tiles = self._pieces.last - self._pieces.first
+        self._base, self._size, self._prepared = base, size, prepared
+        self._ranges = TileRanges(columns, self._effective())
+        tiles = self._ranges.last - self._ranges.first
         self._batch = (np.cumsum(tiles) - tiles) // MAX_TILES
         self._kept = list(self._build()) if tiles.sum() <= MAX_TILES else None
 
     def operations(self):
-        """All operations, in order; those of a stream that moves very much are made anew each time."""
+        """All operations, in order; those of a stream that moves very many tiles are built again each time."""
         return self._build() if self._kept is None else self._kept
 
     def _effective(self):
-        """The positions, in order of execution, that do more than handle tokens; faults of the others."""
+        """The positions, in order of execution, that do more than handle tokens; records faults of the others."""
         columns, executed = self.columns, self.order.executed
         opcode, operation = columns.opcode, columns.alu["alu_opcode"]
-        bad_alu = (opcode == Opcode.ALU) & (operation > max(AluOp))
-        bad_opcode = (opcode > Opcode.ALU) | bad_alu
+        bad_alu = columns.is_alu & (operation > max(AluOp))
+        bad_opcode = (opcode > max(Opcode)) | bad_alu
         for position in executed[bad_opcode[executed]][:1]:
             self.faults[int(position), ErrorCause.OPCODE] = (
                 f"ALU operation {operation[position]}" if bad_alu[position] else f"opcode {opcode[position]}")
-        bad_memory = columns.moves & ~columns.known()
+        bad_memory = columns.moves & ~columns.transfers
         for position in executed[bad_memory[executed]][:1]:
             self.faults[int(position), ErrorCause.MEMORY_TYPE] = (
                 f"{Opcode(int(opcode[position])).name} of memory type {columns.mem_type[position]}")
-        works = (columns.moves & columns.known()) | ((columns.steps() > 0) & ~bad_opcode)
+        works = columns.transfers | ((columns.steps > 0) & ~bad_opcode)
         return executed[works[executed]]
 
     def _build(self):
@@ -67,12 +67,12 @@ class Plan:
         for start, end in itertools.pairwise(bounds):
             yield from self._build_batch(slice(start, end))
 
-    def _build_batch(self, part):
-        """The operations of the pieces in the slice `part`, whose index vectors are made all at once."""
-        columns, pieces = self.columns, self._pieces
-        position = pieces.position[part]
-        owner, sram, dram, zero, bad = pieces.expand(part, self._base, self._size)
-        for at in position[pieces.over[part]][:1]:
+    def _build_batch(self, batch):
+        """The operations of the tile ranges in the slice `batch`, whose index vectors are made all at once."""
+        columns, ranges = self.columns, self._ranges
+        position = ranges.position[batch]
+        owner, sram, dram, zero, bad = ranges.expand(batch, self._base, self._size)
+        for at in position[ranges.over[batch]][:1]:
             cause, words = beyond_memory(columns, at)
             self.faults[int(at), cause] = words
         for at in owner[bad][:1]:
@@ -81,8 +81,9 @@ class Plan:
         moves = columns.moves[position]
         kind = np.where(moves, columns.opcode[position] * 8 + columns.mem_type[position], -1)
         starts = np.flatnonzero(np.concatenate(([True], (kind[1:] != kind[:-1]) | ~moves[1:])))
-        ends = np.cumsum((pieces.last - pieces.first)[part])
-        firsts = (ends - (pieces.last - pieces.first)[part])[starts].tolist()
+        tiles = (ranges.last - ranges.first)[batch]
+        ends = np.cumsum(tiles)
+        firsts = (ends - tiles)[starts].tolist()
         lasts = ends[np.append(starts[1:], len(kind)) - 1].tolist()
         blank = zero | bad
         anything_blank = bool(blank.any())
@@ -90,7 +91,7 @@ class Plan:
         groups = zip(position[starts].tolist(), kind[starts].tolist(), words, firsts, lasts, strict=True)
         for at, what, insn, first, last in groups:
             if what < 0:
-                yield Steps(at, self._kernels.instruction(insn))
+                yield Steps(at, self._prepared.instruction(insn))
             elif first == last:
                 continue
             elif what < 8 * Opcode.STORE:

@@ -1,13 +1,14 @@
-"""LOAD and STORE in numpy: 2-D transfers as two index vectors, those of neighbouring instructions joined.
+"""LOAD and STORE in numpy: 2-D transfers as two index vectors, those of adjacent instructions joined.
 
 A stream of thousands of one-tile stores then costs as much as a few large ones.
 """
 
 import numpy as np
 
+from vta.hw.columns import by_type
 from vta.hw.isa import MemType, Opcode
 from vta.hw.registers import ErrorCause
-from vta.sim.functional.nest import compact
+from vta.sim.functional.loop_nest import compact
 
 MAX_TILES = 1 << 20      # tiles whose index vectors are held at once
 
@@ -36,32 +37,25 @@ class Store:
         machine.dram[MemType.OUT][self.dram] = machine.acc[self.sram].astype(np.int8)
 
 
-class Pieces:
-    """The instructions at `positions` of a stream, cut into pieces of at most MAX_TILES tiles each.
+class TileRanges:
+    """The tiles of the instructions at `positions` of a stream, in ranges of at most MAX_TILES tiles each.
 
-    Arrays of one entry a piece: `position`, and the range `first` to `last` of the tiles it writes (padding
-    included; GEMM and ALU have none). Of a LOAD longer than its memory only the last lap is left: it
-    overwrites all the others. `over`: the instruction reaches beyond its memory.
+    Arrays with one entry for each range: `position`, and `first` to `last` of the tiles written (padding included;
+    GEMM and ALU have none). A LOAD longer than its memory wraps around and overwrites itself: only the tiles that
+    remain are kept. `over`: the instruction reaches beyond its memory.
     """
 
     def __init__(self, columns, positions):
-        memory, moves = columns.memory, columns.moves[positions]
-        load = moves & (columns.opcode[positions] == Opcode.LOAD)
-
-        def extent(axis):
-            pads = memory[f"{axis}_pad_0"][positions] + memory[f"{axis}_pad_1"][positions]
-            return np.where(moves, memory[f"{axis}_size"][positions] + np.where(load, pads, 0), 0)
-
-        self.columns, self.position, self.load = columns, positions, load
-        self.width = extent("x")
-        self.last = self.width * extent("y")
+        self.columns, self.position, self.load = columns, positions, columns.is_load[positions]
+        self.width, height = (size[positions] for size in columns.extent)
+        self.last = self.width * height
         depth = by_type(columns.config.depth)[columns.mem_type[positions]]
-        self.first = np.where(load, np.maximum(self.last - depth, 0), 0)
-        self.over = moves & (self.last > 0) & (memory["sram_base"][positions] + self.last > depth)
+        self.first = np.where(self.load, np.maximum(self.last - depth, 0), 0)
+        self.over = (self.last > 0) & (columns.memory["sram_base"][positions] + self.last > depth)
         if (self.last - self.first > MAX_TILES).any():
-            self._cut()
+            self._split()
 
-    def _cut(self):
+    def _split(self):
         bounds = zip(self.first.tolist(), self.last.tolist(), strict=True)
         cuts = [(n, k) for n, (first, last) in enumerate(bounds)
                 for k in range(first, max(last, first + 1), MAX_TILES)]
@@ -69,29 +63,29 @@ class Pieces:
         self.last = np.minimum(first + MAX_TILES, self.last[owner])
         self.first = first
         self.position, self.load, self.width, self.over = (
-            part[owner] for part in (self.position, self.load, self.width, self.over))
+            column[owner] for column in (self.position, self.load, self.width, self.over))
 
-    def expand(self, part, base, size):
-        """Index vectors of the pieces in the slice `part`, end to end.
+    def expand(self, ranges, base, size):
+        """Index vectors of the ranges in the slice `ranges`, end to end.
 
         `base`, `size`: the DRAM window in bytes. Returns (owner, sram, dram, zero, bad): the stream position
         each tile belongs to, tile numbers in scratchpad and window, whether the tile is padding, and whether
-        it lies outside of the window (`dram` is 0 for both).
+        it lies outside the window (`dram` is 0 for both).
         """
         columns, config, memory = self.columns, self.columns.config, self.columns.memory
-        count = (self.last - self.first)[part]
-        piece = np.repeat(np.arange(len(count)), count)
-        k = np.arange(len(piece)) - (np.cumsum(count) - count - self.first[part])[piece]
-        at, load = self.position[part][piece], self.load[part][piece]
-        row, column = np.divmod(k, np.maximum(self.width[part], 1)[piece])
+        count = (self.last - self.first)[ranges]
+        of = np.repeat(np.arange(len(count)), count)       # which range each tile belongs to
+        k = np.arange(len(of)) - (np.cumsum(count) - count - self.first[ranges])[of]
+        at, load = self.position[ranges][of], self.load[ranges][of]
+        row, column = np.divmod(k, np.maximum(self.width[ranges], 1)[of])
         row = row - np.where(load, memory["y_pad_0"][at], 0)
         column = column - np.where(load, memory["x_pad_0"][at], 0)
         zero = (row < 0) | (row >= memory["y_size"][at]) | (column < 0) | (column >= memory["x_size"][at])
         mem = columns.mem_type[at]
         sram = (memory["sram_base"][at] + k) % by_type(config.depth)[mem]
-        tile = by_type(config.tile_bytes)[mem]
+        tile = columns.tile_bytes[at]
         address = (memory["dram_base"][at] + row * memory["x_stride"][at] + column) * tile
-        wrap = 1 << min(config.axi_addr_width, 62)      # no address comes near 2^62, and int64 ends at 2^63
+        wrap = 1 << min(config.axi_addr_width, 62)      # every address is far below 2^62, and int64 ends at 2^63
         dram = (address % wrap - base) // tile
         bad = ~zero & ((dram < 0) | (dram >= size // tile))
         dram[zero | bad] = 0
@@ -99,7 +93,7 @@ class Pieces:
 
 
 def beyond_memory(columns, position):
-    """(cause, words) for a LOAD or STORE whose tiles reach beyond its memory."""
+    """(cause, message) for a LOAD or STORE whose tiles reach beyond its memory."""
     mem = MemType(int(columns.mem_type[position])).name
     return ErrorCause.INDEX, (f"{Opcode(int(columns.opcode[position])).name} {mem} from sram_base "
                               f"{int(columns.memory['sram_base'][position])} on reaches beyond tile "
@@ -107,15 +101,10 @@ def beyond_memory(columns, position):
 
 
 def outside_dram(columns, position, base, size):
-    """(cause, words) for a LOAD or STORE that reaches outside of the DRAM window."""
+    """(cause, message) for a LOAD or STORE that reaches outside the DRAM window."""
     mem = MemType(int(columns.mem_type[position])).name
     opcode = Opcode(int(columns.opcode[position]))
     address = int(columns.memory["dram_base"][position]) * columns.config.tile_bytes[mem]
     cause = ErrorCause.AXI_READ if opcode == Opcode.LOAD else ErrorCause.AXI_WRITE
     return cause, (f"{opcode.name} {mem} from address 0x{address:x} on reaches outside of DRAM "
                    f"(0x{base:x} to 0x{base + size:x})")
-
-
-def by_type(table):
-    """A table by memory type name as an array by number; 1 where there is none."""
-    return np.array([table.get(MemType(n).name, 1) if n < len(MemType) else 1 for n in range(8)])

@@ -1,4 +1,4 @@
-"""`vta.build`: modules, their arguments, and what is refused."""
+"""`vta.build`: modules, their arguments, and what is rejected."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from small_schedules import convolution, env, vector_add
 import vta
 from vta import te
 from vta.compiler.program import Program
-from vta.compiler.te.expr import CompileError
+from vta.compiler.te.errors import CompileError
 
 
 def test_module_runs_saves_and_loads(tmp_path):

@@ -1,4 +1,4 @@
-"""Layouts: element by element against their definition, round trips, and errors."""
+"""Layouts: compared element by element with their definition, round trips, and errors."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Programs: files that come back equal or are refused, runs, raw binaries; the commands on them."""
+"""Programs: files that load back equal or are rejected, runs, raw binaries, and the commands for them."""
 
 import io
 import json

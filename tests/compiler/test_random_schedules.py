@@ -1,4 +1,4 @@
-"""Random operators, expressions and schedules: right on the functional simulator, or cleanly refused."""
+"""Random operators, expressions and schedules: correct on the functional simulator, or cleanly rejected."""
 
 import numpy as np
 import pytest

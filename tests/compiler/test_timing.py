@@ -1,9 +1,10 @@
-"""The timing model: what it counts, and how far from the RTL it is."""
+"""The timing model: what it counts, and how far it is from the RTL."""
 
 import numpy as np
 import pytest
 
 from vta.compiler import ops
+from vta.compiler.stream.assembler import assemble
 from vta.compiler.stream.pipeline import Pipeline
 from vta.compiler.stream.stream import Stream
 from vta.compiler.timing import CONSTANTS, TimingError, _clashes, predict
@@ -86,4 +87,11 @@ def test_within_three_percent_of_the_rtl(build):
     with open_device("tsim", CONFIG) as device:
         packed, result = layer.run(device, *arrays)
     assert np.array_equal(layer.output(packed), layer.reference(*arrays))
-    assert abs(layer.about["predicted"] / result.cycles - 1) < 0.03
+    assert abs(layer.about.predicted / result.cycles - 1) < 0.03
+
+
+def test_a_flag_without_a_queue_is_ignored():
+    """Load has no previous unit: its pop_prev and push_prev mean nothing, and must not be taken for its other flags."""
+    text = "LOAD INP y=1 x=4 stride=4 push_next{}\nGEMM uop=0:1 iter=1x1 dst=0/0 src=0/0 wgt=0/0 pop_prev\nFINISH"
+    plain, flagged = (assemble(text.format(flags), CONFIG)[0] for flags in ("", " pop_prev push_prev"))
+    assert predict(flagged, CONFIG) == predict(plain, CONFIG)

@@ -1,4 +1,4 @@
-"""docs/isa.md says what hw/isa.py does: its tables are compared with the layouts, field by field."""
+"""docs/isa.md agrees with hw/isa.py: its tables are compared with the layouts, field by field."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The documentation: its Python runs, its links lead somewhere, its commands exist, its index is whole."""
+"""The documentation: its Python runs, its links resolve, its commands exist, its index is complete."""
 
 import re
 from contextlib import nullcontext

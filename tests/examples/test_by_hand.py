@@ -1,4 +1,4 @@
-"""The convolution by hand: right on the functional simulator, with the original's statistics."""
+"""The convolution by hand: correct on the functional simulator, with the statistics of TVM's stream."""
 
 import runpy
 

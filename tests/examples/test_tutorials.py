@@ -1,4 +1,4 @@
-"""The tutorials: their pages are what they print, their statistics and streams those of the original."""
+"""The tutorials: their pages are up to date, their statistics and streams equal TVM's."""
 
 import json
 import runpy

@@ -1,4 +1,4 @@
-"""The board table: consistent in itself, and as docs/boards.md prints it."""
+"""The board table: consistent, and equal to the table in docs/boards.md."""
 
 
 import pytest

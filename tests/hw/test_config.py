@@ -1,4 +1,4 @@
-"""hw/config.py: every rule has a message with its value, presets are what they say, JSON goes both ways."""
+"""hw/config.py: every rule has a message with the value, presets are as documented, JSON round trips."""
 
 import dataclasses
 import json

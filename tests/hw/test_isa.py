@@ -6,10 +6,17 @@ import pytest
 
 from vta.hw.config import PRESETS, Config
 from vta.hw.isa import (
+    MAX_PAD,
+    MAX_SIZE,
+    MAX_TRIPS,
+    TOKEN_FLAGS,
+    TOKEN_MASK,
+    UNIT_QUEUES,
     AluOp,
     EncodingError,
     MemType,
     Opcode,
+    Queue,
     Unit,
     decode,
     encode,
@@ -17,6 +24,7 @@ from vta.hw.isa import (
     field_range,
     from_words,
     layouts,
+    opcode_of,
     parse_hex,
     to_words,
     unit_of,
@@ -151,10 +159,34 @@ def test_routing():
     assert {unit_of(opcode) for opcode in range(2, 8)} == {Unit.COMPUTE}
 
 
+def test_tokens_and_queues():
+    """The flags of each unit, as docs/isa.md lists them, and both ends of each queue, come from one table."""
+    assert UNIT_QUEUES == {
+        Unit.LOAD: (None, Queue.G2L, None, Queue.L2G),
+        Unit.COMPUTE: (Queue.L2G, Queue.S2G, Queue.G2L, Queue.G2S),
+        Unit.STORE: (Queue.G2S, None, Queue.S2G, None)}
+    for queue in Queue:
+        assert UNIT_QUEUES[queue.producer][TOKEN_FLAGS.index(queue.push_flag)] is queue
+        assert UNIT_QUEUES[queue.consumer][TOKEN_FLAGS.index(queue.pop_flag)] is queue
+        assert Queue.between(queue.producer, queue.consumer) is queue and Queue(int(queue)) is queue
+    assert Queue.between(Unit.LOAD, Unit.STORE) is None
+    assert encode(DEFAULT.control, dict.fromkeys(TOKEN_FLAGS, 1)) == TOKEN_MASK == 0x78
+
+
+def test_limits():
+    """The limits that the compiler obeys are those of the fields."""
+    assert (MAX_SIZE, MAX_PAD, MAX_TRIPS) == (65535, 15, 16383)
+    for limit, names in ((MAX_SIZE, ("x_size", "y_size", "x_stride")),
+                         (MAX_PAD, ("x_pad_0", "x_pad_1", "y_pad_0", "y_pad_1"))):
+        assert {field_range(DEFAULT.memory[name]) for name in names} == {(0, limit)}
+    assert {field_range(layout[name]) for layout in (DEFAULT.gemm, DEFAULT.alu)
+            for name in ("iter_out", "iter_in")} == {(0, MAX_TRIPS)}
+
+
 def test_golden_streams_survive_decoding():
     """Every golden instruction has only meaningful bits, and comes back from its fields."""
     for text in golden_streams.STREAMS.values():
         for row in golden_streams.rows(text):
             word = parse_hex(row[0])
-            layout = DEFAULT.of(word & 7)
+            layout = DEFAULT.of(opcode_of(word))
             assert encode(layout, decode(layout, word)) == word

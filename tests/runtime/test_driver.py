@@ -1,4 +1,4 @@
-"""The driver against registers in a dictionary that behave as the register map says."""
+"""The driver, against registers in a dictionary that behave as the register map says."""
 
 import dataclasses
 

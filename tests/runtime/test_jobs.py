@@ -1,4 +1,4 @@
-"""Programs in the background: right results in order, preparation during a run, errors at the right future."""
+"""Background runs: correct results in order, preparation during a run, errors in the right future."""
 
 import asyncio
 import threading
@@ -8,6 +8,7 @@ import pytest
 
 import vta
 from vta.compiler.program import Program, ProgramError
+from vta.compiler.stream.kernel import KernelMode
 from vta.compiler.stream.stream import COMPUTE, STORE, Stream
 from vta.hw.config import PRESETS
 from vta.hw.isa import AluOp, MemType
@@ -19,7 +20,6 @@ CONFIG = PRESETS["tiny"]
 DEADLINE = 60
 TILES = 3
 SHAPE = (TILES, CONFIG.lanes)
-GEMM, ALU = 0, 1
 
 
 def shift(amount):
@@ -29,7 +29,7 @@ def shift(amount):
     res = s.buffer("res", SHAPE, "int8", "output")
     s.load_buffer_2d(data, 0, TILES, 1, TILES, (0, 0, 0, 0), 0, MemType.ACC)
     with s.uop_kernel("shift"), s.uop_loop(TILES, 1, 1, 0):
-        s.uop_push(ALU, 0, 0, 0, 0, AluOp.SHR, True, amount)
+        s.uop_push(KernelMode.ALU, 0, 0, 0, 0, AluOp.SHR, True, amount)
     s.dep_push(COMPUTE, STORE)
     s.dep_pop(COMPUTE, STORE)
     s.store_buffer_2d(0, MemType.OUT, res, 0, TILES, 1, TILES)

@@ -1,4 +1,4 @@
-"""DRAM: allocation, bounds, sharing with another process, and what costs nothing."""
+"""DRAM: allocation, bounds, sharing with another process, and what must cost nothing."""
 
 import itertools
 import mmap

@@ -1,4 +1,4 @@
-"""The original's way to drive the accelerator still works: its control registers alone, polled, no interrupt."""
+"""TVM's way to drive the accelerator still works: its control registers only, polled, without the interrupt."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""The board device over a stand-in for PYNQ: on the functional simulator, and on the RTL itself."""
+"""The board device with a stand-in for PYNQ: on the functional simulator, and on the RTL."""
 
 import asyncio
 import importlib

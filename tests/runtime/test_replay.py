@@ -1,4 +1,4 @@
-"""Replaying vectors: all of the vector folder on the functional simulator, and every kind of difference."""
+"""Replaying vectors: the whole vector folder on the functional simulator, and every kind of difference."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The self-test passes on good devices, and notices each of a set of planted faults."""
+"""The self-test passes on good devices and detects each of a set of planted faults."""
 
 import json
 

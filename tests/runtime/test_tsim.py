@@ -1,4 +1,4 @@
-"""The RTL as a device: options, errors, traffic. What programs compute is tested elsewhere."""
+"""The RTL as a device: options, errors, traffic. The results of programs are tested elsewhere."""
 
 import numpy as np
 import pytest

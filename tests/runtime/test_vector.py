@@ -1,4 +1,4 @@
-"""Vector files: what is read, and that every way to be malformed has its own words."""
+"""Vector files: what is read, and a separate message for every way to be malformed."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""vta area: cells are counted as documented, the default configuration's limits are kept, the table is replaced."""
+"""vta area: cells are counted as documented, the default configuration is within its limits, the table is replaced."""
 
 import dataclasses
 import re

@@ -1,7 +1,6 @@
-"""Golden streams: instructions as hexadecimal `word1_word0` beside their text, default configuration.
+"""Golden streams: instructions as hexadecimal `word1_word0` next to their text, default configuration.
 
-They are those of Appendix A of the instruction set reference (docs/isa.md): what TVM's runtime made of a few
-calls. Every micro-op in them is the word 0, and FINISH's unused bits are zero.
+TVM's runtime made them from a few calls. Every micro-op in them is the word 0, and FINISH's unused bits are zero.
 """
 
 COPY = """

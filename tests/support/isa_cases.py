@@ -1,7 +1,7 @@
 """Corner cases of the instruction set as programs with known results, for any device.
 
-A case is a function that writes a Program and returns what STOREs must leave: pairs (view, expected),
-expected being one number a tile. `FAULTS` are those that end in an error besides, with its cause and unit.
+A case is a function that fills a Program and returns the expected results of its STOREs: pairs (view, expected), one
+number for each tile. `FAULTS` are cases that also end in an error, with its cause and unit.
 """
 
 from vta.hw.isa import AluOp, MemType, Opcode, Unit
@@ -25,12 +25,12 @@ def fault(cause, unit):
 
 
 def byte(value):
-    """The low byte, signed: what STORE makes of an accumulator."""
+    """The signed low byte, which STORE takes from an accumulator."""
     return (value + 128 & 255) - 128
 
 
 def check(results):
-    """Assert that each view holds its expected values, one a tile, the same in each lane."""
+    """Assert that each view holds its expected values, one for each tile, equal in all lanes."""
     for view, expected in results:
         for number, (tile, value) in enumerate(zip(view, expected, strict=True)):
             assert (tile == value).all(), f"tile {number}: {tile.tolist()}, expected {value}"

@@ -1,7 +1,6 @@
-"""Random operators and random schedules, for the test that nothing wrong is ever built.
+"""Random operators and random schedules, for the test that no wrong program is ever built.
 
-`operator(seed)` and `expression(seed)` return (what was asked for, Case) or raise a ValueError: a clean
-refusal.
+`operator(seed)` and `expression(seed)` return (description, Case), or raise a ValueError: a clean refusal.
 """
 
 import random
@@ -13,7 +12,7 @@ import vta
 from vta import te, topi
 from vta.compiler import ops
 from vta.compiler.ops.search import candidates
-from vta.compiler.ops.window import Plan
+from vta.compiler.ops.window import TiledWindow
 from vta.hw.config import PRESETS, Config
 
 CONFIGS = (PRESETS["default"], PRESETS["default"], PRESETS["tiny"],
@@ -74,12 +73,12 @@ def operator(seed):
     layer = build(*arguments, **options)
     if kind in ("conv2d", "group_conv2d", "dense", "depthwise_conv2d") and r.random() < 0.7:
         about = layer.about                       # the same again, tiled at random
-        window = about["windows"][0]
-        fitting = [t for t in candidates(window, config) if Plan(window, t, config, about["post"].adds).fits]
+        window, needs_bias = about.windows[0], about.post.needs_bias
+        fitting = [t for t in candidates(window, config) if TiledWindow(window, t, config, needs_bias).fits]
         layer = build(*arguments, **options, tiling=r.choice(fitting))
     packed = {buffer.name: buffer for buffer in layer.program.buffers}
     arrays = [_numbers(rng, shape, packed[name].dtype) for name, shape in layer.shapes.items()]
-    what = f"{kind}{tuple(arguments)} {options} tiling {layer.about['tilings']}"
+    what = f"{kind}{tuple(arguments)} {options} tiling {layer.about.tilings}"
 
     def run(device):
         return layer(device, *arrays), layer.reference(*arrays)

@@ -22,8 +22,8 @@ CONFIGS = {
 class Program:
     """A stream under construction and its data in the DRAM of `device`.
 
-    Each instruction waits for the one before it, by tokens (NOPs are put in between where load and store
-    follow each other), unless `serial` is switched off: then the flags given are all there are.
+    Each instruction waits for the one before it, by tokens (with a NOP between a load and a store), unless `serial` is
+    false: then only the given flags are set.
     """
 
     def __init__(self, device):
@@ -31,7 +31,7 @@ class Program:
         self.insns, self.buffers, self.serial = [], [], True
 
     def emit(self, opcode, **fields):
-        """Append one instruction; returns its fields, which may still be changed."""
+        """Append one instruction; returns its fields, which can still be changed."""
         fields["opcode"] = int(opcode)
         unit = unit_of(opcode, fields.get("mem_type", 0))
         if self.serial and self.insns:
@@ -113,7 +113,7 @@ class Program:
 
 
 def random_program(program, rng, length):
-    """Loads, nests and stores with every index legal or not, on top of random scratchpads."""
+    """Loads, nests and stores with legal and illegal indices, on random scratchpads."""
     config = program.config
     depth = config.depth
     everything = {MemType.INP: config.lanes, MemType.WGT: config.block ** 2, MemType.ACC: config.lanes}

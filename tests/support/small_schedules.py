@@ -1,5 +1,4 @@
-"""Small schedules for the tests of the compiler: each returns (schedule, arguments, names of what is in
-it)."""
+"""Small schedules for the tests of the compiler: each returns (schedule, arguments, its tensors and loops by name)."""
 
 from types import SimpleNamespace
 
@@ -7,24 +6,29 @@ import pytest
 
 import vta
 from vta import te, topi
-from vta.compiler.passes.lowering import lower_program
-from vta.compiler.te.expr import CompileError
-from vta.compiler.te.ir import walk
+from vta.compiler.passes import PASSES, lower_until
+from vta.compiler.te.errors import CompileError
+from vta.compiler.te.nodes import walk
 from vta.hw.config import PRESETS
 
 env = vta.get_env()
 DEFAULT = PRESETS["default"]
 
 
-def nodes(program, kind):
+def nodes(function, kind):
     """All nodes of a kind, in program order."""
-    return [node for node in walk(program.body) if isinstance(node, kind)]
+    return [node for node in walk(function.body) if isinstance(node, kind)]
+
+
+def lowered(schedule, args, last=PASSES[-1].name, config=DEFAULT):
+    """The function after the pass `last`."""
+    return lower_until(schedule, args, last, config)
 
 
 def refuse(schedule, args, message, config=DEFAULT):
     """Lowering must refuse with this message."""
     with pytest.raises(CompileError, match=message):
-        lower_program(schedule, args, config)
+        lowered(schedule, args, config=config)
 
 
 def vector_add(tiles=4):
@@ -44,8 +48,7 @@ def vector_add(tiles=4):
 
 
 def convolution(size=6, cin=2, cout=4, rows=3, pad=1, threads=False, tensorize=True):
-    """A 3 x 3 convolution, shifted, in blocks of `rows` rows, two threads over the output channels if
-    asked."""
+    """A 3 x 3 convolution, shifted, in blocks of `rows` rows; `threads`: two, over the output channels."""
     shape = (1, cout, size, size, env.BATCH, env.BLOCK_OUT)
     data = te.placeholder((1, cin, size, size, env.BATCH, env.BLOCK_IN), name="data", dtype="int8")
     kernel = te.placeholder((cout, cin, 3, 3, env.BLOCK_OUT, env.BLOCK_IN), name="kernel", dtype="int8")

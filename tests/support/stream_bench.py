@@ -131,10 +131,11 @@ class Bench:
         return seen
 
     def set(self, **ports):
-        """Constant inputs, from cycle 0 on."""
+        """Constant inputs, from cycle 0 on; a struct may be given as its bits."""
         async def assign(ctx):
             for name, value in ports.items():
-                ctx.set(getattr(self.dut, name), value)
+                port = getattr(self.dut, name)
+                ctx.set(Value.cast(port) if isinstance(value, int) else port, value)
         self.process(assign)
 
     def run(self, until=lambda: True, limit=20_000, after=20):

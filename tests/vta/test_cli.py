@@ -1,4 +1,4 @@
-"""The command line: what it prints, and that whatever is wrong takes one line and no traceback."""
+"""The command line: its output, and that any error takes one line and no traceback."""
 
 import json
 import logging

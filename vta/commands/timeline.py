@@ -25,17 +25,17 @@ def add_arguments(parser):
 
 def run(args):
     from vta.hw.config import Config
-    from vta.pictures.timeline import Lane, summary, timeline
+    from vta.pictures.timeline import Panel, summary, timeline
     from vta.sources import open_source
 
-    config, lanes = Config.load(args.config), []
+    config, panels = Config.load(args.config), []
     for path in args.files:
         source = open_source(path, config)
-        lanes.append(Lane(Path(path).stem, source.insns, source.config, source.facts.get("tokens_before"),
+        panels.append(Panel(Path(path).stem, source.insns, source.config, source.facts.get("tokens_before"),
                           _uops(source)))
-    picture = timeline(lanes, args.first, args.last, args.latency)
-    for lane in lanes:
-        print("\n".join(summary(lane, args.latency)))
+    picture = timeline(panels, args.first, args.last, args.latency)
+    for panel in panels:
+        print("\n".join(summary(panel, args.latency)))
     args.out.write_text(picture.svg())
     print(args.out)
     return 0

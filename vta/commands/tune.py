@@ -1,8 +1,8 @@
 """`vta tune`: find the tiling of an operator that takes the fewest cycles.
 
-OP is an operator of vta.compiler.ops, SHAPE its data (1x64x56x56), the rest its arguments by name: numbers,
-pairs (3x3 or 0,127), yes or no. The best tilings by estimate are compiled and timed; --rtl runs the best of
-them on the RTL. --output keeps the result in a file that operators read when VTA_TILINGS names it.
+OP is an operator of vta.ops that takes a `tiling`, SHAPE that of its data (1x64x56x56), the rest its arguments by
+name: numbers, pairs (3x3 or 0,127), yes or no. The best tilings by estimate are compiled and timed; --rtl runs the
+best of them on the RTL. --output saves the result in a file that operators read when VTA_TILINGS names it.
 """
 
 import inspect
@@ -17,8 +17,7 @@ EPILOG = "example: vta tune conv2d 1x64x56x56 outputs=64 kernel=3 pad=1 bias=yes
 
 
 def add_arguments(parser):
-    parser.add_argument("operator", metavar="OP", help="conv2d, depthwise_conv2d, group_conv2d, dense, "
-                                                       "avg_pool2d")
+    parser.add_argument("operator", metavar="OP", help="the operator, e.g. conv2d; an unknown name lists all")
     parser.add_argument("shape", metavar="SHAPE", help="shape of the data, e.g. 1x64x56x56")
     parser.add_argument("arguments", metavar="NAME=VALUE", nargs="*", help="the operator's other arguments")
     config_argument(parser)
@@ -30,12 +29,13 @@ def add_arguments(parser):
 
 def run(args):
     from vta.compiler.ops import OPERATORS
-    from vta.compiler.ops.tilings import Tilings
-    from vta.compiler.ops.tune import keep, report, tune
+    from vta.compiler.ops.tilings import TilingsFile
+    from vta.compiler.ops.tune import report, save, tunable, tune
     from vta.runtime.device import open_device
 
     if args.operator not in OPERATORS:
-        raise ValueError(f"no operator {args.operator!r}; there are {', '.join(OPERATORS)}")
+        raise ValueError(f"no operator {args.operator!r}; there are "
+                         f"{', '.join(name for name, build in OPERATORS.items() if tunable(build))}")
     if args.count < 1:
         raise ValueError(f"--count {args.count} must be at least 1")
     if args.rtl < 0:
@@ -54,7 +54,7 @@ def run(args):
     except TypeError as error:
         raise ValueError(f"{args.operator}: {error}; it takes {', '.join(signature.parameters)}") from None
     if args.output:                      # refuse a bad file now, not after the work
-        Tilings(args.output)
+        TilingsFile(args.output)
         if not Path(args.output).parent.is_dir():
             raise ValueError(f"{args.output}: there is no folder {Path(args.output).parent}")
 
@@ -72,7 +72,7 @@ def run(args):
     for line in report(found[0]):
         print(f"  {line}")
     if args.output:
-        keep(args.output, found[0])
+        save(args.output, found[0])
         print(f"{args.output}: kept")
     return 0
 
@@ -82,7 +82,7 @@ def parse(text):
     if text in ("yes", "no"):
         return text == "yes"
     try:
-        values = tuple(int(part) for part in text.replace(",", "x").split("x"))
+        values = tuple(int(number) for number in text.replace(",", "x").split("x"))
     except ValueError:
         raise ValueError(f"{text!r} must be a number, numbers with x or a comma between them, yes or "
                          f"no") from None

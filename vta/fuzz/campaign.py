@@ -1,4 +1,4 @@
-"""Many random programs: generate, run, compare, and where devices differ, find the case, shrink it, keep it."""
+"""Many random programs: generate, run, compare; where devices differ, find the case, shrink it and save it."""
 
 import logging
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from vta.fuzz.shrink import Shrinker
 
 log = logging.getLogger(__name__)
 
-DUMP_TILES = 4_000       # about as many tiles are stored to dump scratchpads as all programs in between move
+DUMP_TILES = 4_000       # dumps store about as many tiles as all programs between two of them move
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A case on which the devices differ: `case` is the shrunk one, `differences` what it shows."""
+    """A case on which the devices differ: the shrunk `case` and its `differences`."""
 
     seed: int
     case: Case
@@ -31,7 +31,7 @@ class Failure:
 class Campaign:
     """Random programs for one configuration, seeds `first` and up.
 
-    `open_pair` makes a fresh Pair. Scratchpads are compared after every `period` programs: always where they are small.
+    `pair` opens a fresh Pair. Scratchpads are compared after every `period` programs: after each where they are small.
     `folder`: where failures are written as assembly, or None.
     """
 
@@ -74,18 +74,18 @@ class Campaign:
         self.close()
 
     def _run(self, case, dump=True, *, anew=False):
-        """The differences that a case shows; with `anew`, from the state in which a pair starts."""
+        """The differences that a case shows; with `anew`, from the state of a fresh pair."""
         if self._pair is not None and anew and not self._pair.recover():
             self.close()
         if self._pair is None:
             self._pair = self._open()
-            self._pair.recover()           # what fails here fails in the first case as well
+            self._pair.recover()           # a failure here shows in the first case as well
         differences, cycles = self._pair.run(case, dump=dump, seed=case.seed)
         self.cycles += cycles
         return tuple(differences)
 
     def _failure(self, since, differences):
-        """Find which of the cases since the last dump is to blame, alone if possible, and shrink it."""
+        """Find which of the cases since the last dump fails, alone if possible, and shrink it."""
         for case in since:
             alone = self._run(case, anew=True)
             if alone:

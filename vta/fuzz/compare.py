@@ -1,4 +1,4 @@
-"""Runs cases on two devices side by side and says in what they differ."""
+"""Runs cases on two devices side by side and reports the differences."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ CAUSES_OF_RUN = (*ErrorCause,)[1:]
 
 @dataclass(frozen=True)
 class Ran:
-    """What a device said of a run; `broken` is an error of the device itself, in words, or None."""
+    """The result of a run on one device; `broken` is the message of an error of the device itself, or None."""
 
     error: tuple | None
     counters: dict
@@ -27,9 +27,9 @@ class Ran:
 
 
 class Pair:
-    """A functional device and another one that is to do the same; both have DRAM_BYTES of DRAM.
+    """A functional device and another one that must behave the same; both have DRAM_BYTES of DRAM.
 
-    After a difference the two hold different things: `recover`, or open a new pair.
+    After a difference their states differ: `recover`, or open a new pair.
     """
 
     def __init__(self, reference, device):
@@ -40,7 +40,7 @@ class Pair:
             device.close()
 
     def run(self, case, *, dump=True, seed=0):
-        """Run all launches; returns the first differences, in words, and the number of cycles simulated."""
+        """Run all launches; returns the first differences, as messages, and the number of cycles simulated."""
         try:
             self._start(case)
         except (DeviceError, SimulationError) as problem:
@@ -59,7 +59,7 @@ class Pair:
         return [], cycles
 
     def recover(self):
-        """Bring both to one state, always the same, if that can be done; returns whether it was."""
+        """Bring both to the same known state; returns whether that succeeded."""
         insns, data = fill(self.device.config), np.random.default_rng(0).integers(0, 256, DUMP - DATA, np.uint8)
         try:
             self._set_memory(QUIET)
@@ -109,7 +109,7 @@ class Pair:
         if got.broken:
             return [f"the device failed: {got.broken}"]
         differences = []
-        # with several errors, which one comes first is a matter of timing
+        # of several errors, the one reported depends on timing
         exact = ends and one_error
         if want.error != got.error if exact else (want.error is None) != (got.error is None):
             differences.append(f"error: expected {_error(want.error)}, got {_error(got.error)}")
@@ -134,7 +134,7 @@ class Pair:
         return [f"DRAM at 0x{at:x}: expected 0x{want[at]:02x}, got 0x{got[at]:02x} ({where.size} bytes differ)"]
 
     def dump(self, seed):
-        """Bring the scratchpads out and compare them; what is in the queues is lost."""
+        """Dump the scratchpads and compare them; tokens in the queues are lost."""
         dump = Dump(self.device.config, seed)
         self._set_memory(QUIET)
         ran = []
@@ -142,10 +142,10 @@ class Pair:
             device.reset()
             device.memory.write(DUMP, dump.image)
             ran.append(self._launch(device, dump.insns, STREAM))
-        return [f"scratchpads: {self._place(words)}" for words in self._compare(ran, False, True)]
+        return [f"scratchpads: {self._located(words)}" for words in self._compare(ran, False, True)]
 
-    def _place(self, words):
-        """The difference, with the name of the memory where it is one of results."""
+    def _located(self, words):
+        """The difference, with the name of the memory if it lies in the results."""
         if not words.startswith("DRAM at"):
             return words
         names = ("OUT", *(f"byte {n} of ACC" for n in range(1, 4)), "INP", "WGT", "micro-ops (ALU)", "micro-ops (GEMM)")

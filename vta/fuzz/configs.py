@@ -1,4 +1,4 @@
-"""The configurations that random programs run on: all presets, and small ones for what no preset has."""
+"""The configurations that random programs run on: all presets, and small ones for what no preset covers."""
 
 from vta.hw.config import PRESETS, Config
 
@@ -17,7 +17,7 @@ VARIANTS = {
 
 
 def fuzz_configs(names):
-    """The Configs of `names`: presets, variants, files of `vta_config.json`, or "all" for every one we know."""
+    """The Configs of `names`: presets, variants, `vta_config.json` files, or "all" for every preset and variant."""
     known = PRESETS | {name: Config.from_dict(fields, PRESETS["tiny"], name) for name, fields in VARIANTS.items()}
     chosen = [known if name == "all" else {name: known.get(name)} for name in names]
     return [config or Config.load(name) for group in chosen for name, config in group.items()]

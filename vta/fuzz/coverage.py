@@ -1,11 +1,11 @@
-"""What random programs contained: features counted from the instructions themselves, and the generator's notes."""
+"""Coverage of random programs: features counted from the instructions themselves, and the generator's notes."""
 
 from collections import Counter
 
 import numpy as np
 
 from vta.hw.columns import Columns
-from vta.hw.isa import TOKEN_FLAGS, AluOp, MemType, Opcode, Unit
+from vta.hw.isa import TOKEN_FLAGS, WORKERS, AluOp, MemType, Opcode
 
 
 class Coverage:
@@ -27,7 +27,7 @@ class Coverage:
             self._instructions(launch, case.config)
 
     def merge(self, other):
-        """Add what another one counted."""
+        """Add the counts of another Coverage."""
         self.counts.update(other.counts)
 
     def _instructions(self, launch, config):
@@ -35,36 +35,34 @@ class Coverage:
         ends = np.flatnonzero(columns.opcode == Opcode.FINISH)
         if len(ends):
             columns = Columns(launch.insns[:ends[0] + 1], config)
-        get, opcode, counts = columns.memory, columns.opcode, self.counts
-        load, store = opcode == Opcode.LOAD, opcode == Opcode.STORE
+        get = columns.memory
 
         def count(name, where):
-            counts[name] += int(np.count_nonzero(where))
+            self.counts[name] += int(np.count_nonzero(where))
 
-        count("instructions", opcode >= 0)
-        for unit in (Unit.LOAD, Unit.COMPUTE, Unit.STORE):
+        self.counts["instructions"] += len(columns)
+        for unit in WORKERS:
             here = columns.unit == unit
-            count(f"NOP of {unit.name.lower()}", here & (load | store) & ~columns.moves)
+            count(f"NOP of {unit.name.lower()}", here & (columns.is_load | columns.is_store) & ~columns.moves)
             for flag in TOKEN_FLAGS:
                 count(f"{unit.name.lower()} {flag}", here & (get[flag] != 0))
-        moves = columns.moves & columns.known()
+        loads, stores = columns.transfers & columns.is_load, columns.transfers & columns.is_store
         for mem in MemType:
             if mem != MemType.OUT:
-                self._loads(count, f"LOAD {mem.name}", moves & load & (columns.mem_type == mem), get)
-        stores = moves & store
+                self._loads(count, f"LOAD {mem.name}", loads & (columns.mem_type == mem), get)
         count("STORE", stores)
         count("STORE of several rows", stores & (get["y_size"] > 1))
         count("STORE of rows side by side", stores & (get["y_size"] > 1) & (get["x_stride"] == get["x_size"]))
         count("STORE y_size 0", stores & (get["y_size"] == 0))
-        uops = moves & load & (columns.mem_type == MemType.UOP)
+        uops = loads & (columns.mem_type == MemType.UOP)
         for source in (0, 1):
             for target in (0, 1):
                 count(f"LOAD UOP from {'odd' if source else 'even'} to {'odd' if target else 'even'}",
                       uops & (get["dram_base"] % 2 == source) & (get["sram_base"] % 2 == target))
-        work = columns.steps() > 0
-        count("GEMM", work & (opcode == Opcode.GEMM) & (columns.gemm["reset"] == 0))
-        count("GEMM reset", work & (opcode == Opcode.GEMM) & (columns.gemm["reset"] != 0))
-        self._operations(count, work & (opcode == Opcode.ALU), columns.alu)
+        work = columns.steps > 0
+        count("GEMM", work & columns.is_gemm & ~columns.is_reset)
+        count("GEMM reset", work & columns.is_reset)
+        self._operations(count, work & columns.is_alu, columns.alu)
 
     def _loads(self, count, name, where, get):
         count(name, where)
@@ -85,7 +83,7 @@ class Coverage:
         count("ALU SHR by more than 31", shift & (np.abs(get["imm"]) > 31))
 
     def table(self):
-        """Lines of feature and count, in order of the alphabet; features never seen are left out."""
+        """Lines of feature and count, sorted by name; features never seen are left out."""
         rows = sorted((name, count) for name, count in self.counts.items() if count)
         width = max((len(name) for name, _ in rows), default=0)
         return [f"{name:<{width}}  {count:>9,}" for name, count in rows]

@@ -1,10 +1,10 @@
-"""A program that brings all scratchpads to DRAM, so that two devices can be compared without a back door.
+"""A program that copies all scratchpads to DRAM, so that two devices can be compared without a back door.
 
-Nothing but STORE OUT leads out of the accelerator. OUT is stored as it is; accumulators byte by byte, shifted
-right three times; inputs, weights and micro-ops as the low bytes of what they do: every input tile times one
-weight tile of odd numbers, every weight tile times one such input tile, and ALU and GEMM over all micro-ops. An
-odd factor loses no bit of a byte, so a single wrong byte shows. One entry of each memory, chosen by `seed`, is
-used up for that.
+STORE OUT is the only way out of the accelerator. OUT is stored as it is; accumulators byte by byte, shifted right
+three times; inputs, weights and micro-ops as the low bytes of their effects: every input tile times one weight tile
+of odd numbers, every weight tile times one such input tile, and ALU and GEMM over all micro-ops. Multiplying by an odd
+number loses no bit of a byte, so a single wrong byte is visible. One entry of each memory, chosen by `seed`, is
+overwritten for that.
 """
 
 import random
@@ -12,24 +12,24 @@ import random
 import numpy as np
 
 from vta.fuzz.case import DATA, DUMP
-from vta.fuzz.order import Sequencer, token_nop
-from vta.hw.isa import AluOp, MemType, Opcode, Queue, Unit, encode, layouts, to_words
+from vta.fuzz.sequencer import Sequencer, token_nop
+from vta.hw.isa import LOAD_UNIT, UOP_BYTES, AluOp, MemType, Opcode, Queue, Unit, encode, layouts, to_words
 
 SHIFTS = 3
-RESULTS = DUMP + 0x4000      # where results lie; before them what the dump itself loads
+RESULTS = DUMP + 0x4000      # results, behind the data that the dump itself loads
 ODD_TILE, WORDS = DUMP, DUMP + 0x2000
 
 
 class Dump:
-    """`insns` (n, 2) uint64; `image` is to be written to DRAM at DUMP beforehand. It starts without tokens.
+    """`insns` (n, 2) uint64; `image` must be written to DRAM at DUMP beforehand. It starts without tokens.
 
-    `spent`, by memory, are the entries that it does not show.
+    `spent`: memory -> the entry that is overwritten.
     """
 
     def __init__(self, config, seed):
         self.config, self._rng = config, random.Random(seed)
         self._formats, self._depth = layouts(config), config.depth
-        self._order = Sequencer(config, self._rng, dict.fromkeys(Queue, 0), lambda unit: token_nop(self._rng, unit), 0)
+        self._sequencer = _sequencer(config, self._rng)
         self._areas = 0
         self._words = []
         self.spent = {name: self._rng.randrange(depth) for name, depth in self._depth.items()}
@@ -38,13 +38,12 @@ class Dump:
         self._inputs()
         self._weights()
         self._micro_ops()
-        self._order.finish()
+        self._sequencer.finish()
         words = np.zeros(RESULTS - WORDS, np.uint8)
         loaded = np.array(self._words, np.uint32).view(np.uint8)
         words[:len(loaded)] = loaded
         self.image = np.concatenate([odd, words])
-        self.insns = np.array([to_words(encode(self._formats.of(fields["opcode"]), fields))
-                               for fields, _ in self._order.insns], np.uint64)
+        self.insns = _encoded(self._sequencer, config)
 
     def _accumulators(self):
         self._store()
@@ -77,7 +76,7 @@ class Dump:
         self._store()
 
     def _fold(self, name, operand):
-        """A nest that adds the tiles of a memory to accumulators, several to one where there are too few."""
+        """A nest that adds the tiles of a memory to accumulators, several to each where there are too few."""
         tiles, most = self._depth[name], self._depth["ACC"]
         return (max(tiles // most, 1), min(tiles, most)), {"dst": (0, 1), operand: (most if tiles > most else 0, 1)}
 
@@ -90,42 +89,50 @@ class Dump:
         fields = {"opcode": int(Opcode.STORE), "mem_type": int(MemType.OUT), "y_size": 1, "x_size": tiles,
                   "dram_base": RESULTS // tile + self._areas * tiles}
         self._areas += 1
-        self._order.add(Unit.STORE, fields, [("ACC", tiles, slice(None), False)])
+        self._sequencer.add(Unit.STORE, fields, [("ACC", tiles, slice(None), False)])
 
     def _load(self, name, sram, tiles=1, address=ODD_TILE):
-        unit = Unit.COMPUTE if name == "ACC_8BIT" else Unit.LOAD
         memory = "ACC" if name == "ACC_8BIT" else name
-        self._order.add(unit, {
+        self._sequencer.add(LOAD_UNIT[MemType[name]], {
             "opcode": int(Opcode.LOAD), "mem_type": int(MemType[name]), "sram_base": sram, "y_size": 1,
             "x_size": tiles, "dram_base": address // self.config.tile_bytes[name],
         }, [(memory, self._depth[name], slice(sram, sram + tiles), True)])
 
     def _load_uop(self, **indices):
-        """One micro-op to its entry."""
+        """Load one micro-op to the spent entry."""
         self._words.append(encode(self._formats.uop, indices))
-        self._order.add(Unit.COMPUTE, {
+        self._sequencer.add(Unit.COMPUTE, {
             "opcode": int(Opcode.LOAD), "mem_type": int(MemType.UOP), "sram_base": self.spent["UOP"],
-            "dram_base": WORDS // 4 + len(self._words) - 1, "y_size": 1, "x_size": 1})
+            "dram_base": WORDS // UOP_BYTES + len(self._words) - 1, "y_size": 1, "x_size": 1})
 
     def _nest(self, opcode, loop, factors=None, *, uop=None, dst=(0, 0), src=(0, 0), **fields):
-        """One GEMM or ALU; over the micro-op loaded last, unless told."""
+        """One GEMM or ALU, over the range `uop`, by default the micro-op loaded last."""
         factors = {"dst": dst, "src": src} if factors is None else factors
         for name, (outer, inner) in factors.items():
             fields |= {f"{name}_factor_out": outer, f"{name}_factor_in": inner}
         bgn, end = uop or (self.spent["UOP"], self.spent["UOP"] + 1)
         fields |= {"opcode": int(opcode), "uop_bgn": bgn, "uop_end": end, "iter_out": loop[0], "iter_in": loop[1]}
-        touches = [("ACC", self._depth["ACC"], slice(None), True)]
-        touches += [(name, self._depth[name], slice(None), False) for name in ("INP", "WGT")]
-        self._order.add(Unit.COMPUTE, fields, touches)
+        accesses = [("ACC", self._depth["ACC"], slice(None), True)]
+        accesses += [(name, self._depth[name], slice(None), False) for name in ("INP", "WGT")]
+        self._sequencer.add(Unit.COMPUTE, fields, accesses)
 
 
 def fill(config):
     """A program, (n, 2) uint64, that loads all scratchpads from DRAM at DATA."""
-    rng = random.Random(0)
-    order = Sequencer(config, rng, dict.fromkeys(Queue, 0), lambda unit: token_nop(rng, unit), 0)
-    for name, unit in (("INP", Unit.LOAD), ("WGT", Unit.LOAD), ("UOP", Unit.COMPUTE), ("ACC", Unit.COMPUTE)):
-        order.add(unit, {"opcode": int(Opcode.LOAD), "mem_type": int(MemType[name]), "y_size": 1,
-                         "x_size": config.depth[name], "dram_base": DATA // config.tile_bytes[name]})
-    order.finish()
+    sequencer = _sequencer(config, random.Random(0))
+    for name in ("INP", "WGT", "UOP", "ACC"):
+        sequencer.add(LOAD_UNIT[MemType[name]], {
+            "opcode": int(Opcode.LOAD), "mem_type": int(MemType[name]), "y_size": 1, "x_size": config.depth[name],
+            "dram_base": DATA // config.tile_bytes[name]})
+    sequencer.finish()
+    return _encoded(sequencer, config)
+
+
+def _sequencer(config, rng):
+    return Sequencer(config, rng, dict.fromkeys(Queue, 0), lambda unit: token_nop(rng, unit), 0)
+
+
+def _encoded(sequencer, config):
     formats = layouts(config)
-    return np.array([to_words(encode(formats.of(fields["opcode"]), fields)) for fields, _ in order.insns], np.uint64)
+    return np.array([to_words(encode(formats.of(fields["opcode"]), fields)) for fields, _ in sequencer.insns],
+                    np.uint64)

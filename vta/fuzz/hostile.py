@@ -1,10 +1,12 @@
-"""What no compiler writes: instructions that are to be reported, or ignored, without harm to the others.
+"""Instructions that no compiler emits: they must be reported or ignored without effect on the others.
 
-Each function of HOSTILE appends one to a generator's program. A transfer bigger than its memory, and addresses
-outside of DRAM, are not among them: what those leave is not specified.
+Each function of HOSTILE appends one to a Draft. Transfers larger than their memory and addresses outside DRAM are not
+among them: their results are not specified.
 """
 
-from vta.hw.isa import INSN_BITS, MemType, Opcode, Queue, Unit, encode
+from vta.fuzz.nests import alu, gemm, load_uops
+from vta.fuzz.transfers import load, store
+from vta.hw.isa import INSN_BITS, MAX_PAD, MAX_SIZE, TOKEN_MASK, AluOp, MemType, Opcode, Queue, Unit, encode, opcode_of
 
 HOSTILE, STUCK = [], []
 
@@ -19,120 +21,126 @@ def stuck(function):
     return function
 
 
-def _raw(generator, unit, what, **fields):
-    """An instruction of random bits but for `fields` and the token flags."""
-    layout = generator.formats.memory
-    flags = encode(layout, dict.fromkeys(("pop_prev", "pop_next", "push_prev", "push_next"), 1))
-    keep = encode(layout, {name: (1 << layout[name].width) - 1 for name in fields}) | flags
-    generator.note(f"hostile: {what}")
-    generator.faulty += 1
-    word = generator.rng.getrandbits(INSN_BITS) & ~keep | encode(layout, fields)
-    generator.order.add(unit, {"word": word})
+def _unused(numbers, bits=3):
+    """The values of a field of `bits` that are not among `numbers`."""
+    return sorted(set(range(1 << bits)) - set(numbers))
+
+
+def _random_word(draft, unit, what, **fields):
+    """An instruction of random bits except for `fields` and the token flags."""
+    layout = draft.formats.memory
+    keep = encode(layout, {name: (1 << layout[name].width) - 1 for name in fields}) | TOKEN_MASK
+    draft.note(f"hostile: {what}")
+    draft.faulty += 1
+    word = draft.rng.getrandbits(INSN_BITS) & ~keep | encode(layout, fields)
+    draft.sequencer.add(unit, {"word": word})
 
 
 @hostile
-def unknown_opcode(generator):
-    _raw(generator, Unit.COMPUTE, "unknown opcode", opcode=generator.rng.choice((5, 6, 7)))
+def unknown_opcode(draft):
+    _random_word(draft, Unit.COMPUTE, "unknown opcode", opcode=draft.rng.choice(_unused(Opcode)))
 
 
 @hostile
-def unknown_load(generator):
-    _raw(generator, Unit.COMPUTE, "LOAD of an unknown memory", opcode=int(Opcode.LOAD),
-         mem_type=generator.rng.choice((int(MemType.OUT), 6, 7)), x_size=generator.rng.choice((1, 5, 65535)))
+def unknown_load(draft):
+    mem_type = draft.rng.choice((int(MemType.OUT), *_unused(MemType)))
+    _random_word(draft, Unit.COMPUTE, "LOAD of an unknown memory", opcode=int(Opcode.LOAD), mem_type=mem_type,
+                 x_size=draft.rng.choice((1, 5, MAX_SIZE)))
 
 
 @hostile
-def unknown_store(generator):
-    _raw(generator, Unit.STORE, "STORE of another memory than OUT", opcode=int(Opcode.STORE),
-         mem_type=generator.rng.choice((0, 1, 2, 3, 5, 6, 7)), x_size=generator.rng.choice((1, 5, 65535)))
+def unknown_store(draft):
+    mem_type = draft.rng.choice(_unused([MemType.OUT]))
+    _random_word(draft, Unit.STORE, "STORE of another memory than OUT", opcode=int(Opcode.STORE), mem_type=mem_type,
+                 x_size=draft.rng.choice((1, 5, MAX_SIZE)))
 
 
 @hostile
-def unknown_operation(generator):
-    generator.note("hostile: unknown ALU operation")
-    generator.faulty += 1
-    generator.alu(operation=generator.rng.choice((5, 6, 7)))
+def unknown_operation(draft):
+    draft.note("hostile: unknown ALU operation")
+    draft.faulty += 1
+    alu(draft, operation=draft.rng.choice(_unused(AluOp)))
 
 
 @hostile
-def load_wraps(generator):
-    generator.note("hostile: LOAD beyond its memory")
-    generator.load(beyond=True)
+def load_wraps(draft):
+    draft.note("hostile: LOAD beyond its memory")
+    load(draft, beyond=True)
 
 
 @hostile
-def store_wraps(generator):
-    generator.note("hostile: STORE beyond its memory")
-    generator.store(beyond=True)
+def store_wraps(draft):
+    draft.note("hostile: STORE beyond its memory")
+    store(draft, beyond=True)
 
 
 @hostile
-def uop_load_wraps(generator):
-    depth = generator.config.depth["UOP"]
-    generator.note("hostile: LOAD UOP beyond its memory")
-    generator.load_uops(at=depth - 1, count=3)
+def uop_load_wraps(draft):
+    depth = draft.config.depth["UOP"]
+    draft.note("hostile: LOAD UOP beyond its memory")
+    load_uops(draft, at=depth - 1, count=3)
 
 
 @hostile
-def uop_range_wraps(generator):
-    """A kernel whose micro-ops go on at the beginning of the memory."""
-    depth, rng = generator.config.depth["UOP"], generator.rng
-    generator.note("hostile: micro-op range beyond its memory")
-    generator.load_uops(at=0, count=4)
-    generator.load_uops(at=depth - 4, count=4)
+def uop_range_wraps(draft):
+    """A GEMM or ALU whose micro-op range wraps around to the start of the memory."""
+    depth, rng = draft.config.depth["UOP"], draft.rng
+    draft.note("hostile: micro-op range beyond its memory")
+    load_uops(draft, at=0, count=4)
+    load_uops(draft, at=depth - 4, count=4)
     nest = (depth - rng.randint(1, 4), depth + rng.randint(1, 4), rng.randint(1, 3), rng.randint(1, 3))
-    generator.gemm(nest=nest) if rng.random() < 0.5 else generator.alu(nest=nest)
+    gemm(draft, nest=nest) if rng.random() < 0.5 else alu(draft, nest=nest)
 
 
 @hostile
-def gemm_wraps(generator):
-    generator.note("hostile: GEMM index beyond its memory")
-    generator.gemm(beyond=True)
+def gemm_wraps(draft):
+    draft.note("hostile: GEMM index beyond its memory")
+    gemm(draft, beyond=True)
 
 
 @hostile
-def alu_wraps(generator):
-    generator.note("hostile: ALU index beyond its memory")
-    generator.alu(beyond=True)
+def alu_wraps(draft):
+    draft.note("hostile: ALU index beyond its memory")
+    alu(draft, beyond=True)
 
 
 @hostile
-def flags_without_queue(generator):
-    """Token flags that mean no queue of the unit."""
-    generator.note("hostile: token flag without a queue")
-    if generator.rng.random() < 0.5:
-        generator.store(pop_next=1, push_next=1)
+def flags_without_queue(draft):
+    """Token flags that name no queue of the unit."""
+    draft.note("hostile: token flag without a queue")
+    if draft.rng.random() < 0.5:
+        store(draft, pop_next=1, push_next=1)
     else:
-        generator.load("INP")
-        generator.order.insns[-1][0].update(pop_prev=1, push_prev=1)
+        load(draft, "INP")
+        draft.sequencer.insns[-1][0].update(pop_prev=1, push_prev=1)
 
 
 @hostile
-def store_with_padding(generator):
-    generator.note("hostile: STORE with padding")
-    generator.store(x_pad_0=3, y_pad_0=1, x_pad_1=15, y_pad_1=2)
+def store_with_padding(draft):
+    draft.note("hostile: STORE with padding")
+    store(draft, x_pad_0=3, y_pad_0=1, x_pad_1=MAX_PAD, y_pad_1=2)
 
 
 @stuck
-def token_that_never_comes(generator):
-    """Everything is done, then compute waits for ever."""
-    order = generator.order
-    generator.note("hostile: stuck for want of a token")
-    order.settle()
-    while order.queues[Queue.L2G]:
-        order.pop(Queue.L2G)
-    order.nop(Unit.COMPUTE)
-    order.nop(Unit.COMPUTE)
-    order.insns[-1][0]["pop_prev"] = 1
-    order.add(Unit.COMPUTE, {"opcode": int(Opcode.FINISH)})
+def token_that_never_comes(draft):
+    """All work is done, then compute waits forever."""
+    sequencer = draft.sequencer
+    draft.note("hostile: stuck for want of a token")
+    sequencer.settle()
+    while sequencer.queues[Queue.L2G]:
+        sequencer.pop(Queue.L2G)
+    sequencer.nop(Unit.COMPUTE)
+    sequencer.nop(Unit.COMPUTE)
+    sequencer.insns[-1][0]["pop_prev"] = 1
+    sequencer.add(Unit.COMPUTE, {"opcode": int(Opcode.FINISH)})
 
 
 @stuck
-def no_finish(generator):
-    """Everything is done, and that is all."""
-    generator.note("hostile: no FINISH")
-    generator.order.settle()
-    generator.order.nop(Unit.COMPUTE)
+def no_finish(draft):
+    """All work is done, and nothing follows."""
+    draft.note("hostile: no FINISH")
+    draft.sequencer.settle()
+    draft.sequencer.nop(Unit.COMPUTE)
 
 
 def after_finish(rng):
@@ -141,6 +149,6 @@ def after_finish(rng):
 
 
 def rubbish(rng, formats, word):
-    """The instruction with random bits where its format has no field, now and then."""
-    layout = formats.of(word & 7)
+    """The instruction, now and then with random bits outside the fields of its format."""
+    layout = formats.of(opcode_of(word))
     return word | rng.getrandbits(INSN_BITS) & ~layout.named if rng.random() < 0.3 else word

@@ -1,7 +1,6 @@
 """Makes a failing case small: fewer launches, fewer instructions, smaller numbers, as long as it still fails.
 
-What is tried must stay a program whose result depends on no timing, and `vta.compiler.check.checker` says whether it
-does; so a case never shrinks into a race.
+Every candidate must pass `vta.compiler.check.checker`, so that a case never shrinks into a race.
 """
 
 import logging
@@ -11,9 +10,13 @@ from dataclasses import replace
 import numpy as np
 
 from vta.compiler.check.checker import check
+from vta.hw.columns import Columns
 from vta.hw.isa import (
+    MEMORY,
     TOKEN_FLAGS,
-    UNIT_QUEUES,
+    TOKEN_MASK,
+    AluOp,
+    MemType,
     Opcode,
     Queue,
     Unit,
@@ -21,6 +24,7 @@ from vta.hw.isa import (
     encode,
     from_words,
     layouts,
+    opcode_of,
     to_words,
     unit_of,
 )
@@ -29,15 +33,18 @@ log = logging.getLogger(__name__)
 
 FATAL = ("race", "deadlock", "tokens", "dram")
 SMALLER = {"x_size": 1, "y_size": 1, "x_stride": 1, "y_pad_0": 0, "y_pad_1": 0, "x_pad_0": 0, "x_pad_1": 0,
-           "sram_base": 0, "iter_out": 1, "iter_in": 1, "reset": 0, "imm": 0, "use_imm": 1, "alu_opcode": 2,
+           "sram_base": 0, "iter_out": 1, "iter_in": 1, "reset": 0, "imm": 0, "use_imm": 1,
+           "alu_opcode": int(AluOp.ADD),
            **{f"{name}_factor_{loop}": 0 for name in ("dst", "src", "wgt") for loop in ("out", "in")}}
+NOPS = {Unit.LOAD: (Opcode.LOAD, MemType.INP), Unit.COMPUTE: (Opcode.LOAD, MemType.UOP),
+        Unit.STORE: (Opcode.STORE, MemType.OUT)}
 
 
 def sound(case):
-    """Whether no launch of the case has a race, deadlock or too many tokens, other than those it is meant to."""
+    """Whether no launch of the case has an unintended race, deadlock or overflow of tokens."""
     tokens, image = dict(case.tokens), case.dram()
     for launch in case.launches:
-        finish = np.flatnonzero(launch.insns[:, 0] & np.uint64(7) == Opcode.FINISH)
+        finish = np.flatnonzero(opcode_of(launch.insns[:, 0]) == Opcode.FINISH)
         insns = launch.insns[:finish[0] + 1] if len(finish) else launch.insns
         expected = _tokens_left(insns, case.config, tokens)
         if min(expected.values()) < 0 and launch.ends:
@@ -52,52 +59,41 @@ def sound(case):
 
 def _tokens_left(insns, config, tokens):
     """Tokens by queue name after all of `insns`."""
-    left = {queue.name.lower(): tokens.get(queue.name.lower(), 0) for queue in Queue}
-    for word in map(from_words, insns.tolist()):
-        for flag, queue in _flags(word, config):
-            left[queue.name.lower()] += 1 if flag.startswith("push") else -1
-    return left
+    columns = Columns(insns, config)
+    change = columns.push_flags.sum(axis=1) - columns.pop_flags.sum(axis=1)
+    return {queue.name.lower(): tokens.get(queue.name.lower(), 0) + int(change[queue]) for queue in Queue}
 
 
-def _flags(word, config):
-    """(flag, Queue) for each token that an instruction takes or gives."""
-    fields = decode(layouts(config).memory, word)
-    unit = unit_of(fields["opcode"], fields["mem_type"])
-    return [(flag, queue) for flag, queue in zip(TOKEN_FLAGS, UNIT_QUEUES[unit], strict=True)
-            if queue is not None and fields[flag]]
-
-
-def _users(case, queue, verb):
-    """(launch, position, flag) of each instruction that gives ("push") or takes ("pop") a token of `queue`; for
-    tokens that are there before the first launch (None, None, None)."""
-    before = [(None,) * 3] * (case.tokens.get(queue.name.lower(), 0) if verb == "push" else 0)
-    return before + [(number, n, flag) for number, launch in enumerate(case.launches)
-                     for n, words in enumerate(launch.insns.tolist())
-                     for flag, used in _flags(from_words(words), case.config)
-                     if used == queue and flag.startswith(verb)]
+def _positions(case, queue, flags):
+    """(launch, position) of each instruction that pushes ("push_flags") or pops ("pop_flags") a token of `queue`; for
+    tokens that are there before the first launch (None, None)."""
+    before = [(None, None)] * (case.tokens.get(queue.name.lower(), 0) if flags == "push_flags" else 0)
+    return before + [(number, n) for number, launch in enumerate(case.launches)
+                     for n in np.flatnonzero(getattr(Columns(launch.insns, case.config), flags)[queue]).tolist()]
 
 
 def _without(case, queue, first, last):
     """The case without the tokens `first` to `last` of a queue."""
-    streams, layout = [launch.insns.copy() for launch in case.launches], layouts(case.config).memory
-    tokens, name = dict(case.tokens), queue.name.lower()
-    for verb in ("push", "pop"):
-        for number, n, flag in _users(case, queue, verb)[first:last]:
+    streams, tokens, name = [launch.insns.copy() for launch in case.launches], dict(case.tokens), queue.name.lower()
+    for flags, flag in (("push_flags", queue.push_flag), ("pop_flags", queue.pop_flag)):
+        for number, n in _positions(case, queue, flags)[first:last]:
             if number is None:
                 tokens = {key: count - (key == name) for key, count in tokens.items() if count > (key == name)}
             else:
-                streams[number][n, 0] &= ~np.uint64(1 << layout[flag].offset)
+                streams[number][n, 0] &= ~np.uint64(1 << MEMORY[flag].offset)
     launches = tuple(replace(launch, insns=insns) for launch, insns in zip(case.launches, streams, strict=True))
     return replace(case, tokens=tokens, launches=launches)
 
 
-def _is_idle(word, config):
-    fields = decode(layouts(config).memory, word)
-    return fields["opcode"] <= Opcode.STORE and not any(fields[name] for name in ("x_size", *TOKEN_FLAGS))
+def _idle_positions(insns, config):
+    """Positions of the LOADs and STOREs that neither move anything nor handle tokens."""
+    columns = Columns(insns, config)
+    no_tokens = insns[:, 0] & np.uint64(TOKEN_MASK) == 0
+    return np.flatnonzero((columns.is_load | columns.is_store) & ~columns.moves & no_tokens)
 
 
 class Shrinker:
-    """`fails(case)` says whether a case shows the difference; at most `seconds` are spent."""
+    """`fails(case)` is whether a case shows the difference; at most `seconds` are spent."""
 
     def __init__(self, fails, seconds=120):
         self._fails, self._end = fails, time.monotonic() + seconds
@@ -124,7 +120,7 @@ class Shrinker:
         return case
 
     def _each(self, case, change):
-        """Apply `change(word)` (None: leave it) to instructions, many at a time, then fewer."""
+        """Apply `change(word)` (None: unchanged) to instructions, many at a time, then fewer."""
         for number in range(len(case.launches)):
             size = max(len(case.launches[number].insns) // 2, 1)
             while size:
@@ -140,7 +136,7 @@ class Shrinker:
         return case
 
     def _neutral(self, case):
-        """Instructions without work, their tokens kept."""
+        """Replace instructions by NOPs with the same tokens."""
         formats = layouts(case.config)
 
         def change(word):
@@ -148,24 +144,22 @@ class Shrinker:
             if fields["opcode"] == Opcode.FINISH:
                 return None
             kept = {flag: fields[flag] for flag in TOKEN_FLAGS}
-            nop = {Unit.LOAD: (Opcode.LOAD, 2), Unit.COMPUTE: (Opcode.LOAD, 0), Unit.STORE: (Opcode.STORE, 4)}
-            opcode, mem_type = nop[unit_of(fields["opcode"], fields["mem_type"])]
+            opcode, mem_type = NOPS[unit_of(fields["opcode"], fields["mem_type"])]
             return encode(formats.memory, kept | {"opcode": opcode, "mem_type": mem_type})
         return self._each(case, change)
 
     def _pairs(self, case):
-        """Without tokens: the n-th one of a queue is neither given nor taken."""
+        """Remove tokens: the n-th push of a queue together with the n-th pop."""
         for queue in Queue:
-            case = self._leave_out(case, lambda case, queue=queue: len(_users(case, queue, "push")),
+            case = self._leave_out(case, lambda case, queue=queue: len(_positions(case, queue, "push_flags")),
                                    lambda case, first, last, queue=queue: _without(case, queue, first, last))
         return case
 
     def _idle(self, case):
-        """Without the instructions that do nothing."""
+        """Remove the instructions that do nothing."""
         for number, launch in enumerate(case.launches):
             def idle(case, number=number):
-                return [n for n, words in enumerate(case.launches[number].insns.tolist())
-                        if _is_idle(from_words(words), case.config)]
+                return _idle_positions(case.launches[number].insns, case.config)
 
             def without(case, first, last, number=number, idle=idle):
                 insns = np.delete(case.launches[number].insns, idle(case)[first:last], 0)
@@ -176,7 +170,7 @@ class Shrinker:
         return case
 
     def _leave_out(self, case, count, without):
-        """Try `without(case, first, last)` on ranges of the `count(case)` things there are: large, then small ones."""
+        """Try `without(case, first, last)` on ranges of `count(case)` items, large ones first."""
         size = max(count(case), 1)
         while size:
             first = 0
@@ -196,11 +190,11 @@ class Shrinker:
         return case
 
     def _numbers(self, case):
-        """Smaller fields, one at a time: as small as can be, or half."""
+        """Reduce one field at a time: to its least value, or by half."""
         formats = layouts(case.config)
         for name, least in SMALLER.items():
             def change(word, name=name, least=least, half=False):
-                layout = formats.of(word & 7)
+                layout = formats.of(opcode_of(word))
                 fields = decode(layout, word)
                 if name not in fields or fields[name] == least:
                     return None

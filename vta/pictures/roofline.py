@@ -1,9 +1,9 @@
-"""Rooflines: what layers reach of what the array and the bus allow, as a picture.
+"""Rooflines: the rates of layers against what the array and the bus allow, as a picture.
 
-A layer's operational intensity is its multiply-accumulates (MACs) per byte of DRAM traffic; the roof above it is
-the lower of the array's peak, batch x block x block MACs a cycle, and intensity x bytes that the ports move in a
-cycle. Reads and writes have channels of their own, so the bytes that count are those of the busier direction,
-the instruction stream included. Both axes are logarithmic.
+A layer's operational intensity is its multiply-accumulates (MACs) per byte of DRAM traffic; its roof is the lower of
+the array's peak, batch x block x block MACs a cycle, and intensity x bytes that the ports move in a cycle. Reads and
+writes have separate channels, so the bytes are those of the busier direction, the instruction stream included. Both
+axes are logarithmic.
 """
 
 import math
@@ -13,11 +13,11 @@ from vta.pictures.svg import Picture
 
 WIDTH, HEIGHT = 960, 480
 LEFT, RIGHT, TOP, AXIS = 64, 600, 44, 50             # of the plot; below it the axis, right of it the table
-HIGHEST = 560                                        # of the plot, however long the table
+MAX_HEIGHT = 560                                     # of the plot, however long the table
 TABLE, LINE = 632, 20
-PLACES = [(dx, dy) for distance in (15, 24, 34, 44, 56, 70) for dx, dy in
-          ((0, distance), (distance, 0), (-distance, 0), (distance * 0.7, distance * 0.7),
-           (-distance * 0.7, distance * 0.7))]        # of a number beside its dot, the nearest first
+NUMBER_OFFSETS = [(dx, dy) for distance in (15, 24, 34, 44, 56, 70) for dx, dy in
+                  ((0, distance), (distance, 0), (-distance, 0), (distance * 0.7, distance * 0.7),
+                   (-distance * 0.7, distance * 0.7))]        # from a dot to its number, the nearest first
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Point:
 
 
 def peak(config):
-    """MACs that the array does in a cycle."""
+    """MACs of the array in a cycle."""
     return config.batch * config.block * config.block
 
 
@@ -50,7 +50,7 @@ def bandwidth(config):
 
 
 def roof(config, intensity):
-    """MACs a cycle that are possible at an intensity."""
+    """The highest MACs a cycle at an intensity."""
     return min(peak(config), intensity * bandwidth(config))
 
 
@@ -59,12 +59,12 @@ def roofline(points, config, latency):
     drawn = [point for point in points if point.macs]
     if not drawn:
         raise ValueError("a roofline needs layers with GEMM steps: none was measured")
-    lines = len(drawn) + (len(points) - len(drawn) + 1) // 2
-    height = max(HEIGHT, TOP + LINE * (lines + 3))
+    rows = len(drawn) + (len(points) - len(drawn) + 1) // 2
+    height = max(HEIGHT, TOP + LINE * (rows + 3))
     picture = Picture(WIDTH, height,
                       f"Roofline of configuration {config.name}: {len(drawn)} layers, MACs a cycle against MACs per "
                       f"byte of DRAM traffic")
-    plot = _Axes(drawn, config, min(height - AXIS, TOP + HIGHEST))
+    plot = _Axes(drawn, config, min(height - AXIS, TOP + MAX_HEIGHT))
     picture.text(LEFT, 26, f"Roofline of configuration {config.name}, memory latency {latency} cycles", bold=True,
                  size=14)
     _grid(picture, plot)
@@ -75,7 +75,7 @@ def roofline(points, config, latency):
 
 
 class _Axes:
-    """From numbers to pixels: powers of two, as many as the points and the roof's ridge need."""
+    """From values to pixels; the axes end at powers of two around the points and the roof's ridge."""
 
     def __init__(self, points, config, bottom):
         self.bottom = bottom
@@ -100,11 +100,11 @@ def _grid(picture, plot):
     for power in range(plot.low_x, plot.high_x + 1):
         x = plot.x(2.0 ** power)
         picture.line([(x, TOP), (x, plot.bottom)], "grid")
-        picture.text(x, plot.bottom + 18, f"{2.0 ** power:g}", "faint", size=11, anchor="middle")
+        picture.label(x, plot.bottom + 18, f"{2.0 ** power:g}")
     for power in range(plot.low_y, plot.high_y + 1):
         y = plot.y(2.0 ** power)
         picture.line([(LEFT, y), (RIGHT, y)], "grid")
-        picture.text(LEFT - 8, y + 4, f"{2.0 ** power:g}", "faint", size=11, anchor="end")
+        picture.label(LEFT - 8, y + 4, f"{2.0 ** power:g}", "end")
     middle = (LEFT + RIGHT) / 2
     picture.text(middle, plot.bottom + 38, "MACs per byte of DRAM traffic (busier direction)", "faint", anchor="middle")
     picture.text(20, (TOP + plot.bottom) / 2, "MACs a cycle", "faint", anchor="middle", turned=True)
@@ -121,17 +121,17 @@ def _roof(picture, plot, config):
 
 
 def _dots(picture, plot, points, config):
-    """Dots where the points are, and the number of each as near as it goes without covering others."""
+    """A dot for each point, and its number as near as it fits without covering others."""
     centres = [(plot.x(point.intensity), plot.y(point.rate)) for point in points]
     taken = list(centres)
     for n, (point, (x, y)) in enumerate(zip(points, centres, strict=True), 1):
-        place = next(((x + dx, y + dy) for dx, dy in PLACES
-                      if LEFT + 8 < x + dx < RIGHT - 8 and y + dy < plot.bottom - 8
-                      and all(math.hypot(x + dx - a, y + dy - b) > 14 for a, b in taken)), (x, y + 15))
-        taken.append(place)
-        if math.hypot(place[0] - x, place[1] - y) > 16:
-            picture.line([(x, y), place], "faint", width=0.5)
-        picture.text(place[0], place[1] + 4, str(n), size=11, anchor="middle")
+        position = next(((x + dx, y + dy) for dx, dy in NUMBER_OFFSETS
+                         if LEFT + 8 < x + dx < RIGHT - 8 and y + dy < plot.bottom - 8
+                         and all(math.hypot(x + dx - a, y + dy - b) > 14 for a, b in taken)), (x, y + 15))
+        taken.append(position)
+        if math.hypot(position[0] - x, position[1] - y) > 16:
+            picture.line([(x, y), position], "faint", width=0.5)
+        picture.text(position[0], position[1] + 4, str(n), size=11, anchor="middle")
         picture.dot(x, y, 4.5, "gemm", title=f"{point.name}: {point.intensity:.1f} MACs per byte, {point.rate:.1f} "
                                              f"MACs a cycle, {_share(point, config):.0%} of the roof")
 
@@ -140,7 +140,7 @@ def _table(picture, points, config, others):
     columns = ((TABLE, "end"), (TABLE + 10, "start"), (WIDTH - 84, "end"), (WIDTH - 20, "end"))
     y = TOP + 10
     for (x, anchor), words in zip(columns[1:], ("layer", "MACs a cycle", "of the roof"), strict=True):
-        picture.text(x, y, words, "faint", size=11, anchor=anchor)
+        picture.label(x, y, words, anchor)
     for n, point in enumerate(points, 1):
         y += LINE
         cells = (str(n), point.name, f"{point.rate:.1f}", f"{_share(point, config):.0%}")
@@ -150,7 +150,7 @@ def _table(picture, points, config, others):
         y += LINE if n else 1.6 * LINE
         lead = "without MACs: " if n == 0 else ""
         tail = "," if n + 2 < len(others) else ""
-        picture.text(TABLE + 10, y, lead + ", ".join(others[n:n + 2]) + tail, "faint", size=11)
+        picture.label(TABLE + 10, y, lead + ", ".join(others[n:n + 2]) + tail, "start")
 
 
 def _share(point, config):

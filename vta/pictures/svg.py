@@ -4,7 +4,7 @@
     picture.rect(10, 10, 80, 20, "gemm", title="shown under the pointer")
     path.write_text(picture.svg())
 
-Lengths are pixels, y grows downward. Equal pictures are equal bytes.
+Lengths are in pixels, y grows downward. The same calls give the same bytes.
 """
 
 from xml.sax.saxutils import escape
@@ -26,11 +26,11 @@ def number(value):
 
 
 class Picture:
-    """A picture of width x height; `title` is its description. Later shapes lie on top of earlier ones."""
+    """A picture of width x height; `title` describes it. Later shapes cover earlier ones."""
 
     def __init__(self, width, height, title):
         self.width, self.height, self.title = width, height, title
-        self._parts = []
+        self._elements = []
 
     def rect(self, x, y, width, height, colour, *, title=None, round=0):
         corner = f' rx="{number(round)}"' if round else ""
@@ -47,15 +47,19 @@ class Picture:
         self._add("circle", f'cx="{number(x)}" cy="{number(y)}" r="{number(radius)}" class="{_known(colour)}"', title)
 
     def text(self, x, y, words, colour="ink", *, size=12, anchor="start", bold=False, turned=False):
-        """`words` on one line; y is the base line, `anchor` start, middle or end, `turned` reads upward."""
-        more = (' font-weight="600"' if bold else "") + (
+        """`words` on one line; y is the baseline, `anchor` start, middle or end, `turned` reads upward."""
+        attributes = (' font-weight="600"' if bold else "") + (
             f' transform="rotate(-90 {number(x)} {number(y)})"' if turned else "")
-        self._parts.append(f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}" '
-                           f'text-anchor="{anchor}" class="{_known(colour)}"{more}>{escape(words)}</text>')
+        self._elements.append(f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}" '
+                              f'text-anchor="{anchor}" class="{_known(colour)}"{attributes}>{escape(words)}</text>')
+
+    def label(self, x, y, words, anchor="middle"):
+        """Small faint text, as on axes."""
+        self.text(x, y, words, "faint", size=11, anchor=anchor)
 
     def _add(self, kind, attributes, title=None):
         inside = f"><title>{escape(title)}</title></{kind}>" if title else "/>"
-        self._parts.append(f"<{kind} {attributes}{inside}")
+        self._elements.append(f"<{kind} {attributes}{inside}")
 
     def svg(self):
         """The picture as the text of an SVG file."""
@@ -64,14 +68,14 @@ class Picture:
         return "\n".join([
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" width="{number(self.width)}" '
             f'height="{number(self.height)}" role="img" font-family="{FONT}">',
-            f"<title>{escape(self.title)}</title>", f"<style>{style()}</style>", page, *self._parts, "</svg>", ""])
+            f"<title>{escape(self.title)}</title>", f"<style>{style()}</style>", page, *self._elements, "</svg>", ""])
 
 
 def style():
-    """The CSS classes of all colours: NAME fills, s-NAME draws a line; dark where the reader prefers it."""
-    def rules(which):
-        return "".join(f".{name}{{fill:{both[which]}}}.s-{name}{{stroke:{both[which]};fill:none}}"
-                       for name, both in COLOURS.items())
+    """The CSS classes of all colours: NAME fills, s-NAME strokes; dark ones where the reader prefers them."""
+    def rules(scheme):
+        return "".join(f".{name}{{fill:{pair[scheme]}}}.s-{name}{{stroke:{pair[scheme]};fill:none}}"
+                       for name, pair in COLOURS.items())
     return f"{rules(0)}@media(prefers-color-scheme:dark){{{rules(1)}}}"
 
 

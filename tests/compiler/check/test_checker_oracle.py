@@ -1,7 +1,7 @@
 """The checker against a naive oracle: on random streams both find a race, a deadlock or neither.
 
-The oracle builds the graph of what waits for what (order in a unit; the k-th push of a queue before its
-k-th pop), closes it, and compares every pair of instructions entry by entry.
+The oracle builds the graph of what waits for what (order in a unit; the k-th push of a queue before its k-th pop),
+takes its transitive closure, and compares every pair of instructions entry by entry.
 """
 
 from collections import Counter
@@ -13,12 +13,11 @@ import pytest
 from vta.compiler.check.checker import check
 from vta.compiler.stream.assembler import assemble
 from vta.hw.config import PRESETS
-from vta.hw.isa import UNIT_QUEUES, Queue, Unit
+from vta.hw.isa import TOKEN_FLAGS, UNIT_QUEUES, WORKERS, Queue, Unit
 
 # queues deeper than a stream is long, since the oracle knows no full queue
 CONFIG = replace(PRESETS["tiny"], load_queue_depth=64, compute_queue_depth=64, store_queue_depth=64,
                  token_depth=64)
-FLAGS = ("pop_prev", "pop_next", "push_prev", "push_next")
 LENGTH = 8
 
 
@@ -49,7 +48,7 @@ def random_stream(random):
             writes = {("ACC", at)}
             reads = {("ACC", n) for n in entries} | writes
         pops, pushes = [], []
-        for name, queue in zip(FLAGS, UNIT_QUEUES[unit], strict=True):
+        for name, queue in zip(TOKEN_FLAGS, UNIT_QUEUES[unit], strict=True):
             if queue is None or random.random() < 0.1:
                 continue
             if name.startswith("push"):
@@ -66,10 +65,10 @@ def random_stream(random):
 
 
 def oracle(rows):
-    """(deadlock, race) of the rows by closing the graph of what comes before what."""
+    """(deadlock, race) of the rows, by the transitive closure of what comes before what."""
     count = len(rows)
     before = np.zeros((count, count), bool)
-    for unit in (Unit.LOAD, Unit.COMPUTE, Unit.STORE):
+    for unit in WORKERS:
         own = [n for n in range(count) if rows[n][0] == unit]
         before[own[:-1], own[1:]] = True
     missing = []
@@ -112,9 +111,9 @@ def test_random_streams(block):
             rows[a], rows[b] = rows[b], rows[a]
         elif change == 2:
             row = rows[random.integers(0, LENGTH)]
-            for queues, names in ((row[4], FLAGS[:2]), (row[5], FLAGS[2:])):
+            for queues, names in ((row[4], TOKEN_FLAGS[:2]), (row[5], TOKEN_FLAGS[2:])):
                 for name in names:
-                    queue = UNIT_QUEUES[row[0]][FLAGS.index(name)]
+                    queue = UNIT_QUEUES[row[0]][TOKEN_FLAGS.index(name)]
                     if queue in queues:
                         queues.remove(queue)
                         row[3] = row[3].replace(f" {name}", "")

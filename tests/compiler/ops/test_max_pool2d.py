@@ -1,4 +1,4 @@
-"""Max pooling: every small window, and what the in-place reduction promises."""
+"""Max pooling: every small window, and the guarantees of the in-place reduction."""
 
 import itertools
 from dataclasses import replace
@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from vta.compiler import ops
-from vta.compiler.ops.max_pool_plan import Axis
+from vta.compiler.ops.max_pool_layout import Axis
 from vta.compiler.timing import clashes
+from vta.hw.columns import Columns
 from vta.hw.config import PRESETS
 from vta.runtime.device import open_device
 
@@ -23,7 +24,7 @@ def agree(device, layer):
 
 @pytest.mark.parametrize(("kernel", "stride"), [*itertools.product(KERNELS, range(1, 5))])
 def test_every_window(kernel, stride):
-    """Each padding of both axes, with another window across; the picture's last inputs are seen or left over."""
+    """Each padding of both axes, with another window across; the image's last inputs are seen or left over."""
     with open_device("sim", "tiny") as device:
         for pad, across in itertools.product(range(kernel), (1, 3)):
             long, wide = 9 + (pad + stride) % 3, 11 - kernel % 2
@@ -33,22 +34,22 @@ def test_every_window(kernel, stride):
                                          pad=(across // 2, pad), config="tiny"))
 
 
-@pytest.mark.parametrize(("kernel", "stride", "pad", "seat"), [
+@pytest.mark.parametrize(("kernel", "stride", "pad", "tap"), [
     (1, 1, 0, 0), (2, 2, 0, 0), (3, 2, 1, 1), (3, 2, 0, 0), (3, 3, 0, 0), (2, 1, 0, 0),
     (3, 1, 1, None), (5, 2, 2, None), (4, 2, 1, 1)])
-def test_seat(kernel, stride, pad, seat):
+def test_in_place_tap(kernel, stride, pad, tap):
     axis = Axis(40, (40 + 2 * pad - kernel) // stride + 1, kernel, stride, pad)
-    assert axis.seat == seat
+    assert axis.in_place_tap == tap
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (40, 3)])
-def test_seat_is_in_the_picture(size):
+def test_in_place_tap_is_in_the_image(size):
     for kernel, stride, pad in itertools.product(KERNELS, KERNELS, KERNELS):
         for length in size:
             outputs = (length + 2 * pad - kernel) // stride + 1
             axis = Axis(length, outputs, kernel, stride, pad)
-            if pad < kernel and outputs > 0 and axis.seat is not None:
-                assert all(0 <= n * stride - pad + axis.seat < length for n in range(outputs))
+            if pad < kernel and outputs > 0 and axis.in_place_tap is not None:
+                assert all(0 <= n * stride - pad + axis.in_place_tap < length for n in range(outputs))
 
 
 def test_cost_of_a_window_in_place():
@@ -59,17 +60,18 @@ def test_cost_of_a_window_in_place():
     with open_device("sim", "default") as device:
         _, result = layer.run(device, np.zeros((1, 16, 28, 28), np.int8))
     assert steps <= result.counters["alu_steps"] <= 1.05 * steps            # more where tiles overlap
-    assert clashes(code.insns, code.config, lambda first, count: code.uops[first:first + count]).sum() < steps / 20
+    columns = Columns(code.insns, code.config)
+    assert clashes(columns, lambda first, count: code.uops[first:first + count]).sum() < steps / 20
 
 
 def test_one_long_row_is_cut_into_few_tiles():
     """Every halving of the width is tried: tiles of one output would take four times as long."""
     layer = ops.max_pool2d((1, 16, 1, 5000), (1, 2))
-    assert layer.about["predicted"] < 2.7 * 5000
+    assert layer.about.predicted < 2.7 * 5000
 
 
 def test_wide_bus_loads_accumulators_directly():
     wide = replace(PRESETS["default"], axi_data_width=256)
-    tilings = [ops.max_pool2d((1, 16, 56, 56), 2, config=config).about["tilings"][0][-1]
+    tilings = [ops.max_pool2d((1, 16, 56, 56), 2, config=config).about.tilings[0][-1]
                for config in (PRESETS["default"], wide)]
     assert tilings == [True, False]

@@ -1,21 +1,37 @@
-"""Operators: right on the functional simulator, refused in clear words, and close to the machine's floor."""
+"""Operators: correct on the functional simulator, rejected with clear messages, and close to the machine's floor."""
+
+import importlib
+import inspect
+import pkgutil
 
 import numpy as np
 import pytest
 
 from vta.compiler import ops
-from vta.compiler.ops.operator import OperatorError, Post
+from vta.compiler.ops.checks import OperatorError
+from vta.compiler.ops.loops import BufferRing, buffer_count, chunks, growing_chunks, split_loops, unroll
+from vta.compiler.ops.operator import Operator
 from vta.compiler.ops.pool import _factor
+from vta.compiler.ops.post import Post
 from vta.compiler.ops.search import candidates, ranked
-from vta.compiler.ops.window import Plan, Slots, Tiling, Window, cut, slot_count, split_loops, unroll
+from vta.compiler.ops.window import TiledWindow, Tiling, Window
 from vta.hw.config import PRESETS
 from vta.runtime.device import open_device
 
 CONFIG = PRESETS["default"]
-RESNET18 = {               # name: picture, channels in, out, kernel, stride
+RESNET18 = {               # name: size, channels in, out, kernel, stride
     "C2": (56, 64, 64, 3, 1), "C3": (56, 64, 128, 3, 2), "C4": (56, 64, 128, 1, 2), "C5": (28, 128, 128, 3, 1),
     "C6": (28, 128, 256, 3, 2), "C7": (28, 128, 256, 1, 2), "C8": (14, 256, 256, 3, 1),
     "C9": (14, 256, 512, 3, 2), "C10": (14, 256, 512, 1, 2), "C11": (7, 512, 512, 3, 1)}
+
+
+def test_every_operator_is_listed():
+    """What the package exports is every public function of its files that makes an Operator."""
+    modules = [importlib.import_module(f"{ops.__name__}.{found.name}") for found in pkgutil.iter_modules(ops.__path__)]
+    made = {name for module in modules for name, value in vars(module).items()
+            if inspect.isfunction(value) and not name.startswith("_") and value.__module__ == module.__name__
+            and inspect.get_annotations(value).get("return") is Operator}
+    assert set(ops.OPERATORS) == made == {*ops.__all__} - {"OPERATORS"}
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +148,7 @@ def test_resnet18_is_near_the_floor(name):
     size, ins, outs, kernel, stride = RESNET18[name]
     layer = ops.conv2d((1, ins, size, size), outs, kernel, stride=stride, pad=kernel // 2, bias=True, shift=8,
                        clip=(0, 127))
-    assert layer.about["predicted"] < 1.02 * layer.about["floor"]
+    assert layer.about.predicted < 1.02 * layer.about.floor
 
 
 @pytest.mark.rtl
@@ -148,7 +164,7 @@ def test_resnet18_on_the_rtl():
                       for name, shape in layer.shapes.items()]
             packed, result = layer.run(device, *arrays)
             np.testing.assert_array_equal(layer.output(packed), layer.reference(*arrays))
-            assert abs(layer.about["predicted"] / result.cycles - 1) < 0.03
+            assert abs(layer.about.predicted / result.cycles - 1) < 0.03
             total += result.cycles
     assert total < 2_900_000
 
@@ -175,17 +191,17 @@ def test_factors_of_averages():
         assert count > 49 or (scale, shift) == (round(2**14 / count), 14)
 
 
-# the parts
-def test_cut_and_slots():
-    assert cut(7, 3) == [(0, 3), (3, 3), (6, 1)]
-    slots = Slots(2, 10, base=100)
-    assert [slots.hold(what) for what in "abacb"] == [(100, True), (110, True), (100, False), (100, True),
-                                                      (110, False)]
-    assert slot_count(100, 10, kinds=4, chunks=2) == 4          # everything
-    assert slot_count(100, 10, kinds=40, chunks=3) == 6         # a tile's chunks, twice
-    assert slot_count(100, 30, kinds=40, chunks=3) == 3
-    assert slot_count(100, 40, kinds=40, chunks=3) == 2
-    assert slot_count(100, 101, kinds=40, chunks=3) == 0
+# the helpers
+def test_chunks_and_buffers():
+    assert chunks(7, 3) == [(0, 3), (3, 3), (6, 1)]
+    assert growing_chunks(9) == [(0, 1), (1, 1), (2, 2), (4, 4), (8, 1)]
+    ring = BufferRing(2, 10, base=100)
+    assert [ring.acquire(key) for key in "abacb"] == [(100, True), (110, True), (100, False), (100, True), (110, False)]
+    assert buffer_count(100, 10, total=4, per_tile=2) == 4          # everything
+    assert buffer_count(100, 10, total=40, per_tile=3) == 6         # a tile's chunks, twice
+    assert buffer_count(100, 30, total=40, per_tile=3) == 3
+    assert buffer_count(100, 40, total=40, per_tile=3) == 2
+    assert buffer_count(100, 101, total=40, per_tile=3) == 0
 
 
 def test_loops_join_and_unroll():
@@ -205,11 +221,11 @@ def test_search_is_ordered_and_its_choice_fits():
     window, post = Window(1, 1, 4, 4, (14, 14), (14, 14), (3, 3), start=(1, 1)), Post(bias=True, shift=8)
     found = ranked(window, post, CONFIG)
     assert [cycles for cycles, _ in found] == sorted(cycles for cycles, _ in found)
-    assert all(Plan(window, tiling, CONFIG, True).fits for _, tiling in found[:20])
+    assert all(TiledWindow(window, tiling, CONFIG, True).fits for _, tiling in found[:20])
     assert {tiling for _, tiling in found} <= set(candidates(window, CONFIG))
 
 
 def test_a_given_tiling_is_taken():
     tiling = Tiling(7, 14, 2, 1)
     layer = ops.conv2d((1, 64, 14, 14), 64, 3, pad=1, tiling=tiling)
-    assert layer.about["tilings"] == [tiling]
+    assert layer.about.tilings == (tiling,)

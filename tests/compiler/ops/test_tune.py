@@ -6,9 +6,9 @@ import pytest
 
 from vta import cli
 from vta.compiler import ops
-from vta.compiler.ops.operator import OperatorError
-from vta.compiler.ops.tilings import VARIABLE, Tilings
-from vta.compiler.ops.tune import keep, report, tune
+from vta.compiler.ops.checks import OperatorError
+from vta.compiler.ops.tilings import VARIABLE, TilingsFile
+from vta.compiler.ops.tune import report, save, tune
 from vta.hw.config import PRESETS
 
 LAYER = ((1, 32, 8, 8), 32, 3)
@@ -18,7 +18,7 @@ def test_the_best_is_first_and_no_worse_than_the_default():
     seen = []
     found = tune(ops.conv2d, LAYER, {"pad": 1}, count=5, progress=lambda *each: seen.append(each[:2]))
     assert [each.predicted for each in found] == sorted(each.predicted for each in found)
-    assert found[0].predicted <= ops.conv2d(*LAYER, pad=1).about["predicted"]
+    assert found[0].predicted <= ops.conv2d(*LAYER, pad=1).about.predicted
     assert seen[-1] == (len(found), len(found))
     assert any(line.startswith("bound by") for line in report(found[0]))
 
@@ -26,11 +26,12 @@ def test_the_best_is_first_and_no_worse_than_the_default():
 def test_tilings_file_is_used_where_it_is_named(tmp_path, monkeypatch):
     path = tmp_path / "tilings.json"
     found = tune(ops.conv2d, LAYER, {"pad": 1}, count=5)
-    keep(path, found[-1])                                    # the worst, to tell it from the default
+    save(path, found[-1])                                    # the worst, to tell it from the default
     monkeypatch.setenv(VARIABLE, str(path))
-    assert ops.conv2d(*LAYER, pad=1).about["tilings"] == [found[-1].tiling]
+    assert ops.conv2d(*LAYER, pad=1).about.tilings == (found[-1].tiling,)
     small = PRESETS["tiny"]
-    assert Tilings(path).find(found[0].operator.about["windows"][0], found[0].operator.about["post"], small) is None
+    about = found[0].operator.about
+    assert TilingsFile(path).find(about.windows[0], about.post, small) is None
     (entry,) = json.loads(path.read_text())[f"{PRESETS['default'].hash:08x}"].values()
     assert entry["operator"] == "conv2d" and entry["predicted"] == found[-1].predicted
 
@@ -43,7 +44,7 @@ def test_bad_tilings_file(tmp_path, text):
     path = tmp_path / "tilings.json"
     path.write_text(text)
     with pytest.raises(OperatorError, match="is no file of tilings"):
-        Tilings(path)
+        TilingsFile(path)
 
 
 def test_nothing_to_tune():
@@ -63,7 +64,7 @@ def test_command(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["convolve", "1x2"], "no operator 'convolve'; there are conv2d"),
+    (["convolve", "1x2"], "'convolve'; there are conv2d, dense, depthwise_conv2d, group_conv2d, avg_pool2d\n"),
     (["conv2d", "1x2xx4"], "'1x2xx4' must be a number"),
     (["conv2d", "1x16x4x4", "outputs"], "'outputs' must be NAME=VALUE"),
     (["conv2d", "1x16x4x4", "outputs=16"], "missing a required argument: 'kernel'"),

@@ -1,21 +1,23 @@
 """Pass alu: one operation as ALU micro-ops."""
 
 import pytest
-from small_schedules import DEFAULT, convolution, env, nodes, refuse
+from small_schedules import convolution, env, lowered, nodes, refuse
 
 from vta import te
-from vta.compiler.passes import alu, dma, inplace
-from vta.compiler.te.ir import For, Push, Scope
-from vta.compiler.te.nests import lower_loops
-from vta.hw.isa import AluOp
+from vta.compiler.passes.alu import OPCODES
+from vta.compiler.te.ir import For, Push, UopScope
+from vta.hw.isa import AluOp, Opcode
 
 
 def test_alu_merges_loops():
     s, args, _ = convolution(rows=6)
-    program = alu.run(dma.run(inplace.run(lower_loops(s, args)), DEFAULT), DEFAULT)
-    (scope,) = [node for node in nodes(program, Scope) if node.value == "ALU"]
-    assert isinstance(scope.body, For) and scope.body.extent == 4 * 36 and isinstance(scope.body.body, Push)
+    (scope,) = [scope for scope in nodes(lowered(s, args, "alu"), UopScope) if scope.opcode is Opcode.ALU]
+    assert isinstance(scope.body, For) and scope.body.var.extent == 4 * 36 and isinstance(scope.body.body, Push)
     assert scope.body.body.opcode is AluOp.SHR and scope.body.body.imm == 4
+
+
+def test_every_alu_operation_can_be_written():
+    assert set(OPCODES.values()) == set(AluOp)
 
 
 @pytest.mark.parametrize(("value", "message"), [

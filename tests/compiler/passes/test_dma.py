@@ -1,13 +1,10 @@
 """Pass dma: copies as 2-D transfers."""
 
-from small_schedules import DEFAULT, convolution, env, nodes, refuse, vector_add
+from small_schedules import convolution, env, lowered, nodes, refuse, vector_add
 
 from vta import te, topi
-from vta.compiler.passes import dma
-from vta.compiler.passes.lowering import lower_program
-from vta.compiler.te.expr import Lin
+from vta.compiler.te.index import Lin
 from vta.compiler.te.ir import Dma
-from vta.compiler.te.nests import lower_loops
 
 
 def copied(A_buf):
@@ -24,13 +21,13 @@ def copied(A_buf):
 
 def test_dma_folds_dense_dimensions():
     s, args, _ = vector_add(tiles=4)
-    load = nodes(dma.run(lower_loops(s, args), DEFAULT), Dma)[0]
+    load = nodes(lowered(s, args, "dma"), Dma)[0]
     assert (load.x_size, load.y_size, load.x_stride) == (Lin(const=4), Lin(const=1), 4)
 
 
 def test_dma_padding_follows_the_loops_outside():
     s, args, _n = convolution(rows=3)
-    load = next(node for node in nodes(lower_program(s, args, DEFAULT), Dma) if node.stage == "data_buf")
+    load = next(node for node in nodes(lowered(s, args), Dma) if node.stage == "data_buf")
     before, after = load.pads[1], load.pads[3]
     (var,) = before.variables
     assert [before.value({var: i}) for i in range(2)] == [1, 0]
@@ -43,7 +40,7 @@ def test_dma_loops_around_a_transfer_move_it():
     A = te.placeholder((3, 4, 5, 1, 16), name="A", dtype="int32")
     A_buf = te.compute((3, 2, 2, 1, 16), lambda a, b, c, d, e: A[a, b, c, d, e], "A_buf")
     s, B = copied(A_buf)
-    load = nodes(lower_program(s, [A, B], DEFAULT), Dma)[0]
+    load = nodes(lowered(s, [A, B], "dma"), Dma)[0]
     assert list(load.dram.index.terms.values()) == [20] and list(load.sram.index.terms.values()) == [4]
 
 

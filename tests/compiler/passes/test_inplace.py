@@ -1,17 +1,14 @@
-"""Pass inplace: results take over the memory of dead operands."""
+"""Pass inplace: results reuse the memory of dead operands."""
 
 import pytest
-from small_schedules import env, refuse, vector_add
+from small_schedules import env, lowered, refuse, vector_add
 
 from vta import te
-from vta.compiler.passes import inplace
-from vta.compiler.te.nests import lower_loops
 
 
 def test_inplace_shares_the_dead_operand():
     s, args, _ = vector_add()
-    program = inplace.run(lower_loops(s, args))
-    assert [buffer.name for buffer in program.buffers] == ["A_buf", "B_buf"]
+    assert [array.name for array in lowered(s, args, "inplace").arrays] == ["A_buf", "B_buf"]
 
 
 def test_inplace_leaves_what_is_read_twice():

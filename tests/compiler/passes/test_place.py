@@ -1,10 +1,9 @@
-"""Pass place: every buffer on chip gets its tiles."""
+"""Pass place: every on-chip buffer gets its tiles."""
 
-from small_schedules import DEFAULT, convolution, refuse, vector_add
+from small_schedules import DEFAULT, convolution, lowered, nodes, refuse, vector_add
 
-from vta.compiler.passes import inplace, place
-from vta.compiler.passes.lowering import lower_program
-from vta.compiler.te.nests import lower_loops
+from vta.compiler.passes import place
+from vta.compiler.te.ir import Ptr
 
 
 def test_place_lists_the_buffers():
@@ -14,12 +13,16 @@ def test_place_lists_the_buffers():
 
 def test_place_gives_each_thread_its_share():
     s, args, _ = convolution(threads=True)
-    program = lower_program(s, args, DEFAULT)
-    placed = {buffer.name: (buffer.offset, buffer.stride, buffer.threads) for buffer in program.buffers}
+    before, after = lowered(s, args, "lift"), lowered(s, args, "place")
+    placed = {array.name: (*tiles, array.threads) for array, tiles in place.placement(before.arrays, DEFAULT).items()}
     assert placed == {"data_buf": (0, 40, 2), "kernel_buf": (0, 18, 2), "conv": (0, 36, 2)}
+    data = [pointer.index for pointer in nodes(after, Ptr) if pointer.array.name == "data_buf"]
+    assert {index.coef(after.thread) for index in data} == {40}
 
 
-def test_place_marks_no_program_twice():
+def test_place_leaves_its_input_as_it_is():
     s, args, _ = vector_add()
-    program = inplace.run(lower_loops(s, args))
-    assert [buffer.stride for buffer in place.run(program, DEFAULT).buffers] == [8, 8]
+    before = lowered(s, args, "lift")
+    first, second = (place.run(before, DEFAULT) for _ in range(2))
+    assert place.placement(before.arrays, DEFAULT) == dict(zip(before.arrays, [(0, 8), (4, 8)], strict=True))
+    assert first == second and first != before

@@ -1,18 +1,16 @@
-"""Pass threads: the thread loop goes inward."""
+"""Pass threads: the thread loop moves inward."""
 
-from small_schedules import DEFAULT, convolution, nodes, refuse
+from small_schedules import convolution, lowered, nodes, refuse
 
-from vta.compiler.passes.lowering import lower_program
-from vta.compiler.te.ir import For, Scope, Token
+from vta.compiler.te.ir import For, ModuleScope, Token
 
 
 def test_threads_take_turns_at_every_scope():
     s, args, _ = convolution(threads=True)
-    program = lower_program(s, args, DEFAULT)
-    scopes = [node for node in nodes(program, For) if node.kind == "vthread"]
-    assert len(scopes) == 5 and all(isinstance(scope.body, Scope) and scope.body.kind == "module"
-                                    for scope in scopes)
-    outside = [node for node in program.body.body if isinstance(node, Token)]
+    function = lowered(s, args, "threads")
+    loops = [node for node in nodes(function, For) if node.thread]
+    assert len(loops) == 5 and all(isinstance(loop.body, ModuleScope) for loop in loops)
+    outside = [node for node in function.body.body if isinstance(node, Token)]
     assert len(outside) == 4          # two pushed before the loop, two popped after it
 
 

@@ -1,19 +1,17 @@
-"""Pass tokens: who waits for whom."""
+"""Pass tokens: which unit waits for which."""
 
-from small_schedules import DEFAULT, convolution, nodes
+from small_schedules import convolution, lowered, nodes
 
-from vta.compiler.passes import alu, dma, inplace, lift, tokens
 from vta.compiler.te.ir import Token
-from vta.compiler.te.nests import lower_loops
+from vta.hw.isa import Unit
 
 
 def test_tokens_balance_and_carry():
     s, args, _ = convolution()
     flow = {}
-    for token in nodes(tokens.run(lift.run(alu.run(dma.run(inplace.run(lower_loops(s, args)), DEFAULT), DEFAULT),
-                                           DEFAULT)), Token):
+    for token in nodes(lowered(s, args, "tokens"), Token):
         key = (token.source, token.target)
         flow.setdefault(key, []).append("push" if token.push else "pop")
-    assert flow == {("store", "compute"): ["push", "pop", "push", "pop"],
-                    ("compute", "load"): ["push", "pop", "push", "pop"],
-                    ("load", "compute"): ["push", "pop"], ("compute", "store"): ["push", "pop"]}
+    assert flow == {(Unit.STORE, Unit.COMPUTE): ["push", "pop", "push", "pop"],
+                    (Unit.COMPUTE, Unit.LOAD): ["push", "pop", "push", "pop"],
+                    (Unit.LOAD, Unit.COMPUTE): ["push", "pop"], (Unit.COMPUTE, Unit.STORE): ["push", "pop"]}

@@ -1,4 +1,4 @@
-"""Assembly text: golden lines, an exact round trip for every bit pattern, and errors that point."""
+"""Assembly text: golden lines, an exact round trip for every bit pattern, and errors with line and column."""
 
 import golden_streams
 import numpy as np

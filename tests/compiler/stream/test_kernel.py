@@ -1,4 +1,4 @@
-"""Kernels no instruction can execute are refused in words."""
+"""Kernels that no instruction can execute are rejected with a message."""
 
 import pytest
 

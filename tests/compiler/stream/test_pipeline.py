@@ -1,4 +1,4 @@
-"""Pipelines: tokens follow from what is read and written, no more and no fewer than needed."""
+"""Pipelines: tokens follow from reads and writes, exactly as many as needed."""
 
 import numpy as np
 import pytest

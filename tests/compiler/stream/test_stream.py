@@ -1,4 +1,4 @@
-"""Streams: TVM's streams call by call, queue rules, relocation, and what is refused."""
+"""Streams: TVM's streams call by call, queue rules, relocation, and what is rejected."""
 
 import runpy
 
@@ -8,12 +8,12 @@ import pytest
 from repository import EXAMPLES
 from vector_files import ABSENT, FOLDER
 
+from vta.compiler.stream.kernel import KernelMode
 from vta.compiler.stream.stream import COMPUTE, LOAD, STORE, Stream, StreamError
 from vta.hw.config import PRESETS
 from vta.hw.isa import MEMORY, AluOp, EncodingError, MemType, Opcode, extract, from_words, layouts, parse_hex
 
 CONFIG = PRESETS["default"]
-GEMM, ALU = 0, 1
 
 
 def shared_vector(name):
@@ -33,7 +33,7 @@ def words(stream, uops=0x3000):
 
 def alu(s, site, op, imm, extent):
     with s.uop_kernel(site), s.uop_loop(extent, 1, 1, 0):
-        s.uop_push(ALU, 0, 0, 0, 0, op, 1, imm)
+        s.uop_push(KernelMode.ALU, 0, 0, 0, 0, op, 1, imm)
 
 
 def finish(s, target, x_size):
@@ -62,7 +62,7 @@ def test_padded_load_is_the_golden_stream():
 def test_gemm_is_the_golden_stream():
     s = Stream(CONFIG)
     with s.uop_kernel("reset"), s.uop_loop(4, 4, 0, 0), s.uop_loop(4, 1, 0, 0):
-        s.uop_push(GEMM, 1, 0, 0, 0, 0, 0, 0)
+        s.uop_push(KernelMode.GEMM, 1, 0, 0, 0, 0, 0, 0)
     s.dep_push(COMPUTE, LOAD)
     s.dep_pop(COMPUTE, LOAD)
     s.load_buffer_2d(0x4003000, 0, 4, 1, 4, (0, 0, 0, 0), 0, MemType.INP)
@@ -70,7 +70,7 @@ def test_gemm_is_the_golden_stream():
     s.dep_push(LOAD, COMPUTE)
     s.dep_pop(LOAD, COMPUTE)
     with s.uop_kernel("gemm"), s.uop_loop(4, 4, 1, 0), s.uop_loop(4, 1, 0, 1):
-        s.uop_push(GEMM, 0, 0, 0, 0, 0, 0, 0)
+        s.uop_push(KernelMode.GEMM, 0, 0, 0, 0, 0, 0, 0)
     alu(s, "shift", AluOp.SHR, 8, 16)
     alu(s, "low", AluOp.MAX, 0, 16)
     alu(s, "high", AluOp.MIN, 127, 16)
@@ -142,7 +142,7 @@ def test_push_first_takes_pending_pops():
 def test_one_loop_is_outer_for_gemm_and_inner_for_alu():
     s = Stream(CONFIG)
     with s.uop_kernel("gemm"), s.uop_loop(5, 1, 2, 3):
-        s.uop_push(GEMM, 0, 0, 0, 0, 0, 0, 0)
+        s.uop_push(KernelMode.GEMM, 0, 0, 0, 0, 0, 0, 0)
     alu(s, "alu", AluOp.ADD, 1, 5)
     formats = layouts(CONFIG)
     fields = [(extract(np.array([[word & (1 << 64) - 1, word >> 64]], np.uint64), formats.gemm[name])[0])
@@ -169,7 +169,7 @@ def test_eviction_never_changes_what_was_loaded():
     def kernel(n):
         with s.uop_kernel(f"k{n}"):
             for m in range(depth // 4):
-                s.uop_push(GEMM, 0, n, m % 4, 0, 0, 0, 0)
+                s.uop_push(KernelMode.GEMM, 0, n, m % 4, 0, 0, 0, 0)
 
     for n in [*range(8), 0, 7]:
         kernel(n)

@@ -3,7 +3,7 @@
 from small_schedules import convolution, refuse
 
 from vta.compiler.te.bounds import infer
-from vta.compiler.te.expr import Lin
+from vta.compiler.te.index import Lin
 
 
 def test_bounds_of_attached_stages():

@@ -1,4 +1,4 @@
-"""Pass nests: every stage as loops around one store."""
+"""Pass nests: every stage becomes loops around one store."""
 
 from small_schedules import convolution, nodes, refuse, vector_add
 
@@ -9,7 +9,7 @@ from vta.compiler.te.nests import lower_loops
 def test_nests_reduction_starts_from_zero():
     s, args, _n = convolution(tensorize=False)
     stores = [store for store in nodes(lower_loops(s, args), Store) if store.stage == "conv"]
-    assert [store.value.op for store in stores] == ["const", "add"]
+    assert [store.value.word for store in stores] == ["const", "add"]
 
 
 def test_nests_result_must_be_an_argument():

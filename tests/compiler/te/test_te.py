@@ -1,11 +1,13 @@
-"""The language: what it declares, and what it refuses in clear words."""
+"""The language: what it declares, and what it refuses with a clear message."""
 
 import numpy as np
 import pytest
 from small_schedules import convolution, env, vector_add
 
 from vta import te, topi
-from vta.compiler.te.expr import CompileError, Lin, Max, Var
+from vta.compiler.te.errors import CompileError
+from vta.compiler.te.index import Lin, Max, Var
+from vta.compiler.te.values import Op
 
 K = te.reduce_axis((0, 4), name="k")
 
@@ -88,7 +90,7 @@ def test_negation():
     i = Var("i", 4)
     assert -i == i * -1 and -(i - 2) == 2 - i
     value = te.compute((4,), lambda i: -te.placeholder((4,), name="A")[3 - i], "B").body
-    assert value.op == "mul" and value.args[1].args == (-1,) and str(value.args[0].args[1][0]) == "3 - i"
+    assert value.op is Op.MUL and value.right.number == -1 and str(value.left.indices[0]) == "3 - i"
 
 
 def test_names_are_unique():

@@ -1,14 +1,13 @@
-"""Pass tensorize: the loops of a product as one micro-op."""
+"""Pass tensorize: the loops of a product become one micro-op."""
 
-from small_schedules import DEFAULT, convolution, env, nodes, refuse
+from small_schedules import convolution, env, lowered, nodes, refuse
 
-from vta.compiler.passes.lowering import lower_program
 from vta.compiler.te.ir import Push
 
 
 def test_tensorize_makes_tiles():
     s, args, _ = convolution()
-    pushes = [push for push in nodes(lower_program(s, args, DEFAULT), Push) if push.opcode is None]
+    pushes = [push for push in nodes(lowered(s, args), Push) if push.opcode is None]
     assert [push.reset for push in pushes] == [True, False]
 
 

@@ -1,4 +1,4 @@
-"""The C header compiles and its numbers are the table's."""
+"""The C header compiles, and its numbers are those of the table."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""component.xml: well formed, in the standard's element order, complete against ports and registers."""
+"""component.xml: well formed, elements in the standard's order, all ports and registers present."""
 
 import dataclasses
 import xml.etree.ElementTree as ET

@@ -1,4 +1,4 @@
-"""The packages of the real accelerator: ports as documented; Verilator and Yosys read it without a warning."""
+"""The packages of the real accelerator: ports as documented; Verilator and Yosys read them without warnings."""
 
 import dataclasses
 import os

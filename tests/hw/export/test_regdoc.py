@@ -1,4 +1,4 @@
-"""The committed pages are what the tables say, and hold everything the tables hold."""
+"""The committed pages are those generated from the tables, and contain every entry."""
 
 import json
 

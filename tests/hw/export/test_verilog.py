@@ -1,4 +1,4 @@
-"""Verilog text: deterministic, without paths, and without the zeros of memories."""
+"""Verilog text: deterministic, without paths, and without zero initialisation of memories."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""hw/rtl/core.py: all units together, for every number of ports; memory may stall and answer in any order."""
+"""hw/rtl/core.py: all units together, for every number of ports; memory stalls and responds in any order."""
 
 import dataclasses
 from contextlib import closing
@@ -134,7 +134,7 @@ def simulate(config, image, address, count, stalls, reorder, reset_after):
     for axi in dut.read:
         ReadPort(b, config, axi, image, reorder=reorder)
     WritePort(b, config, dut.write, image)
-    seen = b.watch(dut.running, dut.finish, dut.error_met, dut.settled & dut.bus_idle, *dut.add)
+    seen = b.watch(dut.running, dut.finish, dut.error_seen, dut.settled & dut.bus_idle, *dut.add)
 
     async def launch(ctx):
         ctx.set(dut.insn_ptr, address)

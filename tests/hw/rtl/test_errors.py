@@ -1,4 +1,4 @@
-"""hw/rtl/errors.py: the first error stays, the watchdog bites."""
+"""hw/rtl/errors.py: the first error is latched, and the watchdog fires."""
 
 import pytest
 from stream_bench import Bench
@@ -10,10 +10,10 @@ from vta.hw.rtl.errors import ErrorRecord
 
 def run(script, after=5):
     """Apply {port: value} for one cycle each ((unit, cause, number) errors under "errors"); returns, for each
-    cycle, (cause, unit, number, more, met, expired)."""
+    cycle, (cause, unit, number, more, seen, expired)."""
     dut = ErrorRecord()
     b = Bench(dut)
-    seen = b.watch(dut.cause, dut.unit, dut.number, dut.more, dut.met, dut.expired)
+    seen = b.watch(dut.first.cause, dut.first.unit, dut.number, dut.first.more, dut.seen, dut.expired)
 
     async def apply(ctx):
         for ports in script:

@@ -1,4 +1,4 @@
-"""hw/rtl/fetch.py: every instruction to its unit, in order, from any address, at any bus width."""
+"""hw/rtl/fetch.py: every instruction reaches its unit, in order, from any address, at any bus width."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Remote devices on the loopback: results as on the device itself, clear words where something does not fit."""
+"""Remote devices over loopback: the same results as on the device itself, and clear messages on a mismatch."""
 
 import os
 import runpy

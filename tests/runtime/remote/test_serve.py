@@ -1,4 +1,4 @@
-"""`vta serve`: nothing that clients do harms the server, and whoever comes next finds a good device."""
+"""`vta serve`: no client can harm the server, and the next client finds a working device."""
 
 import contextlib
 import random

@@ -1,4 +1,4 @@
-"""What a build is kept under, and for how long; building itself is tested in test_sim_simulation.py."""
+"""The cache of builds: its key and how long entries last; building itself is tested in test_simulation.py."""
 
 import errno
 import os

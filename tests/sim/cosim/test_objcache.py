@@ -1,4 +1,4 @@
-"""The compiler wrapper, with a compiler that writes down what it was asked."""
+"""The compiler wrapper, with a fake compiler that records its calls."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Build, simulator process and its requests, on a small accelerator that copies memory (copier.py)."""
+"""Build, simulator process and its requests, on a small accelerator that copies memory (axi_copier.py)."""
 
 import os
 import shutil

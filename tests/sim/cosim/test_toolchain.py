@@ -1,4 +1,4 @@
-"""The Verilator overlay, and the words for what is missing."""
+"""The Verilator overlay, and the messages for what is missing."""
 
 import subprocess
 

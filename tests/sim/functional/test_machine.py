@@ -1,4 +1,4 @@
-"""The functional simulator: every corner of the semantics, random programs against a literal reference."""
+"""The functional simulator: every corner case of the semantics, and random programs against a literal reference."""
 
 
 import numpy as np

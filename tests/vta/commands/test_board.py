@@ -1,4 +1,4 @@
-"""`vta registers`, `vta ip`, `vta bitstream`: what they write and what they say when something is missing."""
+"""`vta registers`, `vta ip`, `vta bitstream`: what they write, and their messages when something is missing."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Random programs: what is generated is sound and varied, both devices agree, and what fails is found and shrunk."""
+"""Random programs are sound and varied, both devices agree, and a failure is found and shrunk."""
 
 import contextlib
 from dataclasses import replace
@@ -20,7 +20,7 @@ from vta.fuzz.generator import generate
 from vta.fuzz.shrink import FATAL, sound
 from vta.hw.columns import Columns
 from vta.hw.config import PRESETS
-from vta.hw.isa import AluOp, MemType, Opcode
+from vta.hw.isa import INSN_BYTES, TOKEN_MASK, AluOp, MemType
 from vta.runtime.functional import FunctionalDevice
 
 TINY = PRESETS["tiny"]
@@ -112,10 +112,10 @@ class Wrong(FunctionalDevice):
     """A program that multiplies by an immediate adds one to accumulator tile 0."""
 
     def _run(self, insn_address, insn_count, watchdog, progress):
-        insns = self.memory.view(insn_address, 16 * insn_count).view(np.uint64).reshape(-1, 2)
+        insns = self.memory.view(insn_address, INSN_BYTES * insn_count).view(np.uint64).reshape(-1, 2)
         get = Columns(insns, self.config)
-        wrong = (get.opcode == Opcode.ALU) & (get.alu["alu_opcode"] == AluOp.MUL) & (get.alu["use_imm"] == 1)
-        self._simulator.acc[0, 0] += (wrong & (get.steps() > 0)).any()
+        wrong = get.is_alu & (get.alu["alu_opcode"] == AluOp.MUL) & (get.alu["use_imm"] == 1)
+        self._simulator.acc[0, 0] += (wrong & (get.steps > 0)).any()
         return super()._run(insn_address, insn_count, watchdog, progress)
 
 
@@ -139,7 +139,7 @@ def test_failure_is_shrunk_and_written(tmp_path):
 def test_shrinking_never_makes_a_race():
     case = next(case for case in map(partial(generate, TINY), range(9)) if case.launches[0].ends)
     insns = case.launches[0].insns.copy()
-    insns[:, 0] &= ~np.uint64(0x78)              # no tokens
+    insns[:, 0] &= ~np.uint64(TOKEN_MASK)
     assert sound(case) and not sound(case.with_launch(0, insns=insns))
 
 

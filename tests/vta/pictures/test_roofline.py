@@ -1,4 +1,4 @@
-"""vta.pictures.roofline: dots where the numbers are, under the roof, with labels that do not cover each other."""
+"""vta.pictures.roofline: dots at their numbers, below the roof, with labels that do not overlap."""
 
 import re
 import xml.etree.ElementTree as ET

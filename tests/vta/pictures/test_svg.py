@@ -1,4 +1,4 @@
-"""vta.pictures.svg: well-formed text, escaped words, every colour in both schemes."""
+"""vta.pictures.svg: well-formed text, escaped strings, every colour in both schemes."""
 
 import xml.etree.ElementTree as ET
 

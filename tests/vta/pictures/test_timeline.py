@@ -1,4 +1,4 @@
-"""vta.pictures.timeline: the bars are the timing model's, drawn where their cycles say."""
+"""vta.pictures.timeline: the bars are the timing model's, drawn at their cycles."""
 
 import itertools
 import re
@@ -13,7 +13,7 @@ from vta.compiler.stream.assembler import assemble
 from vta.compiler.timing import TimingError, predict
 from vta.hw.config import Config
 from vta.hw.isa import Unit
-from vta.pictures.timeline import KINDS, LEFT, RIGHT, WIDTH, Bar, Lane, bars, merged, summary, timeline
+from vta.pictures.timeline import KINDS, LEFT, RIGHT, WIDTH, Bar, Panel, bars, merged, summary, timeline
 
 CONFIG = Config()
 UNITS = (Unit.LOAD, Unit.COMPUTE, Unit.STORE)
@@ -31,13 +31,13 @@ FINISH
 
 
 @pytest.fixture(scope="module")
-def lane():
-    return Lane("a & b", assemble(STREAM, CONFIG)[0], CONFIG)
+def panel():
+    return Panel("a & b", assemble(STREAM, CONFIG)[0], CONFIG)
 
 
-def test_bars_are_the_work_of_each_unit(lane):
-    cycles, found = bars(lane)
-    busy = predict(lane.insns, CONFIG, 16).busy
+def test_bars_are_the_work_of_each_unit(panel):
+    cycles, found = bars(panel)
+    busy = predict(panel.insns, CONFIG, 16).busy
     for unit in UNITS:
         mine = [bar for bar in found if bar.unit is unit]
         assert sum(bar.end - bar.begin for bar in mine if bar.kind != "wait") == busy[unit.name.lower()]
@@ -45,8 +45,8 @@ def test_bars_are_the_work_of_each_unit(lane):
         assert all(0 <= bar.begin < bar.end <= cycles for bar in mine)
 
 
-def test_bars_have_their_kinds(lane):
-    _, found = bars(lane)
+def test_bars_have_their_kinds(panel):
+    _, found = bars(panel)
     seen = {unit: [bar.kind for bar in found if bar.unit is unit] for unit in UNITS}
     assert seen[Unit.LOAD] == ["load", "load"]
     assert seen[Unit.COMPUTE] == ["uop", "reset", "wait", "gemm", "alu", "wait"]   # for the store
@@ -58,8 +58,8 @@ def test_bars_have_their_kinds(lane):
 def test_tokens_of_the_start():
     insns, _ = assemble("LOAD UOP pop_next\nFINISH", CONFIG)
     with pytest.raises(TimingError, match="instruction 0 pops a token of S2G"):
-        bars(Lane("x", insns, CONFIG))
-    assert bars(Lane("x", insns, CONFIG, {"s2g": 1}))[0] > 0
+        bars(Panel("x", insns, CONFIG))
+    assert bars(Panel("x", insns, CONFIG, {"s2g": 1}))[0] > 0
 
 
 def test_merged_joins_what_touches():
@@ -70,9 +70,9 @@ def test_merged_joins_what_touches():
     assert merged([*found, other], 2)[-1].kind == "store"
 
 
-def test_picture_has_the_bars_in_place(lane):
-    root = ET.fromstring(timeline([lane, lane]).svg())
-    cycles, found = bars(lane)
+def test_picture_has_the_bars_in_place(panel):
+    root = ET.fromstring(timeline([panel, panel]).svg())
+    cycles, found = bars(panel)
     scale = (WIDTH - LEFT - RIGHT) / cycles
     gemm = [bar for bar in found if bar.kind == "gemm"]
     drawn = [rect for rect in root.iter("{http://www.w3.org/2000/svg}rect")
@@ -83,17 +83,17 @@ def test_picture_has_the_bars_in_place(lane):
     assert drawn[0][0].text.startswith("GEMM: instruction 4, cycles ")
 
 
-def test_window(lane):
-    whole = timeline([lane]).svg()
-    part = timeline([lane], 100, 150).svg()
+def test_window(panel):
+    whole = timeline([panel]).svg()
+    part = timeline([panel], 100, 150).svg()
     assert part != whole and ">100</text>" in part and ">150</text>" in part
     for first, last in ((-1, 5), (9, 9), (10**9, None)):
         with pytest.raises(ValueError, match=f"cycles {first} to .*0 or more.*cycles of the run"):
-            timeline([lane], first, last)
+            timeline([panel], first, last)
 
 
-def test_summary(lane):
-    lines = summary(lane)
+def test_summary(panel):
+    lines = summary(panel)
     assert lines[0].endswith(" cycles") and [line.split()[0] for line in lines[1:]] == ["load", "compute", "store"]
     shares = [float(share) for share in re.findall(r"([\d.]+)%", lines[2])]
     assert 0 < sum(shares) <= 100 and "GEMM reset" in lines[2] and KINDS["wait"] in lines[2]

@@ -1,4 +1,4 @@
-"""Expressions: linear forms over loop variables for indices, small value trees for what a stage computes.
+"""Index arithmetic: linear forms over loop variables.
 
 All shapes are static, so an index is a `Lin`: a sum of integer multiples of atoms plus a constant, an atom
 being a `Var` or a `Max` of linear forms. Two forms are equal exactly if their terms are: no simplifier is
@@ -7,35 +7,10 @@ needed.
 
 from dataclasses import dataclass
 
-DTYPES = {"int8": 1, "int32": 4}         # bytes of a number
+from vta.compiler.te.errors import CompileError, Refusing
 
 
-class CompileError(ValueError):
-    """A program that cannot be compiled; the message names the stage, the loop, the numbers and the limit."""
-
-
-class _Refusing:
-    """Refuses Python's operators, in words; what has one of them defines it. `INSTEAD` says what there is."""
-
-    INSTEAD = ""
-
-    def refuse(self, sign):
-        raise CompileError(f"{sign} of {self}: {self.INSTEAD}")
-
-    def __eq__(self, other):        # tensors and loops are compared by identity, but a number is a question
-        return self is other or (self.refuse("==") if hasattr(other, "__index__") else NotImplemented)
-
-    __hash__ = object.__hash__
-
-
-for _sign, _names in {"/": "truediv rtruediv", "//": "floordiv rfloordiv", "%": "mod rmod", "**": "pow rpow",
-                      "&": "and rand", "|": "or ror", "^": "xor rxor", "<<": "lshift rlshift", ">>": "rshift rrshift",
-                      "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "~": "invert", "abs()": "abs"}.items():
-    for _name in _names.split():
-        setattr(_Refusing, f"__{_name}__", lambda self, *_, sign=_sign: self.refuse(sign))
-
-
-class _Arith(_Refusing):
+class _Arith(Refusing):
     """Index arithmetic for everything that converts to a linear form."""
 
     INSTEAD = "an index is built from axes and integers with + - * (the schedule's split divides a loop)"
@@ -64,11 +39,13 @@ class _Arith(_Refusing):
     __rmul__ = __mul__
 
 
+@dataclass(frozen=True, eq=False)
 class Var(_Arith):
-    """A loop variable, 0 to `extent` - 1; compared by identity. `kind`: data, reduce, or thread."""
+    """A loop variable, 0 to `extent` - 1; compared by identity. `kind`: data or reduce."""
 
-    def __init__(self, name, extent, kind="data"):
-        self.name, self.extent, self.kind = name, extent, kind
+    name: str
+    extent: int | None          # None: known only when the schedule is lowered
+    kind: str = "data"
 
     def __repr__(self):
         return self.name
@@ -107,6 +84,13 @@ class Lin(_Arith):
         """The form with these variables at 0. They must not occur inside a Max."""
         return Lin({atom: n for atom, n in self.terms.items() if atom not in variables}, self.const)
 
+    def divide(self, divisor, what):
+        """The form divided by an integer, without remainder; `what` names it in the error."""
+        for n in (*self.terms.values(), self.const):
+            if n % divisor:
+                raise CompileError(f"{what}: position {self} is not a multiple of a tile of {divisor} elements")
+        return Lin({atom: n // divisor for atom, n in self.terms.items()}, self.const // divisor)
+
     def substitute(self, mapping):
         """The form with each variable in `mapping` replaced by a form."""
         result = Lin(const=self.const)
@@ -117,7 +101,7 @@ class Lin(_Arith):
         return result
 
     def value(self, env):
-        """The integer it is when the variables have the values of `env`."""
+        """Its integer when the variables have the values of `env`."""
         total = self.const
         if not self.terms:
             return total
@@ -154,7 +138,7 @@ class Lin(_Arith):
                  for atom, n in self.terms.items()]
         if self.const or not parts:
             parts.append(str(self.const))
-        parts.sort(key=lambda part: part.startswith("-"))      # first what is added, then what is taken
+        parts.sort(key=lambda part: part.startswith("-"))      # positive terms first
         return " + ".join(parts).replace("+ -", "- ")
 
     __repr__ = __str__
@@ -183,85 +167,3 @@ class Max:
 
     def __str__(self):
         return f"max({', '.join(map(str, self.forms))})"
-
-
-@dataclass(frozen=True, eq=False)
-class Val(_Refusing):
-    """What a stage computes for one element.
-
-    `op`: load (tensor, indices), pad (the same, zero outside the tensor), const (integer), cast (value),
-    sum (value, axes), or one of add, sub, mul, shr, shl, max, min (two values).
-    """
-
-    op: str
-    args: tuple
-    dtype: str
-
-    INSTEAD = "values are computed with + - * >> <<, te.max, te.min, te.sum and .astype"
-
-    def __str__(self):
-        return f"{self.dtype} {self.op}"
-
-    def __bool__(self):
-        self.refuse("the truth")
-
-    @classmethod
-    def of(cls, value, dtype):
-        """The value itself, or an integer, which must fit `dtype`, as a constant."""
-        if isinstance(value, Val):
-            return value
-        half = 1 << 8 * DTYPES[dtype] - 1
-        if isinstance(value, bool) or not hasattr(value, "__index__") or not -half <= value < half:
-            raise CompileError(f"{value!r} is no {dtype}: values are computed with tensors and integers from {-half} "
-                               f"to {half - 1}")
-        return cls("const", (value.__index__(),), dtype)
-
-    def binary(self, op, other, swap=False):
-        other = Val.of(other, self.dtype)
-        if other.dtype != self.dtype:
-            raise CompileError(f"{op} of {self.dtype} and {other.dtype}: cast one of them with .astype()")
-        return Val(op, (other, self) if swap else (self, other), self.dtype)
-
-    def astype(self, dtype):
-        return self if dtype == self.dtype else Val("cast", (self,), dtype)
-
-    def __add__(self, other):
-        return self.binary("add", other)
-
-    def __radd__(self, other):
-        return self.binary("add", other, swap=True)
-
-    def __sub__(self, other):
-        return self.binary("sub", other)
-
-    def __rsub__(self, other):
-        return self.binary("sub", other, swap=True)
-
-    def __neg__(self):
-        return self * -1
-
-    def __mul__(self, other):
-        return self.binary("mul", other)
-
-    def __rmul__(self, other):
-        return self.binary("mul", other, swap=True)
-
-    def __rshift__(self, other):
-        return self.binary("shr", other)
-
-    def __lshift__(self, other):
-        return self.binary("shl", other)
-
-    def loads(self):
-        """Every load or pad in the tree, left to right."""
-        if self.op in ("load", "pad"):
-            return [self]
-        return [load for arg in self.args if isinstance(arg, Val) for load in arg.loads()]
-
-    def substitute(self, mapping):
-        """The tree with the variables of all indices replaced."""
-        if self.op in ("load", "pad"):
-            tensor, indices = self.args
-            return Val(self.op, (tensor, tuple(index.substitute(mapping) for index in indices)), self.dtype)
-        args = (arg.substitute(mapping) if isinstance(arg, Val) else arg for arg in self.args)
-        return Val(self.op, tuple(args), self.dtype)

@@ -1,11 +1,16 @@
-"""Lowering: all passes together: the streams are right."""
+"""All passes together: each keeps to its specification, and the streams are right."""
+
+import dataclasses
 
 import numpy as np
 import pytest
-from small_schedules import DEFAULT, convolution, refuse
+from small_schedules import DEFAULT, convolution, lowered, refuse
 
 import vta
 from vta.compiler.check.checker import check
+from vta.compiler.passes import PASSES
+from vta.compiler.te import ir, values
+from vta.compiler.te.errors import CompileError
 from vta.hw.config import Config
 
 
@@ -32,3 +37,15 @@ def test_other_configurations_are_their_own():
     s, args, _ = convolution()
     other = Config(log_block=3, log_wgt_buff_size=16, log_inp_buff_size=14, log_acc_buff_size=16, name="other")
     refuse(s, args, "stage conv is for configuration 'default', the program for 'other': give .* the same", other)
+
+
+@pytest.mark.parametrize(("before", "idle"), [PASSES[0:2], PASSES[1:3]], ids=["dma", "alu"])
+def test_a_pass_is_held_to_what_it_allows(before, idle):
+    s, args, _ = convolution()
+    with pytest.raises(CompileError, match=f"after pass '{idle.name}'"):
+        dataclasses.replace(idle, run=lambda function, config: function)(lowered(s, args, before.name), DEFAULT)
+
+
+def test_every_node_is_frozen():
+    nodes = [each for module in (ir, values) for each in vars(module).values() if dataclasses.is_dataclass(each)]
+    assert len(nodes) > 15 and all(each.__dataclass_params__.frozen for each in nodes)

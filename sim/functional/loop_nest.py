@@ -1,4 +1,4 @@
-"""The loop nest of GEMM and ALU as index vectors: true sums first, then modulo the depth."""
+"""The loop nest of GEMM and ALU as index vectors: exact sums first, then modulo the depth."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ MAX_STEPS = 1 << 18      # steps whose index vectors are held at once
 
 
 @dataclass(frozen=True)
-class Nest:
-    """What a GEMM or ALU instruction says about its steps; factors are (outer, inner)."""
+class LoopNest:
+    """The fields of a GEMM or ALU instruction that define its steps; factors are (outer, inner)."""
 
     uop_bgn: int
     uop_end: int
@@ -35,21 +35,21 @@ class Nest:
             return scratchpad[self.uop_bgn:self.uop_end, 0]
         return scratchpad[np.arange(self.uop_bgn, self.uop_end) % len(scratchpad), 0]
 
-    def parts(self):
+    def chunks(self):
         """Ranges (first, last) of iterations, outer * iter_in + inner, of at most MAX_STEPS steps each."""
         total, each = self.iter_out * self.iter_in, max(1, MAX_STEPS // max(self.uops, 1))
         return [(first, min(first + each, total)) for first in range(0, total, each)]
 
-    def indices(self, name, micro_ops, config, part):
-        """The indices "dst", "src" or "wgt" of all steps of `part`, in order: int64, not yet wrapped."""
-        outer, inner = np.divmod(np.arange(*part), self.iter_in)
+    def indices(self, name, micro_ops, config, chunk):
+        """The indices "dst", "src" or "wgt" of all steps of `chunk`, in order: int64, not yet wrapped."""
+        outer, inner = np.divmod(np.arange(*chunk), self.iter_in)
         factor = getattr(self, name)
         start = extract(micro_ops, layouts(config).uop[name])
         return ((outer * factor[0] + inner * factor[1])[:, None] + start).ravel()
 
 
 def wrap(indices, depth, what):
-    """(indices modulo depth, complaint): the complaint is None where no index reaches the depth."""
+    """(indices modulo depth, complaint): the complaint is None if all indices are below the depth."""
     highest = int(indices.max())
     if highest < depth:
         return indices, None
@@ -57,7 +57,7 @@ def wrap(indices, depth, what):
 
 
 def compact(indices):
-    """`indices` as a slice where they ascend in even steps, which numpy reads and writes much faster."""
+    """`indices` as a slice where they ascend in equal steps, which numpy reads and writes much faster."""
     first = int(indices[0])
     if len(indices) == 1:
         return slice(first, first + 1)
