@@ -4,35 +4,35 @@
     module(device, data_array, kernel_array, res_array)        # res_array is filled in
     module.save("my_conv.vta")
 
-Every stream goes through the checker: what it finds wrong is raised, never returned.
+Every stream goes through the checker; a fault raises CheckError.
 """
 
-from contextlib import contextmanager
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
 
 import numpy as np
 
 from vta.compiler.check.checker import CheckError
 from vta.compiler.passes import PASSES, emit, lower_until
 from vta.compiler.program import Program
+from vta.compiler.te import Schedule, Tensor
 from vta.compiler.te.errors import CompileError
 from vta.hw.config import Config
-
-# passes of TVM that a script may name in `build_config(disabled_pass=...)`; this compiler has no need of them
-ABSENT_PASSES = ("tir.CommonSubexprElimTIR",)
 
 
 class Module:
     """A `Program` and the order of its arguments."""
 
-    def __init__(self, program, args, outputs):
+    def __init__(self, program: Program, args: Sequence[str], outputs: Sequence[str]):
         self.program, self.args, self.outputs = program, tuple(args), set(outputs)
 
     @property
-    def config(self):
+    def config(self) -> Config:
         return self.program.config
 
-    def __call__(self, device, *arrays):
-        """Run on `device` with one array for each argument, in order; outputs are written in place.
+    def __call__(self, device: Any, *arrays: np.ndarray) -> Any:
+        """Run on `device` with one array for each argument, in order; the outputs are filled in.
 
         Returns the device's RunResult. ValueError for arrays that do not fit.
         """
@@ -54,18 +54,16 @@ class Module:
             given[name][...] = array
         return result
 
-    def save(self, path):
+    def save(self, path: str | PathLike) -> None:
         """Write the program file (`vta run` executes it)."""
         self.program.save(path)
 
 
-def build(schedule, args, target=None, name="main", config="default"):
+def build(schedule: Schedule, args: Sequence[Tensor], name: str = "main", config: Config | str = "default") -> Module:
     """The checked Module of `schedule` with the tensors `args` as arguments.
 
-    target: None or "ext_dev", the only one. config: a Config, a preset's name or a `vta_config.json`.
+    config: a Config, a preset's name or the path of a `vta_config.json`.
     """
-    if target not in (None, "ext_dev"):
-        raise CompileError(f"target {target!r}: only \"ext_dev\", this accelerator, can be built for")
     config = Config.load(config)
     code = emit.run(lower_until(schedule, args, PASSES[-1].name, config, name), config)
     try:
@@ -77,19 +75,9 @@ def build(schedule, args, target=None, name="main", config="default"):
 
 
 def _refuse_reading_back(schedule, args, error):
-    """Say what the checker's `error` comes from where a stage loads from DRAM what another one stores there."""
+    """Raise a clearer error than the checker's `error` where a stage loads from DRAM what another one stores there."""
     for tensor, stage in schedule.stages.items():
         for load in tensor.body.loads():
             if load.source in schedule.stages and load.source in args:
                 raise CompileError(f"stage {stage.name} reads {load.source.name}, which the program itself stores "
                                    f"({error}): build one program up to there and one from there") from error
-
-
-@contextmanager
-def build_config(disabled_pass=()):
-    """Accepts TVM's way to switch off passes; those that it may name do not exist here."""
-    for name in disabled_pass:
-        if name not in ABSENT_PASSES:
-            raise CompileError(f"pass {name!r} cannot be disabled: every pass of this compiler is needed "
-                               f"({', '.join(ABSENT_PASSES)} do not exist)")
-    yield

@@ -12,35 +12,40 @@ clipped.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from vta.hw.config import Config
 
 
 class LayoutError(ValueError):
     """A tensor that does not fit the layout; the message shows shape or value, and the limit."""
 
 
-def pack_activations(array, config, *, pad=False, dtype=np.int8):
+def pack_activations(array: ArrayLike, config: Config, *, pad: bool = False, dtype: DTypeLike = np.int8) -> np.ndarray:
     """(N, C, ...) -> (N/batch, C/block, ..., batch, block), contiguous."""
     array = _checked(array, dtype, 2, "activations")
     return _pack(array, config.batch, config.block, pad, "activations", ("batch", "channels"))
 
 
-def unpack_activations(tiles, config, channels=None, batch=None):
+def unpack_activations(tiles: np.ndarray, config: Config, channels: int | None = None,
+                       batch: int | None = None) -> np.ndarray:
     """(n, c, ..., batch, block) -> (N, C, ...); `channels` and `batch` remove the padding."""
     return _unpack(tiles, config.batch, config.block, batch, channels, "activations")
 
 
-def pack_weights(array, config, *, pad=False, dtype=np.int8):
+def pack_weights(array: ArrayLike, config: Config, *, pad: bool = False, dtype: DTypeLike = np.int8) -> np.ndarray:
     """(O, I, ...) -> (O/block, I/block, ..., block, block), contiguous."""
     array = _checked(array, dtype, 2, "weights")
     return _pack(array, config.block, config.block, pad, "weights", ("output channels", "input channels"))
 
 
-def unpack_weights(tiles, config, outputs=None, inputs=None):
+def unpack_weights(tiles: np.ndarray, config: Config, outputs: int | None = None,
+                   inputs: int | None = None) -> np.ndarray:
     """(o, i, ..., block, block) -> (O, I, ...); `outputs` and `inputs` remove the padding."""
     return _unpack(tiles, config.block, config.block, outputs, inputs, "weights")
 
 
-def pack_bias(array, config, *, pad=False, dtype=np.int32):
+def pack_bias(array: ArrayLike, config: Config, *, pad: bool = False, dtype: DTypeLike = np.int32) -> np.ndarray:
     """(O,) -> (1, O/block, 1, 1, batch, block), the same for each row of the batch."""
     array = _checked(array, dtype, 1, "bias")
     if array.ndim != 1:

@@ -13,13 +13,17 @@ import io
 import json
 import tokenize
 import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from vta.compiler.check.checker import check
+from vta.compiler.check.report import Report
 from vta.compiler.stream.code import UOPS, Code, DramBuffer
 from vta.hw.config import Config, ConfigError
 from vta.hw.isa import Opcode, opcode_of
@@ -40,10 +44,10 @@ class Program:
 
     name: str
     code: Code
-    constants: dict
+    constants: dict[str, np.ndarray]
 
     @classmethod
-    def from_code(cls, code, name, constants=None):
+    def from_code(cls, code: Code, name: str, constants: Mapping[str, np.ndarray] | None = None) -> "Program":
         """The program of a finished stream; the checker must find no fault (CheckError)."""
         program = cls(name, code, dict(constants or {}))
         program._validate()
@@ -51,15 +55,15 @@ class Program:
         return program
 
     @property
-    def config(self):
+    def config(self) -> Config:
         return self.code.config
 
     @property
-    def buffers(self):
+    def buffers(self) -> list[DramBuffer]:
         """All buffers but the micro-op image."""
         return self.code.buffers[UOPS + 1:]
 
-    def buffer(self, name):
+    def buffer(self, name: str) -> DramBuffer:
         for buffer in self.buffers:
             if buffer.name == name:
                 return buffer
@@ -77,7 +81,7 @@ class Program:
             self.constants[name] = _fitting(self.constants[name], buffer, self.name)
 
     # placing and checking
-    def layout(self, base=PAGE):
+    def layout(self, base: int = PAGE) -> tuple[list[int], int]:
         """Addresses of all buffers, page-aligned and contiguous from `base`, and the first page after them."""
         addresses = []
         for buffer in self.code.buffers:
@@ -85,7 +89,7 @@ class Program:
             base += -(-max(buffer.nbytes, 1) // PAGE) * PAGE
         return addresses, base
 
-    def check(self):
+    def check(self) -> Report:
         """The stream checker's report on this program."""
         addresses, _ = self.layout()
         uops = self.code.uops.view(np.uint8)
@@ -101,7 +105,7 @@ class Program:
 
     # running
     @contextmanager
-    def place(self, device):
+    def place(self, device: Any) -> Iterator["Placement"]:
         """A Placement: the program in the memory of `device`, ready to run any number of times."""
         if not isinstance(getattr(device, "config", None), Config):
             raise ProgramError(f"{device!r} is no device: open one with vta.device(...)")
@@ -121,16 +125,17 @@ class Program:
                     device.memory.write(home.address, self.constants[name])
             yield Placement(self, device, stream.address, homes)
 
-    def run(self, device, *, watchdog=None, progress=None, **arrays):
+    def run(self, device: Any, *, watchdog: int | None = None, progress: Callable[[int], object] | None = None,
+            **arrays: np.ndarray) -> tuple[dict[str, np.ndarray], Any]:
         """Run once: `arrays` are the inputs by name. Returns (outputs by name, the device's RunResult)."""
         with self.place(device) as placed:
             return placed.run(watchdog=watchdog, progress=progress, **arrays)
 
     # files
-    def save(self, path):
+    def save(self, path: str | PathLike) -> None:
         Path(path).write_bytes(self.to_bytes())
 
-    def to_bytes(self):
+    def to_bytes(self) -> bytes:
         """The program file's bytes: equal for equal programs, on every machine."""
         head = {
             "format": FORMAT, "name": self.name, "config_hash": self.config.hash,
@@ -152,7 +157,7 @@ class Program:
         return data.getvalue()
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | PathLike) -> "Program":
         """Read a program file; ProgramError if it is malformed."""
         try:
             with zipfile.ZipFile(path) as file:
@@ -209,18 +214,19 @@ class Program:
 class Placement:
     """A program in a device's memory. `addresses`: buffer name -> byte address."""
 
-    def __init__(self, program, device, stream, homes):
+    def __init__(self, program: Program, device: Any, stream: int, homes: list):
         self.program, self.device, self.stream = program, device, stream
         self.homes = dict(zip((buffer.name for buffer in program.code.buffers), homes, strict=True))
         self.addresses = {name: home.address for name, home in self.homes.items()}
 
-    def run(self, *, watchdog=None, progress=None, **arrays):
+    def run(self, *, watchdog: int | None = None, progress: Callable[[int], object] | None = None,
+            **arrays: np.ndarray) -> tuple[dict[str, np.ndarray], Any]:
         """Copy the inputs in, run, copy the outputs out: (outputs by name, the device's RunResult)."""
         self.write(**arrays)
         result = self.execute(watchdog=watchdog, progress=progress)
         return self.read(), result
 
-    def write(self, **arrays):
+    def write(self, **arrays: np.ndarray) -> None:
         """Copy the inputs, by name, to the device."""
         program, memory = self.program, self.device.memory
         inputs = [buffer for buffer in program.buffers if buffer.kind == "input"]
@@ -234,12 +240,12 @@ class Placement:
         for buffer in inputs:
             memory.write(self.addresses[buffer.name], _fitting(arrays[buffer.name], buffer, program.name))
 
-    def execute(self, *, watchdog=None, progress=None):
+    def execute(self, *, watchdog: int | None = None, progress: Callable[[int], object] | None = None) -> Any:
         """Run on the inputs that were written; the device's RunResult."""
         count = len(self.program.code.insns)
         return self.device.run(self.stream, count, watchdog=watchdog, progress=progress)
 
-    def read(self):
+    def read(self) -> dict[str, np.ndarray]:
         """Copies of the outputs, by name."""
         memory = self.device.memory
         return {buffer.name: memory.read(self.addresses[buffer.name], buffer.nbytes).view(buffer.dtype)

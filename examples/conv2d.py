@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import vta
-from vta import compiler as tvm
-from vta import te, topi
+from vta import te, topi, tvm
 from vta.compiler.ops.conv2d import reference_conv2d as conv2d_nchw_python
 
 # Load VTA parameters

@@ -143,72 +143,72 @@ class Config:
 
     # derived: dimensions
     @property
-    def batch(self):
+    def batch(self) -> int:
         return 1 << self.log_batch
 
     @property
-    def block(self):
+    def block(self) -> int:
         return 1 << self.log_block
 
     @property
-    def lanes(self):
+    def lanes(self) -> int:
         """Elements of an INP, ACC or OUT tile: batch x block."""
         return self.batch * self.block
 
     @property
-    def tile_bytes(self):
+    def tile_bytes(self) -> dict[str, int]:
         """DRAM bytes of one tile, by memory type; `dram_base` counts in these."""
         row, square = self.batch * self.block, self.block * self.block
         return {"UOP": 4, "WGT": square, "INP": row, "ACC": 4 * row, "OUT": row, "ACC_8BIT": row}
 
     # derived: log2 of buffer depths, in tiles (micro-ops for uop)
     @property
-    def uop_depth_log(self):
+    def uop_depth_log(self) -> int:
         return self.log_uop_buff_size - 2
 
     @property
-    def inp_depth_log(self):
+    def inp_depth_log(self) -> int:
         return self.log_inp_buff_size - self.log_batch - self.log_block
 
     @property
-    def wgt_depth_log(self):
+    def wgt_depth_log(self) -> int:
         return self.log_wgt_buff_size - 2 * self.log_block
 
     @property
-    def acc_depth_log(self):
+    def acc_depth_log(self) -> int:
         """Also that of the output buffer, which has as many tiles."""
         return self.log_acc_buff_size - 2 - self.log_batch - self.log_block
 
     @property
-    def depth(self):
+    def depth(self) -> dict[str, int]:
         """Tiles of each on-chip memory, by memory type."""
         acc = 1 << self.acc_depth_log
         return {"UOP": 1 << self.uop_depth_log, "WGT": 1 << self.wgt_depth_log,
                 "INP": 1 << self.inp_depth_log, "ACC": acc, "OUT": acc, "ACC_8BIT": acc}
 
     @property
-    def bus_bytes(self):
+    def bus_bytes(self) -> int:
         return self.axi_data_width // 8
 
     # exchange
     @property
-    def architecture(self):
+    def architecture(self) -> dict[str, int]:
         """The keys of `vta_config.json` that a program depends on."""
         return {key: getattr(self, field) for key, field in ARCHITECTURE_KEYS.items()}
 
     @property
-    def hash(self):
+    def hash(self) -> int:
         """32 bits that identify the architecture: configurations with equal hashes run the same programs."""
         text = json.dumps(self.architecture, sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
-    def to_json(self):
+    def to_json(self) -> str:
         """Text of a `vta_config.json` (TVM's keys only, without the RTL parameters)."""
         labels = {key: getattr(self, field) for key, field in LABEL_KEYS.items()}
         return json.dumps(labels | self.architecture, indent=2) + "\n"
 
     @classmethod
-    def from_dict(cls, keys, base=None, name="config"):
+    def from_dict(cls, keys: dict[str, int | str], base: "Config | None" = None, name: str = "config") -> "Config":
         """A configuration from `vta_config.json` keys or Config's field names; `base` (the default) has the rest."""
         if not isinstance(keys, dict):
             raise ConfigError(f"configuration {name!r}: expected an object of keys, got {type(keys).__name__}")
@@ -224,7 +224,7 @@ class Config:
         return dataclasses.replace(base or PRESETS["default"], **values, name=name)
 
     @classmethod
-    def load(cls, source):
+    def load(cls, source: "Config | str | Path") -> "Config":
         """The preset named `source`, or the configuration in the JSON file at that path."""
         if isinstance(source, cls):
             return source

@@ -5,8 +5,8 @@
         a.view(np.int8)[:] = ...
         result = device.run(insn_address, insn_count)
 
-Numbers of bytes and addresses are the accelerator's. A run that meets an error goes on to its end; `run` then
-raises a DeviceError whose `result` still holds what the run left.
+Addresses are the accelerator's byte addresses. A run continues after an error to its end; `run` then raises a
+DeviceError whose `result` holds what the run left.
 """
 
 import abc
@@ -14,14 +14,18 @@ import importlib
 import inspect
 import operator
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vta.hw.config import Config
 from vta.hw.counters import original_stats
-from vta.hw.isa import INSN_BYTES, Queue
+from vta.hw.isa import INSN_BYTES, Queue, Unit
 from vta.hw.registers import ErrorCause
+from vta.runtime.memory import Memory
 
 QUEUES = tuple(queue.name.lower() for queue in Queue)
 STREAM_ALIGN = 4096
@@ -30,34 +34,35 @@ MAX_WATCHDOG = (1 << 32) - 1
 
 @dataclass
 class RunResult:
-    """What one run did. `cycles` is None on a device without time.
+    """The result of one run. `cycles` is None on a device without cycles.
 
-    `counters` holds the names of `vta.hw.counters` the device knows (events everywhere, states where there
-    are cycles), `stats` the original's seven statistics, `tokens_left` the four dependency queues.
+    `counters`: by the names of `vta.hw.counters`, events on every device, states on those with cycles. `stats`: the
+    seven statistics of TVM's simulators. `tokens_left`: by dependency queue.
     """
 
     cycles: int | None
-    counters: dict
-    tokens_left: dict
+    counters: dict[str, int]
+    tokens_left: dict[str, int]
     seconds: float
-    stats: dict = field(default_factory=dict)
+    stats: dict[str, int] = field(default_factory=dict)
 
 
 class DeviceError(RuntimeError):
-    """A run went wrong. `cause` is an ErrorCause, `unit` a Unit or None, `insn` the number of the instruction
-    within its unit (0 is the first) or None, `result` the RunResult as far as the run came, or None."""
+    """A run failed. `cause` is an ErrorCause, `unit` a Unit or None, `insn` the index of the instruction among
+    those of its unit or None, `result` the RunResult up to the failure or None."""
 
-    def __init__(self, message, cause=ErrorCause.NONE, unit=None, insn=None, result=None):
+    def __init__(self, message: str, cause: ErrorCause | int = ErrorCause.NONE, unit: Unit | None = None,
+                 insn: int | None = None, result: RunResult | None = None):
         super().__init__(message)
         self.cause, self.unit, self.insn, self.result = cause, unit, insn, result
 
 
 class InstructionError(DeviceError):
-    """An instruction asked for something that does not exist: opcode, memory type, on-chip index."""
+    """An instruction with an unknown opcode or memory type, or an on-chip index out of range."""
 
 
 class BusError(DeviceError):
-    """A transfer was answered with an error: most often an address outside of DRAM."""
+    """A bus transfer failed: usually an address outside of DRAM."""
 
 
 class TokenError(DeviceError):
@@ -65,8 +70,7 @@ class TokenError(DeviceError):
 
 
 class DeadlockError(DeviceError):
-    """No unit can go on: the instruction at the head of each waits for a token that never comes, or FINISH
-    is missing."""
+    """No unit can proceed: each waits for a token that never comes, or FINISH is missing."""
 
 
 KINDS = {"instruction": InstructionError, "bus": BusError, "token": TokenError, "deadlock": DeadlockError}
@@ -95,37 +99,39 @@ class Device(abc.ABC):
 
     name = "device"
     config: Config
+    memory: Memory
 
-    def __init__(self, config, memory):
+    def __init__(self, config: Config, memory: Memory):
         self.config, self.memory = config, memory
         self.clear_stats()
 
     @property
     @abc.abstractmethod
-    def tokens(self):
+    def tokens(self) -> dict[str, int]:
         """Tokens in the dependency queues now: {"l2g": n, "g2l": n, "g2s": n, "s2g": n}."""
 
     @abc.abstractmethod
-    def set_tokens(self, **counts):
-        """Set the queues named (`set_tokens(s2g=1)`); the others stay. ValueError for a bad name or count."""
+    def set_tokens(self, **counts: int) -> None:
+        """Set the given queues (`set_tokens(s2g=1)`), no others. ValueError for a bad name or count."""
 
     @abc.abstractmethod
     def _run(self, insn_address, insn_count, watchdog, progress):
         """Execute the stream; return a RunResult (`stats` may be left empty) or raise a DeviceError."""
 
     @abc.abstractmethod
-    def reset(self):
-        """Empty queues and tokens, clear errors, as after power-up; memories stay."""
+    def reset(self) -> None:
+        """Return to the power-up state: no instructions, tokens or errors. Memories are not cleared."""
 
-    def close(self):
-        """Let go of all resources; the device cannot be used any more."""
+    def close(self) -> None:
+        """Release all resources; the device cannot be used afterwards."""
         self.memory.close()
 
-    def run(self, insn_address, insn_count, *, watchdog=None, progress=None):
+    def run(self, insn_address: int, insn_count: int, *, watchdog: int | None = None,
+            progress: Callable[[int], object] | None = None) -> RunResult:
         """Execute the `insn_count` instructions at DRAM byte address `insn_address`, up to FINISH.
 
-        watchdog: cycles without progress after which the run is given up (None: the device's default; 0: never).
-        progress: called now and then with the cycles so far, on devices that have cycles.
+        watchdog: cycles without progress after which the run is ended (None: the device's default; 0: never).
+        progress: called periodically with the cycles so far, on devices with cycles.
         """
         insn_address, insn_count = operator.index(insn_address), operator.index(insn_count)     # numpy's too
         if watchdog is not None:
@@ -154,18 +160,18 @@ class Device(abc.ABC):
             for name, value in values.items():
                 sums[name] = sums.get(name, 0) + value
 
-    def run_insns(self, insns, **options):
+    def run_insns(self, insns: ArrayLike, **options: Any) -> RunResult:
         """Copy a stream, (n, 2) uint64, into DRAM, `run` it, free it."""
         insns = np.ascontiguousarray(insns, np.uint64).reshape(-1, 2)
         with self.memory.alloc(max(insns.nbytes, 1), STREAM_ALIGN) as stream:
             stream.view(np.uint64)[:] = insns.reshape(-1)
             return self.run(stream.address, len(insns), **options)
 
-    def stats(self):
-        """The original's statistics, summed over the runs since `clear_stats`; `cycle_count` too."""
+    def stats(self) -> dict[str, int]:
+        """TVM's statistics, and `cycle_count` on devices with cycles, summed over the runs since `clear_stats`."""
         return dict(self._stats)
 
-    def clear_stats(self):
+    def clear_stats(self) -> None:
         self._stats = original_stats(defaultdict(int), self.config)
 
     def __enter__(self):
@@ -178,13 +184,13 @@ class Device(abc.ABC):
 _PROCESS = {}                    # statistics of all devices of this process
 
 
-def stats():
-    """The original's statistics, summed over the runs of all devices since `clear_stats`."""
+def stats() -> dict[str, int]:
+    """TVM's statistics, summed over the runs of all devices since `clear_stats`."""
     return original_stats(defaultdict(int), Config()) | _PROCESS
 
 
-def clear_stats():
-    """Start the sums of `stats` anew; those of the devices themselves go on."""
+def clear_stats() -> None:
+    """Reset the sums of `stats`; those of each device are unaffected."""
     _PROCESS.clear()
 
 
@@ -198,7 +204,7 @@ def check_tokens(counts):
     return {name: int(count) for name, count in counts.items()}
 
 
-# name -> module and class; imported when asked for, so that nobody needs what he does not use
+# name -> module and class, imported on first use: the dependencies of the others need not be installed
 DEVICES = {
     "sim": ("vta.runtime.functional", "FunctionalDevice"),
     "tsim": ("vta.runtime.tsim", "RtlDevice"),
@@ -207,7 +213,7 @@ DEVICES = {
 REMOTE = ("vta.runtime.remote.client", "RemoteDevice")
 
 
-def open_device(name="sim", config="default", **options):
+def open_device(name: str = "sim", config: Config | str = "default", **options: Any) -> Device:
     """The device `name`: "sim" (functional), "tsim" (RTL in Verilator), "pynq" (board), "tcp://host:port".
 
     `config` is a Config, a preset's name or the path of a `vta_config.json`. Options are the constructor's:

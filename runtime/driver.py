@@ -1,4 +1,4 @@
-"""The register-level driver: launch, wait, read what happened. The same for simulation and board.
+"""The register-level driver: launch, wait, read the result. The same for simulation and board.
 
 `mmio` gives access to the registers: `read(offset)` and `write(offset, value)` of 32-bit words, as
 `pynq.MMIO` does. `wait_interrupt` blocks until the interrupt line is high; it may raise a DeviceError of its
@@ -10,7 +10,7 @@ import time
 from vta.hw.counters import COUNTERS, STATES
 from vta.hw.isa import Queue, Unit
 from vta.hw.registers import IDENTIFICATION, POINTERS, VERSION, ErrorCause, identity, register_map
-from vta.runtime.device import DeviceError, RunResult, check_tokens, error_cause, run_error
+from vta.runtime.device import Device, DeviceError, RunResult, check_tokens, error_cause, run_error
 
 DEFAULT_WATCHDOG = 100_000      # cycles without progress; far above any memory's latency
 DRAIN_POLLS = 10_000            # reads of STATUS before the last transfers are given up
@@ -18,7 +18,7 @@ UNDRAINED = "the memory does not answer: transfers are still outstanding"
 
 
 class Driver:
-    """Drives one accelerator of `config`. DeviceError on construction if it is another one.
+    """Drives one accelerator of `config`; DeviceError where the hardware is of another one.
 
     `dram_base` is the bus address of the byte that programs know as DRAM address 0.
     """
@@ -26,7 +26,7 @@ class Driver:
     def __init__(self, mmio, config, wait_interrupt, dram_base=0):
         self.mmio, self._config, self.wait_interrupt = mmio, config, wait_interrupt
         self._dram_base = dram_base
-        self._resetting = False                  # a reset whose end was not seen: the hardware ignores a launch
+        self._resetting = False                  # a reset that has not ended: the hardware ignores launches
         self.registers = {register.name: register for register in register_map(config)}
         self._identify()
 
@@ -39,7 +39,7 @@ class Driver:
         self.mmio.write(self.registers[name].offset, value)
 
     def fields(self, name):
-        """The register `name` taken apart: value by field name."""
+        """The fields of the register `name`: value by field name."""
         word = self.read(name)
         return {f.name: word >> f.low & (1 << f.width) - 1 for f in self.registers[name].fields}
 
@@ -69,14 +69,14 @@ class Driver:
         return {queue.name.lower(): self.read(f"tokens_{queue.name.lower()}") for queue in Queue}
 
     def set_tokens(self, **counts):
-        """Set the queues named; only between runs."""
+        """Set the given queues; only between runs."""
         for name, count in check_tokens(counts).items():
             if count > self._config.token_depth:
                 raise ValueError(f"{count} tokens in {name}: a queue holds {self._config.token_depth}")
             self.write(f"tokens_{name}", count)
 
     def reset(self):
-        """Tokens, queues and errors as after power-up; memories and pointers stay."""
+        """Clear tokens, queues and errors, as at power-up; memories and pointers keep their contents."""
         self._resetting = True
         self.set_fields("reset", reset=1)
         self._finish_reset()
@@ -127,7 +127,7 @@ class Driver:
     def _drain(self):
         """Wait until no transfer is outstanding, so that memory holds what the run wrote.
 
-        False if that never comes, as after a run that the watchdog ended amid an instruction.
+        False if that never happens, as after a run that the watchdog ended within an instruction.
         """
         return any(self.fields("status")["drained"] for _ in range(DRAIN_POLLS))
 
@@ -138,14 +138,30 @@ class Driver:
 
     def _read_counters(self):
         offsets = [self.registers[f"count_{counter.name}"].offset for counter in COUNTERS]
-        if hasattr(self.mmio, "read_many"):      # a simulation answers one question faster than fifty
+        if hasattr(self.mmio, "read_many"):      # one request to a simulator is faster than fifty
             return self.mmio.read_many(offsets)
         return [self.mmio.read(offset) for offset in offsets]
 
     def _check_states(self, result):
-        """Every cycle of the run has one name in each unit: its state counters add up to the cycles."""
+        """A unit is in exactly one state in each cycle, so its state counters add up to the cycles."""
         for unit, states in STATES.items():
             total = sum(result.counters[state.name] for state in states)
             if result.cycles is not None and total != result.cycles:
                 raise DeviceError(f"{unit.name.lower()}: its states add up to {total} cycles, the run took "
                                   f"{result.cycles}", unit=unit, result=result)
+
+
+class DrivenDevice(Device):
+    """A device with registers: its constructor sets `driver`."""
+
+    driver: Driver
+
+    @property
+    def tokens(self):
+        return self.driver.tokens
+
+    def set_tokens(self, **counts):
+        self.driver.set_tokens(**counts)
+
+    def reset(self):
+        self.driver.reset()

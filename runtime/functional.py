@@ -12,7 +12,7 @@ from vta.sim.functional.machine import Simulator
 
 
 class FunctionalDevice(Device):
-    """See Device. `memory_size` is the size of DRAM in bytes; `watchdog` and `progress` do nothing."""
+    """See Device. `memory_size` is the size of DRAM in bytes; `watchdog` and `progress` have no effect."""
 
     name = "sim"
 

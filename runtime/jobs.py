@@ -1,4 +1,4 @@
-"""Programs back to back: the next one's inputs are written while one runs.
+"""Back-to-back runs: the inputs of the next run are written during the current one.
 
     with Jobs(device) as jobs:
         conv = jobs.load(program)
@@ -10,28 +10,38 @@ Futures are those of `concurrent.futures`; `await asyncio.wrap_future(future)` w
 """
 
 import contextlib
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
+from typing import Any, Protocol
 
-from vta.runtime.device import DeviceError
+import numpy as np
+
+from vta.runtime.device import Device, DeviceError
 
 SLOTS = 2                        # one runs, one is being prepared
 
 
-class Jobs:
-    """Runs on one device, in the order in which they were submitted, in a thread of its own.
+class Placeable(Protocol):
+    """A vta.Program: `place` gives a context with `write`, `execute` and `read`."""
 
-    Nobody else may run the device meanwhile. Leaving the `with` waits for all runs; the device stays open. After
-    a run that failed the device is reset, so that the next one starts clean.
+    def place(self, device: Device) -> contextlib.AbstractContextManager: ...
+
+
+class Jobs:
+    """Runs programs on one device in a worker thread, in order of submission.
+
+    Nothing else may use the device meanwhile. Leaving the `with` waits for all runs; the device stays open. After a
+    failed run the device is reset.
     """
 
-    def __init__(self, device):
+    def __init__(self, device: Device):
         self.device = device
         self._worker, self._placed = ThreadPoolExecutor(1, "vta-jobs"), contextlib.ExitStack()
         self._ended = False
         self.lock = getattr(device.memory, "lock", contextlib.nullcontext())
 
-    def load(self, program, slots=SLOTS):
+    def load(self, program: Placeable, slots: int = SLOTS) -> "LoadedProgram":
         """Place `program` in DRAM, `slots` times, until the Jobs end: a LoadedProgram."""
         if slots < 1:
             raise ValueError(f"{slots} slots: at least 1")
@@ -41,11 +51,11 @@ class Jobs:
             self._placed.enter_context(stack.pop_all())
         return LoadedProgram(self, placements)
 
-    def check_open(self):
+    def check_open(self) -> None:
         if self._ended:
             raise RuntimeError("these Jobs have ended")
 
-    def submit(self, work):
+    def submit(self, work: Callable[[], Any]) -> Future:
         return self._worker.submit(work)
 
     def __enter__(self):
@@ -60,16 +70,17 @@ class Jobs:
 class LoadedProgram:
     """A program ready to run any number of times."""
 
-    def __init__(self, jobs, placements):
+    def __init__(self, jobs: Jobs, placements: list):
         self._jobs, self._free = jobs, SimpleQueue()
         for placement in placements:
             self._free.put(placement)
 
-    def submit(self, *, watchdog=None, progress=None, **arrays):
+    def submit(self, *, watchdog: int | None = None, progress: Callable[[int], object] | None = None,
+               **arrays: np.ndarray) -> Future:
         """Write the inputs and queue a run; a future of (outputs by name, RunResult).
 
-        Waits for a free slot. Wrong inputs raise here, what goes wrong in the run is the future's exception.
-        A future that is cancelled before its run gives its slot back.
+        Blocks until a slot is free. Wrong inputs raise here, an error of the run is the future's exception.
+        Cancelling the future before its run frees the slot.
         """
         self._jobs.check_open()
         placement = self._free.get()

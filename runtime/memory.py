@@ -1,6 +1,6 @@
 """The DRAM of a device: one window of bytes that host and accelerator share, and an allocator in it.
 
-The window is a sparse file mapped into this process: pages that nobody touched cost nothing and read zero.
+The window is a sparse file mapped into this process: untouched pages take no memory and read as zero.
 Another process maps the same bytes through `Memory.path`, without a copy.
 """
 
@@ -8,37 +8,39 @@ import contextlib
 import mmap
 import os
 import tempfile
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 PAGE = 4096
 DEFAULT_SIZE = 256 << 20
 
 
 class AddressError(ValueError):
-    """A DRAM range that does not lie in the window."""
+    """A DRAM range outside of the window."""
 
 
 class OutOfMemory(ValueError):
-    """An allocation that the window has no room for."""
+    """The window has no free range that is large enough."""
 
 
 class Buffer:
-    """A range of DRAM that `Memory.alloc` gave out.
+    """A range of DRAM, allocated by `Memory.alloc`.
 
     `address` is the byte address the accelerator uses, `array` the same bytes as uint8, without a copy.
     """
 
-    def __init__(self, memory, address, nbytes):
+    def __init__(self, memory: "Memory", address: int, nbytes: int):
         self.memory, self.address, self.nbytes = memory, address, nbytes
         self._free = False
 
     @property
-    def array(self):
+    def array(self) -> np.ndarray:
         return self.memory.view(self.address, self.nbytes)
 
-    def view(self, dtype, shape=-1):
-        """The first bytes of the buffer as an array of this type and shape; -1 stands for as many as there are."""
+    def view(self, dtype: DTypeLike, shape: int | tuple[int, ...] = -1) -> np.ndarray:
+        """The first bytes of the buffer as an array of this type and shape; -1 is as many as fit."""
         dtype = np.dtype(dtype)
         if -1 in np.atleast_1d(shape):
             return self.array[:self.nbytes // dtype.itemsize * dtype.itemsize].view(dtype).reshape(shape)
@@ -47,9 +49,9 @@ class Buffer:
             raise AddressError(f"shape {shape} of {dtype} takes {nbytes} bytes, the buffer has {self.nbytes}")
         return self.array[:nbytes].view(dtype).reshape(shape)
 
-    def free(self):
-        """Give the range back; a second call does nothing."""
-        if not self._free:                       # another buffer may lie there since
+    def free(self) -> None:
+        """Free the range; a second call does nothing."""
+        if not self._free:                       # another buffer may lie there by now
             self._free = True
             self.memory.release(self)
 
@@ -64,9 +66,9 @@ class Buffer:
 
 
 class Allocator:
-    """First fit over the addresses from `base` up to `base + size`; neighbouring free ranges join.
+    """First fit over the addresses from `base` up to `base + size`; adjacent free ranges are merged.
 
-    The page at address 0 is never given out: a null pointer in a stream is then always a mistake.
+    The page at address 0 is never allocated: a null pointer in a stream is always an error.
     """
 
     def __init__(self, base, size):
@@ -103,13 +105,13 @@ class Allocator:
 
 
 class Memory:
-    """`size` bytes of DRAM from address `base`, all zero at first.
+    """`size` bytes of DRAM from address `base`, initially zero.
 
-    `storage` is any writable buffer of `size` bytes to use instead of a mapping of our own (board memory).
+    `storage` is any writable buffer of `size` bytes to use instead of a private mapping (board memory).
     Addresses everywhere are the accelerator's byte addresses; a range outside the window raises AddressError.
     """
 
-    def __init__(self, size=DEFAULT_SIZE, base=0, storage=None):
+    def __init__(self, size: int = DEFAULT_SIZE, base: int = 0, storage: Any = None):
         if size < 2 * PAGE or size % PAGE:
             raise AddressError(f"a DRAM of {size} bytes: must be a multiple of {PAGE}, at least {2 * PAGE}")
         self.base, self.size = base, size
@@ -122,22 +124,22 @@ class Memory:
         self._allocator = Allocator(base, size)
 
     @property
-    def path(self):
-        """Where another process of this machine can map the same bytes; None for foreign storage."""
+    def path(self) -> str | None:
+        """The file that another process of this machine can map; None where `storage` was given."""
         return self._file and f"/proc/{os.getpid()}/fd/{self._file.fileno()}"
 
-    def alloc(self, nbytes, align=64):
+    def alloc(self, nbytes: int, align: int = 64) -> Buffer:
         """A new Buffer of `nbytes` at an address that is a multiple of `align`; contents undefined."""
         self._check_open()
         return Buffer(self, self._allocator.alloc(int(nbytes), align), int(nbytes))
 
-    def release(self, buffer):
+    def release(self, buffer: Buffer) -> None:
         self._allocator.free(buffer.address)
 
-    def contains(self, address, nbytes):
+    def contains(self, address: int, nbytes: int) -> bool:
         return nbytes >= 0 and self.base <= address and address + nbytes <= self.base + self.size
 
-    def view(self, address, nbytes):
+    def view(self, address: int, nbytes: int) -> np.ndarray:
         """The bytes [address, address + nbytes) as a uint8 array, without a copy."""
         self._check_open()
         if not self.contains(address, nbytes):
@@ -149,11 +151,11 @@ class Memory:
         if not self.size:
             raise AddressError("the device of this DRAM was closed")
 
-    def read(self, address, nbytes):
+    def read(self, address: int, nbytes: int) -> np.ndarray:
         """A copy of `nbytes` bytes, as a uint8 array."""
         return self.view(address, nbytes).copy()
 
-    def write(self, address, data):
+    def write(self, address: int, data: np.ndarray | bytes) -> None:
         """Copy the bytes of `data` (an array or a bytes-like object) to `address`."""
         if isinstance(data, np.ndarray):
             data = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
@@ -161,13 +163,13 @@ class Memory:
             data = np.frombuffer(data, np.uint8)
         self.view(address, data.size)[:] = data
 
-    def flush(self):
-        """What the host wrote is in DRAM now. Devices do it before a run; here host and DRAM are one."""
+    def flush(self) -> None:
+        """Make the host's writes visible to the accelerator, before a run. Does nothing here: no cache."""
 
-    def invalidate(self):
-        """The host sees what the accelerator wrote. Devices do it after a run."""
+    def invalidate(self) -> None:
+        """Make the accelerator's writes visible to the host, after a run. Does nothing here."""
 
-    def extents(self):
+    def extents(self) -> list[tuple[int, int]]:
         """Ranges (address, nbytes), ascending, outside of which every byte is zero."""
         if self._file is None:
             return [(self.base, self.size)]
@@ -179,15 +181,15 @@ class Memory:
                 found.append((self.base + start, position - start))
         return found
 
-    def clear(self):
+    def clear(self) -> None:
         """Set all of DRAM to zero; allocations stay."""
         if self._file is not None:
             self._storage.madvise(mmap.MADV_REMOVE)
         else:
             self.bytes[:] = 0
 
-    def close(self):
-        """Let go of the storage. Arrays taken from this memory stay usable until they are deleted."""
+    def close(self) -> None:
+        """Release the storage. Arrays taken from this memory stay valid until they are deleted."""
         self.bytes = np.empty(0, np.uint8)
         self._storage = None
         self.size = 0
@@ -197,7 +199,7 @@ class Memory:
 
 
 def _sparse_file(size):
-    """An open, nameless file of `size` zero bytes that takes no room yet."""
+    """An open, sparse, anonymous file of `size` zero bytes."""
     if hasattr(os, "memfd_create"):
         file = os.fdopen(os.memfd_create("vta-dram"), "r+b", buffering=0)
     else:

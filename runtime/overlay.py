@@ -1,9 +1,8 @@
-"""Where bitstreams are found: `.bit`, with Vivado's `.hwh` and our manifest `.json` beside it.
+"""Finds bitstreams: `.bit`, with Vivado's `.hwh` and the manifest `.json` beside it.
 
 Folders are searched in this order: $VTA_BITSTREAMS, `vta/bitstreams` in the installed package,
-`~/.cache/vta/bitstreams`. In each, names are the original's:
-`TARGET/HW_VER/1x16_i8w8a32_15_15_18_17.bit`, or the file alone. TARGET is the board's that $BOARD names (PYNQ
-images set it), else the configuration's.
+`~/.cache/vta/bitstreams`. File names are those of TVM's VTA: `TARGET/HW_VER/1x16_i8w8a32_15_15_18_17.bit`, or the last
+part alone. TARGET is that of the board named by $BOARD (PYNQ images set it), else the configuration's.
 """
 
 import json
@@ -16,7 +15,7 @@ from vta.hw.config import Config, ConfigError
 
 
 class BitstreamError(ValueError):
-    """A bitstream that is not there, not complete, or of another configuration."""
+    """A bitstream that is missing, incomplete, or of another configuration."""
 
 
 def folders():

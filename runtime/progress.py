@@ -1,17 +1,16 @@
-"""How far a simulation is: one line that is redrawn on a terminal, a line now and then elsewhere."""
+"""Progress of a simulation: one line redrawn on a terminal, a line every 10 seconds elsewhere."""
 
 import time
 
 BAR = 30
 LIVE_SECONDS = 0.1      # between two drawings on a terminal
-QUIET_SECONDS = 10      # between two lines where there is none
+QUIET_SECONDS = 10      # between two lines elsewhere
 
 
 class Progress:
     """A callable for `Device.run(progress=...)`: shows `title`, the cycles so far and their rate on `stream`.
 
-    `total` is the number of cycles expected, if there is an idea: it makes a bar. Use as a context manager:
-    leaving it wipes the line.
+    `total`: cycles expected, if known, for a bar. A context manager: leaving it clears the line.
     """
 
     def __init__(self, title, stream, total=None):

@@ -1,8 +1,7 @@
 """The device "pynq": the accelerator in the FPGA of a Zynq board, through the PYNQ library.
 
-The register-level driver is the one that runs against the RTL simulation; here its registers are PYNQ's MMIO,
-its DRAM one contiguous buffer of `pynq.allocate`, its interrupt PYNQ's. It comes with
-`pip install amaranth-vta[pynq]`, on the board.
+The register-level driver is the one of the RTL simulation; registers are PYNQ's MMIO, DRAM is one contiguous buffer
+of `pynq.allocate`, the interrupt is PYNQ's. To install PYNQ, on the board: `pip install amaranth-vta[pynq]`.
 """
 
 import asyncio
@@ -11,8 +10,8 @@ import time
 
 from vta.hw.boards import VLNV
 from vta.hw.config import Config
-from vta.runtime.device import Device, DeviceError
-from vta.runtime.driver import Driver
+from vta.runtime.device import DeviceError
+from vta.runtime.driver import DrivenDevice, Driver
 from vta.runtime.memory import Memory
 from vta.runtime.overlay import built_config, find_bitstream
 
@@ -25,18 +24,18 @@ BOARD_MEMORY = 64 << 20          # of the 128 MiB that PYNQ images set aside for
 
 
 class VtaIP(pynq.DefaultIP if pynq else object):
-    """PYNQ's driver for the accelerator: bound by its VLNV, so that `Overlay(...).vta` is one of these.
+    """PYNQ's driver class for the accelerator, bound by VLNV: `Overlay(...).vta` is an instance.
 
-    `read` and `write` of registers are PYNQ's own.
+    `read` and `write` of registers are inherited from PYNQ.
     """
 
     bindto = (VLNV,)
 
     def wait_interrupt(self, loop, finished, timeout):
-        """Block until the interrupt came and `finished()` is true; DeviceError after `timeout` seconds.
+        """Block until an interrupt after which `finished()` is true; DeviceError after `timeout` seconds.
 
-        The line is high for as long as the register says so: an interrupt that comes before the wait is not
-        lost. `finished` is asked once after an interrupt; it sorts out one that is left over from before.
+        The line is level-sensitive: an interrupt before the wait is not lost. `finished` is called once for each
+        interrupt and rejects a stale one.
         """
         end = time.monotonic() + timeout
         while True:
@@ -51,10 +50,10 @@ class VtaIP(pynq.DefaultIP if pynq else object):
 
 
 class BoardMemory(Memory):
-    """DRAM in a contiguous buffer of PYNQ's, addresses counted from its start.
+    """DRAM in a contiguous buffer of PYNQ's; addresses count from its start.
 
-    `touched` is the end of what the host has looked at: only so much needs to go through its caches. Who
-    writes while the accelerator runs holds `lock`, so that nothing is lost when caches are made to forget.
+    `touched` is the end of what the host has accessed: only that needs cache maintenance. A thread that writes during
+    a run holds `lock`, or `invalidate` could discard its writes.
     """
 
     def __init__(self, buffer):
@@ -79,18 +78,16 @@ class BoardMemory(Memory):
         return super().view(address, nbytes)     # raises the error
 
     def _touch(self, end):
-        """What the caches may hold of bytes that the host sees for the first time is out of date."""
+        """Invalidate the cache lines of bytes that the host accesses for the first time."""
         if end > self.touched:
             self._buffer[self.touched:end].invalidate()
             self.touched = end
 
     def flush(self):
-        """What the host wrote is in DRAM."""
         if self.touched:
             self._buffer[:self.touched].flush()
 
     def invalidate(self):
-        """The host sees what the accelerator wrote."""
         if self.touched:
             with self.lock:
                 self._buffer[:self.touched].flush()
@@ -103,7 +100,7 @@ class BoardMemory(Memory):
             self._buffer = None
 
 
-class PynqDevice(Device):
+class PynqDevice(DrivenDevice):
     """A board's accelerator with the architecture of `config`; its RTL parameters are the bitstream's.
 
     bitstream    path of the .bit (.hwh and .json beside it); default: looked up, see `vta.runtime.overlay`
@@ -131,12 +128,12 @@ class PynqDevice(Device):
             self.close()
             raise DeviceError(f"PYNQ's memory lies at 0x{buffer.physical_address:x}, the accelerator's addresses "
                               f"have {config.axi_addr_width} bits")
-        self._loop = asyncio.new_event_loop()    # in a thread: a notebook's own loop is busy with us
+        self._loop = asyncio.new_event_loop()    # in a thread: this call may block the loop of a notebook
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         try:
             self.driver = Driver(self._ip, config, self._wait_interrupt, self.bus_base)
-            self.driver.reset()                  # as after power-up, also where nothing was downloaded
+            self.driver.reset()                  # to the power-up state, even without a download
         except BaseException:
             self.close()
             raise
@@ -146,16 +143,6 @@ class PynqDevice(Device):
         if len(names) != 1:
             raise DeviceError(f"{path} has {len(names)} accelerators of the kind {VLNV}: one is needed")
         return getattr(self.overlay, names[0])
-
-    @property
-    def tokens(self):
-        return self.driver.tokens
-
-    def set_tokens(self, **counts):
-        self.driver.set_tokens(**counts)
-
-    def reset(self):
-        self.driver.reset()
 
     def _run(self, insn_address, insn_count, watchdog, progress):
         self.memory.flush()

@@ -1,13 +1,14 @@
 """Run a vector on a device and compare all results: DRAM byte for byte, tokens, statistics."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from vta.hw.isa import INSN_BYTES
-from vta.runtime.device import DeviceError
+from vta.runtime.device import Device, DeviceError, RunResult
 from vta.runtime.memory import Memory
-from vta.runtime.vector import VectorError
+from vta.runtime.vector import Vector, VectorError
 
 
 @dataclass(frozen=True)
@@ -15,15 +16,15 @@ class Replay:
     """`differences` are messages, the first differing byte of DRAM first; empty if all is equal. `result` is the
     RunResult, or None if the run produced none."""
 
-    differences: tuple
-    result: object
+    differences: tuple[str, ...]
+    result: RunResult | None
 
     @property
-    def equal(self):
+    def equal(self) -> bool:
         return not self.differences
 
 
-def replay(vector, device, *, progress=None):
+def replay(vector: Vector, device: Device, *, progress: Callable[[int], object] | None = None) -> Replay:
     """Load a Vector into an otherwise empty DRAM, set its tokens, run it, compare; returns a Replay.
 
     AddressError for a vector that does not fit the device's DRAM, VectorError if its `insns` are not the stream in

@@ -1,8 +1,8 @@
 """The self-test of a device: `vta selftest --device tsim|pynq|sim|tcp://...`.
 
-Each check is a function that drives the device and raises SelftestError (or the device's own error) where
-something is not as it should be. Those of the register map are left out on devices without one. All of them
-use nothing but registers, DRAM and the interrupt, and leave the device as after power-up.
+Each check is a function that drives the device and raises SelftestError or a DeviceError on failure. Register checks
+are skipped on devices without registers. The checks use registers, DRAM and the interrupt only, and leave the device
+in its power-up state.
 """
 
 import dataclasses
@@ -23,39 +23,39 @@ WATCHDOG = 2000
 
 
 class SelftestError(Exception):
-    """The device did something else than it should; the message says what."""
+    """A check failed; the message has what was found and expected."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """`passed` is None where the check does not apply to the device."""
+class CheckResult:
+    """The result of one check. `passed` is None where it does not apply to the device."""
 
     name: str
     passed: bool | None
     message: str
 
 
-def selftest(device, report=lambda outcome: None):
-    """Run every check; returns their Outcomes, and tells each to `report` as soon as it is known."""
-    outcomes = []
+def selftest(device, report=lambda result: None):
+    """Run every check; returns their CheckResults, and passes each to `report` at once."""
+    results = []
     for check in CHECKS:
-        outcomes.append(_outcome(check, device))
-        report(outcomes[-1])
-    return outcomes
+        results.append(_run_check(check, device))
+        report(results[-1])
+    return results
 
 
-def _outcome(check, device):
+def _run_check(check, device):
     name = check.__name__.replace("_", " ")
     driver = getattr(device, "driver", None)
     if check in REGISTER_CHECKS and driver is None:
-        return Outcome(name, None, "this device has no registers")
+        return CheckResult(name, None, "this device has no registers")
     try:
         device.reset()
         message = check(device, driver) if check in REGISTER_CHECKS else check(device)
         device.reset()
     except (SelftestError, DeviceError) as error:
-        return Outcome(name, False, f"{type(error).__name__}: {error}")
-    return Outcome(name, True, message)
+        return CheckResult(name, False, f"{type(error).__name__}: {error}")
+    return CheckResult(name, True, message)
 
 
 def _expect(what, found, wanted):
@@ -66,7 +66,7 @@ def _expect(what, found, wanted):
 # registers
 
 def identification(device, driver):
-    """The identification registers are those of the configuration, and another configuration is refused."""
+    """The identification registers match the configuration; the driver refuses any other configuration."""
     for name, word in identity(device.config).items():
         _expect(name, f"0x{driver.read(name):08X}", f"0x{word:08X}")
     other = next(config for config in PRESETS.values() if config.hash != device.config.hash)
@@ -79,7 +79,7 @@ def identification(device, driver):
 
 
 def every_register_and_field(device, driver):
-    """What can be written keeps every bit of its fields; what cannot be written does not change."""
+    """Writable registers keep every bit of their fields; writes do not change the others."""
     fields = 0
     for register in driver.registers.values():
         mask = sum((1 << f.width) - 1 << f.low for f in register.fields) or 0xFFFF_FFFF
@@ -92,7 +92,7 @@ def every_register_and_field(device, driver):
             _unchanged_by(driver, register, 0 if register.access in ("wo", "rwh") else 0xFFFF_FFFF)
     settable = [register.name for register in driver.registers.values()
                 if register.access == "rw" and not register.fields]
-    for n, name in enumerate(settable):          # a decoder that confuses two offsets shows here
+    for n, name in enumerate(settable):          # finds a decoder that confuses two offsets
         driver.write(name, 0x1234_0000 + n)
     for n, name in enumerate(settable):
         _expect(name, driver.read(name), 0x1234_0000 + n)
@@ -117,10 +117,10 @@ def _unchanged_by(driver, register, value):
 def interrupt_and_its_bits(device, driver):
     """The line goes up at the end of a run, each bit stays until 1 is written to it, `error` clears ERROR."""
     program = SelftestProgram(device)
-    for words, bits, cause in ((program.good, {"done": 1, "error": 0}, ErrorCause.NONE),
+    for insns, bits, cause in ((program.good, {"done": 1, "error": 0}, ErrorCause.NONE),
                                (program.unknown_opcode, {"done": 1, "error": 1}, ErrorCause.OPCODE)):
-        with _stream(device, words) as stream:
-            driver.launch(stream.address, len(words), WATCHDOG)
+        with _stream(device, insns) as stream:
+            driver.launch(stream.address, len(insns), WATCHDOG)
             driver.wait_interrupt()
         _expect("irq_status after the run", driver.fields("irq_status"), bits)
         _expect("control after the run", driver.fields("control"), {"launch": 0, "finish": 1})
@@ -136,14 +136,14 @@ def interrupt_and_its_bits(device, driver):
 
 
 def reset_ends_a_run(device, driver):
-    """A soft reset in the middle of a long run ends it, whatever is under way; the next run is right."""
+    """A soft reset ends a long run, whatever is in flight; the next run is correct."""
     program = SelftestProgram(device)
-    for words in (program.endless, program.many_loads):
-        with _stream(device, words) as stream:
-            driver.launch(stream.address, len(words), 0)
+    for insns in (program.endless, program.many_loads):
+        with _stream(device, insns) as stream:
+            driver.launch(stream.address, len(insns), 0)
             busy = driver.fields("status")["busy"]
             driver.reset()
-        if words is program.endless:             # the other may be over before a slow host asks
+        if insns is program.endless:             # the other may end before a slow host reads
             _expect("busy during the run", busy, 1)
         _expect("busy after reset", driver.fields("status")["busy"], 0)
         _expect("irq_status after reset", driver.fields("irq_status"), {"done": 0, "error": 0})
@@ -153,7 +153,7 @@ def reset_ends_a_run(device, driver):
 
 
 def full_token_queue(device, driver):
-    """A full dependency queue stalls its producer and says so; no token is lost."""
+    """A full dependency queue stalls its producer and is reported; no token is lost."""
     depth = device.config.token_depth
     device.set_tokens(l2g=depth)
     program = SelftestProgram(device)
@@ -166,7 +166,7 @@ def full_token_queue(device, driver):
 # behaviour
 
 def launches_in_a_row(device):
-    """Runs one after another, each taking the token that the one before left, results right every time."""
+    """Consecutive runs, each popping the token that the one before left, all with correct results."""
     program = SelftestProgram(device)
     device.set_tokens(s2g=1)
     for n in range(LAUNCHES):
@@ -240,17 +240,17 @@ CHECKS = (identification, every_register_and_field, launches_in_a_row, reset_cle
           reset_ends_a_run, full_token_queue)
 
 
-def _raises(kind, device, words):
-    """Run `words`; the error of this kind that must come of it."""
+def _raises(kind, device, insns):
+    """Run `insns` and return the error, which must be of this kind."""
     try:
-        device.run_insns(words, watchdog=WATCHDOG)
+        device.run_insns(insns, watchdog=WATCHDOG)
     except kind as error:
         return error
     raise SelftestError(f"the run ended well, expected {kind.__name__}")
 
 
 def _good_again(device, program):
-    """After an error the next run is right."""
+    """After an error the next run is correct."""
     device.set_tokens(s2g=0)
     program.source.view(np.int32)[:] = 40
     device.run_insns(program.good)
@@ -258,8 +258,8 @@ def _good_again(device, program):
     program.free()
 
 
-def _stream(device, words):
-    stream = device.memory.alloc(words.nbytes, 4096)
-    stream.view(np.uint64)[:] = words.reshape(-1)
+def _stream(device, insns):
+    stream = device.memory.alloc(insns.nbytes, 4096)
+    stream.view(np.uint64)[:] = insns.reshape(-1)
     device.memory.flush()
     return stream

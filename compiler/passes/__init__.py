@@ -60,7 +60,6 @@ def lower_until(schedule, args, last, config, name="main"):
     return function
 
 
-def lower(schedule, args, simple_mode=True, config="default"):
+def lower(schedule, args, config="default"):
     """The program for the machine, as text: what the stream will be made from."""
-    del simple_mode          # always
     return show(lower_until(schedule, args, PASSES[-1].name, Config.load(config)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vta.hw.columns import by_type
-from vta.hw.config import MAX_TILE_BYTES
+from vta.hw.config import MAX_TILE_BYTES, Config
 from vta.hw.isa import MEMORY, extract
 
 UOPS = 0                         # index of the micro-op image among a program's buffers
@@ -58,7 +58,7 @@ class Code:
     image; `relocations` (k, 2) int64 of (instruction, buffer index); `buffers`, number `UOPS` that image.
     """
 
-    config: object
+    config: Config
     insns: np.ndarray
     uops: np.ndarray
     relocations: np.ndarray

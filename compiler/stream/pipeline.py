@@ -15,14 +15,17 @@ k-th push matches the k-th pop, and no token is left at the end. Every dependenc
 so such a stream cannot deadlock. Only the reuse of on-chip memory limits how far a unit runs ahead.
 """
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from vta.compiler.stream.code import Code, DramBuffer
 from vta.compiler.stream.kernel import KernelMode
 from vta.compiler.stream.stream import Stream
-from vta.hw.isa import LOAD_UNIT, MAX_TRIPS, MemType, Queue, Unit
+from vta.hw.config import Config
+from vta.hw.isa import LOAD_UNIT, MAX_TRIPS, AluOp, MemType, Queue, Unit
 
 # memory -> (queue for read after write, queue for write after read); ACC stands for OUT as well
 HAZARDS = {"INP": (Queue.L2G, Queue.G2L), "WGT": (Queue.L2G, Queue.G2L), "ACC": (Queue.G2S, Queue.S2G)}
@@ -37,7 +40,7 @@ class _Task:
     """One transfer or kernel: `emit` makes the stream's calls; `reads` and `writes` are (memory, first, end)."""
 
     unit: Unit
-    emit: object
+    emit: Callable[[Stream], None]
     reads: tuple = ()
     writes: tuple = ()
     pops: list = field(default_factory=list)
@@ -47,12 +50,13 @@ class _Task:
 class Pipeline:
     """See the module's docstring."""
 
-    def __init__(self, config):
+    def __init__(self, config: Config):
         self.config, self.stream, self.tasks = config, Stream(config), []
         self.stored = {}          # output -> (offset, x_size, y_size, stride) of its stores
         self.buffer = self.stream.buffer
 
-    def load(self, memory, base, buffer, offset, x_size, y_size=1, stride=None, pads=(0, 0, 0, 0)):
+    def load(self, memory: MemType, base: int, buffer: DramBuffer, offset: int, x_size: int, y_size: int = 1,
+             stride: int | None = None, pads: tuple[int, int, int, int] = (0, 0, 0, 0)) -> None:
         """LOAD: rows of tiles from DRAM to `base`; sizes and pads as in `Stream.load_buffer_2d`."""
         stride = x_size if stride is None or y_size == 1 else stride      # without effect for one row, but must fit
         if memory not in LOAD_UNIT or memory is MemType.UOP:
@@ -63,7 +67,8 @@ class Pipeline:
         self._add(LOAD_UNIT[memory], lambda stream: stream.load_buffer_2d(
             buffer, offset, x_size, y_size, stride, pads, base, memory), writes=((name, base, base + tiles),))
 
-    def store(self, base, buffer, offset, x_size, y_size=1, stride=None):
+    def store(self, base: int, buffer: DramBuffer, offset: int, x_size: int, y_size: int = 1,
+              stride: int | None = None) -> None:
         """STORE: rows of output tiles from `base` to DRAM."""
         stride = x_size if stride is None or y_size == 1 else stride
         self._add(Unit.STORE, lambda stream: stream.store_buffer_2d(
@@ -71,13 +76,13 @@ class Pipeline:
             reads=(("ACC", base, base + x_size * y_size),))
         self.stored.setdefault(buffer.name, []).append((offset, x_size, y_size, stride))
 
-    def gemm(self, site, loops, steps):
+    def gemm(self, site: str, loops: Sequence[tuple], steps: Sequence[tuple]) -> None:
         """GEMM: at most two loops around micro-ops (dst, src, wgt)."""
         spans = _spans("gemm", loops, steps, 3)
         self._kernel(site, loops, [(KernelMode.GEMM, 0, *step, 0, 0, 0) for step in steps],
                      (("INP", *spans[1]), ("WGT", *spans[2]), ("ACC", *spans[0])), (("ACC", *spans[0]),))
 
-    def reset(self, base, tiles, rows=1, pitch=0):
+    def reset(self, base: int, tiles: int, rows: int = 1, pitch: int = 0) -> None:
         """GEMM with reset: zero to `rows` times `tiles` accumulators, `pitch` from row to row, from `base`."""
         if max(tiles, rows) > MAX_TRIPS:
             raise ValueError(f"reset of {rows} x {tiles} tiles: one loop runs at most {MAX_TRIPS} times")
@@ -85,7 +90,7 @@ class Pipeline:
         self._kernel("reset", loops, [(KernelMode.GEMM, 1, base, 0, 0, 0, 0, 0)], (),
                      (("ACC", base, base + (rows - 1) * pitch + tiles),))
 
-    def alu(self, opcode, loops, steps, imm=None):
+    def alu(self, opcode: AluOp, loops: Sequence[tuple], steps: Sequence[tuple], imm: int | None = None) -> None:
         """ALU: dst = dst op src, or dst op imm. `steps` are (dst, src), or (dst,) with an immediate."""
         if imm is not None:
             _spans("alu with an immediate", loops, steps, 1)
@@ -114,7 +119,7 @@ class Pipeline:
         self.tasks.append(_Task(unit, emit, reads, writes))
 
     # the end
-    def code(self, partial=False):
+    def code(self, partial: bool = False) -> Code:
         """The finished stream (`compiler.stream.Code`). Every tile of every output must have been stored exactly once
         (PipelineError), unless the program is only a part."""
         if not partial:

@@ -22,7 +22,6 @@ def create_schedule(outputs):
     return Schedule(outputs if isinstance(outputs, (list, tuple)) else [outputs])
 
 
-def lower(schedule, args, simple_mode=True):
+def lower(schedule, args):
     """The loops that `schedule` means, as text: before any mapping to the machine."""
-    del simple_mode          # always
     return show(nests.lower_loops(schedule, args))

@@ -24,7 +24,7 @@ class Environment:
     acc_dtype = "int32"
     dma_copy, alu = "dma_copy", "alu"
 
-    def __init__(self, config="default"):
+    def __init__(self, config: Config | str = "default"):
         self.config = config = Config.load(config)
         self.TARGET = config.target
         self.BATCH, self.BLOCK_IN, self.BLOCK_OUT = config.batch, config.block, config.block
@@ -35,6 +35,6 @@ class Environment:
         self.gemm = Intrinsic("gemm", config)
 
 
-def get_env(config="default"):
+def get_env(config: Config | str = "default") -> Environment:
     """The environment of a configuration: a Config, the name of a preset, or the path of a `vta_config.json`."""
     return Environment(config)

@@ -1,7 +1,7 @@
 """IP-XACT (IEEE 1685-2009): `component.xml` of the packaged accelerator, and its memory map.
 
-The ports come from the Verilog text itself, so the two cannot disagree; bus interfaces are found by Arm's
-signal names. What Vivado adds to the standard (display name, families) sits in its own name space.
+Ports are read from the Verilog text, so the two cannot disagree; bus interfaces are found by Arm's signal names. What
+Vivado adds to the standard (display name, families) is in its own name space.
 """
 
 import re
@@ -41,7 +41,7 @@ def verilog_ports(text, top=NAME):
         raise PortError(f"the Verilog has no module {top!r}")
     found = re.findall(r"^\s*(input|output)\s+(?:wire\s+|reg\s+)?(?:\[(\d+):0\]\s*)?(\w+)\s*;",
                        module.group(1), re.M)
-    return [Port(name, "in" if way == "input" else "out", int(high or 0) + 1) for way, high, name in found]
+    return [Port(name, "in" if kind == "input" else "out", int(high or 0) + 1) for kind, high, name in found]
 
 
 def axi_interfaces(ports):
@@ -190,12 +190,12 @@ def _memory_map(config):
         _element("value", reset, f"0x{values.get(reg.name, 0):X}")
         _element("mask", reset, "0xFFFFFFFF")
         for f in reg.fields:
-            part = _element("field", node)
+            field = _element("field", node)
             for tag, value in (("name", f.name), ("description", f.doc), ("bitOffset", f.low),
                                ("bitWidth", f.width), ("volatile", hardware), ("access", ACCESS[reg.access])):
-                _element(tag, part, value)
+                _element(tag, field, value)
             if reg.access == "w1c":
-                _element("modifiedWriteValue", part, "oneToClear")
+                _element("modifiedWriteValue", field, "oneToClear")
     _element("addressUnitBits", memory_map, 8)
     return memory_map
 

@@ -1,7 +1,7 @@
-"""From Verilog to bitstream: the folder that Vivado works in, its stages, and the manifest of what came out.
+"""From Verilog to bitstream: the folder that Vivado works in, its stages, and the manifest of the result.
 
-The stages are the scripts in `hw/tcl/`, copied unchanged; what depends on board or configuration is in the
-`settings.tcl` written here from the board table. Nothing in the folder needs an edit.
+The stages are the scripts in `hw/export/tcl/`, copied unchanged; what depends on board or configuration is in
+`settings.tcl`, written from the board table. Nothing in the folder needs an edit.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from vta.hw.registers import ADDRESS_BITS
 
 STAGES = ("package", "block_design", "synthesis", "implementation", "bitstream")
 DESIGN = "vta_system"
-OLDEST = "2020.2"                # SmartConnect and the .hwh file are as the scripts expect from here on
+OLDEST = "2020.2"                # the first whose SmartConnect and .hwh file are as the scripts expect
 
 
 class VivadoError(RuntimeError):
@@ -52,8 +52,7 @@ def settings(board, config, verilog):
 def write_folder(board, config, verilog, folder):
     """Write IP package, settings and stage scripts to `folder`; return the package's folder.
 
-    What an earlier build left there is removed, so that no result outlives its sources. Raises BoardError
-    where the board cannot carry the configuration.
+    Results of an earlier build are removed. Raises BoardError where the board does not support the configuration.
     """
     check_board(board, config)
     for suffix in (".bit", ".hwh", ".xsa"):
@@ -81,7 +80,7 @@ def script_text(name):
 
 
 def find_vivado():
-    """The path of `vivado`; VivadoError says what is missing."""
+    """The path of `vivado`; VivadoError where it is missing."""
     path = shutil.which("vivado")
     if path is None:
         raise VivadoError(f"no vivado on PATH: install AMD Vivado {OLDEST} or newer (its free edition has "
@@ -103,9 +102,9 @@ def run_stages(folder, report=print):
 
 
 def manifest(board, config, verilog, folder):
-    """What there is to know of a bitstream: configuration, hash, source, tools, timing.
+    """The manifest of a bitstream: configuration, hash, source, tools, timing.
 
-    `timing.met` is null where no implementation has run.
+    `timing.met` is None before implementation.
     """
     results = folder / "timing.txt"
     found = dict(line.split() for line in results.read_text().splitlines()) if results.exists() else {}
@@ -127,7 +126,7 @@ def write_manifest(values, path):
 
 
 def source_revision():
-    """`git describe` of the sources, "-dirty" where they were changed; None where they are in no repository."""
+    """`git describe` of the sources, "-dirty" if changed; None outside of a repository."""
     file = Path(__file__)
 
     def git(*arguments):
@@ -135,7 +134,7 @@ def source_revision():
 
     try:
         if git("ls-files", "--error-unmatch", file.name).returncode:
-            return None                          # installed; a repository around it is somebody else's
+            return None                          # an installed copy: the repository around it is another one
         return git("describe", "--always", "--dirty", "--abbrev=12").stdout.strip()
     except OSError:                              # no git
         return None
@@ -146,7 +145,7 @@ def _sha256(data):
 
 
 def _properties(values):
-    """Settings as Vivado wants them: CONFIG.name value ..."""
+    """Settings in Vivado's form: CONFIG.name value ..."""
     return [word for name, value in values.items() for word in (f"CONFIG.{name}", value)]
 
 

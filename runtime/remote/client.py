@@ -1,7 +1,7 @@
 """A device on another machine: `open_device("tcp://host:port?token=...")`, served there by `vta serve`.
 
-DRAM is mirrored here, so buffers are numpy arrays as on every device. Before a run the pages that changed
-here go out, after it those that changed there come back.
+DRAM is mirrored here, so that buffers are numpy arrays as on every device. Pages changed here are sent before a run,
+pages changed there are received after it.
 """
 
 import os
@@ -110,12 +110,12 @@ class RemoteDevice(Device):
             return self._exchange(insn_address, insn_count, watchdog, progress)
         except DeviceError:
             raise
-        except BaseException:                    # Ctrl-C, or out of `progress`: answers are still on their way
+        except BaseException:                    # Ctrl-C, or an error in `progress`: answers are still in flight
             self._hang_up()
             raise
 
     def _exchange(self, insn_address, insn_count, watchdog, progress):
-        """Send what changed, run, take what changed there; up to the answer that ends the run."""
+        """Send changed pages, run, receive changed pages, up to the message that ends the run."""
         for address, data in changes(self.memory, self._known):
             self._ask("write", address=address, data=data)
         self._tell("run", address=int(insn_address), count=int(insn_count), watchdog=watchdog,
@@ -152,7 +152,7 @@ class RemoteDevice(Device):
 
 
 def parse_url(url):
-    """(host, port, token or None) of tcp://host:port?token=...; ValueError says what is wrong with it."""
+    """(host, port, token or None) of tcp://host:port?token=...; ValueError where it is malformed."""
     parts = urlsplit(url)
     try:
         port = parts.port if parts.port is not None else DEFAULT_PORT

@@ -1,8 +1,8 @@
 """`vta serve`: one device for other machines, one client at a time.
 
-Each client gets a device as after power-up: it is opened for him and closed when he goes, however he goes.
-Until he has shown that he knows the token, he may send one short message. Nothing he sends is executed or
-unpickled; sizes, addresses and times are bounded.
+Each client gets a device in its power-up state: it is opened for the client and closed when the connection ends, for
+whatever reason. Until a client has proved that it knows the token, it may send one short message. Nothing it sends is
+executed or unpickled; sizes, addresses and times are bounded.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from vta.runtime.remote.session import Session
 from vta.runtime.remote.wire import HELLO_LIMIT, NONCE_BYTES, PROTOCOL, Wire, WireError, pack, proof
 
 VERSION = metadata.version("amaranth-vta")
-CONNECTIONS = 16                 # at a time, those who wait for the device included
+CONNECTIONS = 16                 # at a time, including clients that wait for the device
 HELLO_SECONDS = 10.0
 IDLE_SECONDS = 3600.0
 
@@ -27,20 +27,20 @@ IDLE_SECONDS = 3600.0
 class Server:
     """Serves the devices that `open_device()` makes on host:port (port 0: any free one).
 
-    token   what clients must know; None lets everybody in
+    token   what clients must know; None: no authentication
     idle    seconds after which a silent client loses the device
-    report  called with one line for each client that comes or goes
+    report  called with a line of text for each client that connects or disconnects
     """
 
     def __init__(self, open_device, token, host="127.0.0.1", port=0, idle=IDLE_SECONDS, report=None):
         if token is not None and len(token) < 8:
             raise ValueError(f"a token of {len(token)} characters: at least 8, or none at all (--no-token)")
-        pack({})                                 # says now if msgpack is missing
+        pack({})                                 # raises now if msgpack is missing
         self._open, self._token, self._idle = open_device, token, idle
         self._report = report or (lambda line: None)
-        self._device = open_device()             # one that cannot be opened is known before anybody calls
+        self._device = open_device()             # one that cannot be opened raises now
         self._in_use = threading.Lock()
-        self._room = threading.BoundedSemaphore(CONNECTIONS)
+        self._slots = threading.BoundedSemaphore(CONNECTIONS)
         self._wires, self._threads, self._stopping = set(), set(), False
         try:
             self._listener = socket.create_server((host, port), family=_family(host))
@@ -52,7 +52,7 @@ class Server:
 
     @property
     def url(self):
-        """Where clients find the server, as far as it can know."""
+        """The URL for clients, with the host name as this machine knows it."""
         host, port = self.address
         if host in ("0.0.0.0", "::"):
             host = socket.gethostname()
@@ -66,10 +66,10 @@ class Server:
             except OSError:
                 if self._stopping:
                     return
-                time.sleep(0.1)                  # out of file descriptors, for instance: some may come back
+                time.sleep(0.1)                  # out of file descriptors, for instance: retry
                 continue
-            if not self._room.acquire(blocking=False):
-                self._turn_away(connection)
+            if not self._slots.acquire(blocking=False):
+                self._reject(connection)
                 continue
             thread = threading.Thread(target=self._client, args=(connection, f"{peer[0]}:{peer[1]}"),
                                       daemon=True)
@@ -77,7 +77,7 @@ class Server:
             thread.start()
 
     def close(self):
-        """Stop listening, let go of clients and device; a run under way is waited for."""
+        """Stop listening, disconnect clients, wait for a run in progress, close the device."""
         self._stopping = True
         with contextlib.suppress(OSError):       # wakes the thread in accept
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -92,7 +92,7 @@ class Server:
             thread.join()
 
     @staticmethod
-    def _turn_away(connection):
+    def _reject(connection):
         with contextlib.suppress(WireError, OSError):
             wire = Wire(connection)
             wire.send("refused", message=f"{CONNECTIONS} clients are connected already, try later")
@@ -110,10 +110,10 @@ class Server:
             finally:
                 self._wires.discard(wire)
                 wire.close()
-        except OSError:                          # gone before it was looked at
+        except OSError:                          # disconnected before its first message
             connection.close()
         finally:
-            self._room.release()
+            self._slots.release()
             self._threads.discard(threading.current_thread())
 
     def _session(self, wire, peer):
@@ -145,7 +145,7 @@ class Server:
         finally:
             device, self._device = self._device, None
             if device is not None:
-                device.close()                   # tokens, memory and scratchpads of this client go with it
+                device.close()                   # with the tokens, memory and scratchpads of this client
             self._in_use.release()
 
     def _check_hello(self, hello, nonce):

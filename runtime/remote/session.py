@@ -1,4 +1,4 @@
-"""One client's use of a served device: his messages, checked, and their answers (see `vta.runtime.remote.serve`)."""
+"""A client's session on a served device: checks and answers its messages (see `vta.runtime.remote.serve`)."""
 
 import contextlib
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from vta.runtime.remote.wire import CHUNK, WireError, changes
 
 
 class Session:
-    """One client's use of the device: takes its messages until the connection ends."""
+    """Answers the messages of one client until the connection ends."""
 
     def __init__(self, device, wire, idle):
         self._device, self._wire, self._idle = device, wire, idle
@@ -75,7 +75,7 @@ class Session:
                         error=_error(error))
 
     def _progress(self, cycles):
-        with contextlib.suppress(WireError):     # the run ends first; then the connection is found to be lost
+        with contextlib.suppress(WireError):     # the run ends first; sending its result then fails
             self._wire.send("progress", cycles=int(cycles))
 
 

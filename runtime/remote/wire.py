@@ -1,10 +1,10 @@
-"""Messages between `vta serve` and a remote device: msgpack maps over TCP, each behind its length.
+"""Messages between `vta serve` and a remote device: msgpack maps over TCP, each after its length.
 
-msgpack carries them because it holds data and nothing else (no pickles), is small and well kept, and because
-plain sockets report a lost connection at once, which is when the device has to be cleaned up.
+msgpack is small, maintained, and carries data only (no pickles). Plain sockets report a lost connection at once, which
+is when the device has to be reset.
 
-A frame is four bytes of length, big endian, and that many bytes of one msgpack map. The reader names the
-longest frame that it will take; anything else ends the connection.
+A frame is four bytes of length, big endian, and that many bytes of one msgpack map. The reader sets the longest frame
+that it accepts; a longer one ends the connection.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from vta.runtime.memory import PAGE
 
 PROTOCOL = 1                     # both sides must have the same
 CHUNK = 1 << 20                  # bytes of DRAM in one message at most
-HELLO_LIMIT = 4096               # longest frame before the token was checked
+HELLO_LIMIT = 4096               # longest frame before authentication
 LIMIT = CHUNK + 65536            # longest frame after that
 NONCE_BYTES = 16
 
@@ -31,7 +31,7 @@ class RemoteError(DeviceError):
 
 
 class WireError(Exception):
-    """The other side is gone, silent for too long, or does not speak our protocol."""
+    """The peer disconnected, timed out, or violated the protocol."""
 
 
 def pack(message):
@@ -72,8 +72,8 @@ class Wire:
     def receive(self, limit=LIMIT, timeout=None):
         """The next message, a dict with "op".
 
-        WireError when the connection ends, when the message is malformed or longer than `limit`, or when it
-        is not here, whole, after `timeout` seconds (None: wait for ever).
+        WireError when the connection ends, when the message is malformed or longer than `limit`, or when it is
+        incomplete after `timeout` seconds (None: no limit).
         """
         end = None if timeout is None else time.monotonic() + timeout
         length, = struct.unpack(">I", self._exactly(4, end))
@@ -109,15 +109,13 @@ class Wire:
 
 
 def proof(token, side, server_nonce, client_nonce):
-    """What shows that `side` ("client" or "server") knows the token, without sending it."""
+    """Proof that `side` ("client" or "server") knows the token, without sending it."""
     return hmac.digest(token.encode(), side.encode() + server_nonce + client_nonce, hashlib.sha256)
 
 
 def changes(memory, known):
-    """Where `memory` differs from `known`, another Memory of the same window: yields (address, bytes).
-
-    At most CHUNK bytes each; `known` is brought up to date as they are taken.
-    """
+    """Yield (address, bytes), at most CHUNK bytes each, where `memory` differs from `known`, a Memory of the same
+    window; `known` is updated on the way."""
     blocks = sorted({(address - memory.base + offset) // CHUNK for source in (memory, known)
                      for address, nbytes in source.extents()
                      for offset in [*range(0, nbytes, CHUNK), nbytes - 1]})

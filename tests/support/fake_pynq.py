@@ -1,6 +1,6 @@
-"""A stand-in for the PYNQ library: what `vta.runtime.pynq` uses of it, in front of the test's registers.
+"""A stand-in for the PYNQ library: what `vta.runtime.pynq` uses of it, over the registers of the test.
 
-Buffers have two copies, the processor's and DRAM's; only flush and invalidate carry bytes across, as on a
+Buffers have two copies, the processor's and DRAM's; only flush and invalidate copy between them, as on a
 board without coherent ports. `backend` has read(offset), write(offset, value), memory (a Memory whose base is
 the bus address) and wait(), which says whether an interrupt came.
 """
@@ -51,7 +51,7 @@ class Overlay:
 
 
 class Buffer(np.ndarray):
-    """What the processor sees; `dram` is what the accelerator sees, `clean` what both had in common last."""
+    """What the processor sees; `dram` is what the accelerator sees, `clean` the last state common to both."""
 
     def __array_finalize__(self, source):
         self.dram = self.clean = None
@@ -60,12 +60,12 @@ class Buffer(np.ndarray):
             self.dram, self.clean = (part[start:start + self.nbytes] for part in (source.dram, source.clean))
 
     def flush(self):
-        """Write back what the processor changed."""
+        """Write the processor's changes to DRAM."""
         dirty = np.asarray(self) != self.clean
         self.dram[dirty] = self.clean[dirty] = self[dirty]
 
     def invalidate(self):
-        """Forget: what the processor changed and did not flush is lost."""
+        """Discard the processor's changes that were not flushed."""
         self[:] = self.dram
         self.clean[:] = self.dram
 

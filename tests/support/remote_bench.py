@@ -10,12 +10,12 @@ from vta.runtime.device import open_device
 from vta.runtime.functional import FunctionalDevice
 
 TOKEN = "a-good-token"
-DEADLINE = 60                    # seconds that nothing here should ever take
+DEADLINE = 60                    # seconds; nothing here takes that long
 
 
 @contextmanager
 def serving_here(token=TOKEN, open_it=lambda: FunctionalDevice("tiny", 1 << 20), **options):
-    """A Server in a thread; its end is waited for."""
+    """A Server in a thread; leaving waits for its end."""
     from vta.runtime.remote.serve import Server  # needs msgpack
     server = Server(open_it, token, **options)
     thread = threading.Thread(target=server.serve_forever)

@@ -12,7 +12,7 @@ from vta.sim.functional.machine import Simulator
 class SoftRegisters:
     """`read` and `write` by offset, as the RTL's control port.
 
-    Runs happen at launch, at once; those without a watchdog do not end before a reset.
+    A launch runs the whole stream at once; without a watchdog the run ends only with a reset.
     """
 
     def __init__(self, config, memory):

@@ -1,6 +1,7 @@
 """The command line: its output, and that any error takes one line and no traceback."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -26,6 +27,21 @@ def test_help_lists_the_commands(capsys):
     text = capsys.readouterr().out
     for command in ("replay", "disasm", "check", "verilog"):
         assert command in text
+    assert "_common" not in text
+
+
+def test_help_imports_nothing_heavy():
+    code = ("import sys, vta.cli\ntry: vta.cli.main(['--help'])\nexcept SystemExit: pass\n"
+            "print(*{'numpy', 'amaranth', 'cocotb'} & set(sys.modules), file=sys.stderr)")
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "\n"
+
+
+def test_log_messages_are_lines_on_standard_error(capsys, vector):
+    for _ in range(2):                   # once each, however often a command ran
+        main(["replay", vector])
+        logging.getLogger("vta.somewhere").info("%d %%", 50)
+        assert capsys.readouterr().err == "50 %\n"
 
 
 def test_replay_prints_tables(vector, capsys):
@@ -70,6 +86,7 @@ def write(path, data):
     ("replay GOOD --fast", "unrecognized arguments: --fast"),
     ("replay GOOD --dev sim", "unrecognized arguments: --dev"),
     ("replay GOOD --latency x", "argument --latency: invalid whole number of cycles value: 'x'"),
+    ("timeline GOOD --latency -1", "argument --latency: invalid whole number of cycles value: '-1'"),
     ("replay TMP/none.npz", "none.npz: No such file or directory"),
     ("replay TMP", "Is a directory"),
     ("replay TMP/truncated.npz", "truncated.npz: not a vector file, or a truncated one"),
@@ -105,7 +122,7 @@ def test_one_line_for_everything_wrong(arguments, words, tmp_path, vector, capsy
 def test_mistakes_in_the_program_are_not_hidden(monkeypatch, vector):
     def broken(path):
         raise AssertionError("a bug")
-    monkeypatch.setattr("vta.commands.replay.load_vector", broken)
+    monkeypatch.setattr("vta.runtime.vector.load_vector", broken)
     with pytest.raises(AssertionError):
         main(["replay", vector])
 
@@ -144,7 +161,7 @@ def test_closed_output():
 def test_no_room(monkeypatch, vector, capsys, error, words):
     def full(path):
         raise error
-    monkeypatch.setattr("vta.commands.replay.load_vector", full)
+    monkeypatch.setattr("vta.runtime.vector.load_vector", full)
     assert main(["replay", vector]) == 1
     assert capsys.readouterr().err == f"vta: {words}\n"
 

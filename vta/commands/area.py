@@ -1,8 +1,8 @@
-"""Measure how big accelerators are in a 7-series FPGA, with Yosys: cells, longest path, cycles of a convolution.
+"""Measure the area of accelerators in a 7-series FPGA with Yosys: cells, longest path, cycles of a convolution.
 
-The path is the sum of cell delays without wires: for comparing one design with another. Cycles are those of
-examples/conv2d_by_hand.py on the RTL, memory latency 16, where tiles are 1x16. With --write the table between the
-marks in FILE is replaced.
+The path is the sum of cell delays without wires, for comparing designs. Cycles are those of
+examples/conv2d_by_hand.py on the RTL, memory latency 16, where tiles are 1x16. --write replaces the table between
+the marks in FILE.
 """
 
 import contextlib
@@ -10,13 +10,14 @@ import dataclasses
 import sys
 from pathlib import Path
 
+from vta.commands._common import log_to_stderr, replace_between
+
 NAME = "area"
 HELP = "count LUTs, DSPs and block RAMs of configurations"
 EPILOG = """examples:
   vta area                                   the default configuration
   vta area --all --write docs/area.md        the table of the documentation (half an hour)
 """
-BEGIN, END = "<!-- table: vta area -->", "<!-- end -->"
 COLUMNS = ("configuration", "LUT", "of these memory", "FF", "DSP48E1", "RAMB36", "RAMB18", "longest path, ns",
            "cycles")
 
@@ -31,52 +32,36 @@ def add_arguments(parser):
 def run(args):
     from vta.hw.config import PRESETS, Config
     from vta.sim.area import measure
+
+    log_to_stderr()
     configs = [Config.load(name) for name in args.config or ([] if args.all else ["default"])]
     if args.all:
         # the 1024 products of `wide` take Yosys more than a quarter of an hour
         configs += [config for name, config in PRESETS.items() if name != "wide"]
         configs += [dataclasses.replace(PRESETS["default"], log_batch=1, name="2x16")]
     if args.write:
-        _around(args.write)                  # refuse a bad file now, not after the work
+        replace_between(args.write, NAME)        # refuse a bad file now, not after the work
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---" + "|--:" * (len(COLUMNS) - 1) + "|"]
     code = 0
     for config in configs:
-        area = measure(config, _say)
+        area = measure(config)
         cycles = f"{_cycles(config):,}" if (config.batch, config.block) == (1, 16) and not args.no_cycles else ""
         cells = (f"{count:,}" for count in (area.lut, area.lutram, area.ff, area.dsp, area.ramb36, area.ramb18))
         lines.append("| " + " | ".join((config.name, *cells, f"{area.path_ns:.2f}", cycles)) + " |")
         if config == PRESETS["default"]:
-            for words in area.excess():
-                print(f"vta: the default configuration does not fit: {words}", file=sys.stderr)
+            for text in area.excess():
+                print(f"vta: the default configuration does not fit: {text}", file=sys.stderr)
                 code = 1
     table = "\n".join(lines)
     print(table)
     if args.write:
-        _replace(args.write, table)
+        replace_between(args.write, NAME, table)
     return code
 
 
 def _cycles(config):
-    """Cycles of the convolution by hand on the RTL."""
+    """Cycles of examples/conv2d_by_hand.py on the RTL."""
     from vta.runtime.device import open_device
     from vta.suite import example
-    with open_device("tsim", config, say=_say) as device, contextlib.redirect_stdout(sys.stderr):
+    with open_device("tsim", config) as device, contextlib.redirect_stdout(sys.stderr):
         return example("conv2d_by_hand").main(device).cycles
-
-
-def _around(path):
-    """What stands before and behind the table's place in the file."""
-    text = path.read_text()
-    if text.count(BEGIN) != 1 or END not in text.split(BEGIN)[1]:
-        raise ValueError(f"{path} has no place for the table: {BEGIN} ... {END}")
-    before, behind = text.split(BEGIN)
-    return before, behind.split(END, 1)[1]
-
-
-def _replace(path, table):
-    before, behind = _around(path)
-    path.write_text(f"{before}{BEGIN}\n{table}\n{END}{behind}")
-
-
-def _say(text):
-    print(text, file=sys.stderr, flush=True)

@@ -1,10 +1,11 @@
-"""`vta check`: prove that streams depend on no timing, or say what is wrong with them.
+"""`vta check`: prove that the result of a stream does not depend on timing, or report its faults.
 
-Races (two units touch one entry and no token orders them), deadlock, tokens left over, reads of what
-nothing wrote, on-chip and DRAM bounds, fields without meaning. Reads vectors (.npz), programs, folders of raw
-binaries, Python files with build(config), and assembly text; a vector says which tokens to expect before and
-after it. Exit code 1 for faults.
+Races (two units touch one entry and no token orders them), deadlock, tokens left over, reads of unwritten entries,
+on-chip and DRAM bounds, meaningless fields. Reads vectors (.npz), programs, folders of raw binaries, Python files with
+build(config), and assembly text; a vector has the tokens expected before and after it. Exit code 1 for faults.
 """
+
+from vta.commands._common import SOURCE, config_argument
 
 NAME = "check"
 HELP = "check streams for races, deadlock, stray tokens, bounds"
@@ -12,10 +13,8 @@ EPILOG = "example: vta check tut_conv_vt2.npz my_conv.vta"
 
 
 def add_arguments(parser):
-    parser.add_argument("files", nargs="+", metavar="FILE",
-                        help="vector, program, raw folder, Python file with build(config), or assembly text")
-    parser.add_argument("--config", metavar="NAME|FILE", default="default",
-                        help="configuration for Python files and assembly text (default: %(default)s)")
+    parser.add_argument("files", nargs="+", metavar="FILE", help=SOURCE)
+    config_argument(parser, " for Python files and assembly text")
 
 
 def run(args):

@@ -7,6 +7,8 @@ any machine.
 
 from pathlib import Path
 
+from vta.commands._common import config_argument
+
 NAME = "compile"
 HELP = "write a program file or raw binaries"
 EPILOG = "example: vta compile examples/conv2d_by_hand.py -o conv.vta --raw conv_raw"
@@ -17,8 +19,7 @@ def add_arguments(parser):
                         help="Python file with build(config), raw folder, or program")
     parser.add_argument("-o", "--output", metavar="FILE", help="program file (default: NAME.vta)")
     parser.add_argument("--raw", metavar="DIR", help="also write raw binaries into this folder")
-    parser.add_argument("--config", metavar="NAME|FILE", default="default",
-                        help="preset or vta_config.json for build(config) (default: %(default)s)")
+    config_argument(parser, " for build(config)")
 
 
 def run(args):

@@ -4,18 +4,18 @@ Reads vectors (.npz), programs, folders of raw binaries, Python files with build
 Without --numbers the output can be assembled again, bit for bit.
 """
 
+from vta.commands._common import SOURCE, config_argument
+
 NAME = "disasm"
 HELP = "print the instructions of a vector or program"
 EPILOG = "example: vta disasm tut_conv_vt2.npz --uops --numbers"
 
 
 def add_arguments(parser):
-    parser.add_argument("file", metavar="FILE",
-                        help="vector, program, raw folder, Python file with build(config), or assembly text")
+    parser.add_argument("file", metavar="FILE", help=SOURCE)
     parser.add_argument("--numbers", action="store_true", help="put the number of each instruction before it")
     parser.add_argument("--uops", action="store_true", help="show the micro-ops that each LOAD UOP loads")
-    parser.add_argument("--config", metavar="NAME|FILE", default="default",
-                        help="configuration for Python files and assembly text (default: %(default)s)")
+    config_argument(parser, " for Python files and assembly text")
 
 
 def run(args):

@@ -2,13 +2,15 @@
 
 DRAM, tokens, event counters, error status and scratchpads must be equal, under random memory behaviour. Each program
 follows from its seed and configuration: `vta fuzz --seed 17 --count 1 --config tiny` runs that one again.
-A program that fails is made small and written as assembly to the folder --out. Exit code 1 then.
+A failing program is reduced and written as assembly to the folder --out; the exit code is then 1.
 """
 
 import secrets
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+
+from vta.commands._common import log_to_stderr, whole
 
 NAME = "fuzz"
 HELP = "compare random programs on functional simulator and RTL"
@@ -17,32 +19,16 @@ EPILOG = "example: vta fuzz --count 1000 --config all"
 
 def add_arguments(parser):
     from vta.fuzz.configs import VARIANTS
-    parser.add_argument("--count", type=_positive, default=100, metavar="N",
-                        help="programs, shared out among the configurations (default: %(default)s)")
-    parser.add_argument("--seed", type=_number, metavar="S", help="of the first program (default: a random one)")
+    parser.add_argument("--count", type=whole("positive number", 1), default=100, metavar="N",
+                        help="programs, divided among the configurations (default: %(default)s)")
+    parser.add_argument("--seed", type=whole(), metavar="S", help="of the first program (default: a random one)")
     parser.add_argument("--config", nargs="+", default=["tiny"], metavar="NAME|FILE",
                         help=f"presets, files, {', '.join(VARIANTS)}, or all (default: tiny)")
     parser.add_argument("--out", default="build/fuzz", metavar="FOLDER",
                         help="where failing programs are written (default: %(default)s)")
-    parser.add_argument("--jobs", type=_positive, default=1, metavar="J",
+    parser.add_argument("--jobs", type=whole("positive number", 1), default=1, metavar="J",
                         help="configurations run at the same time (default: %(default)s)")
     parser.add_argument("--coverage", action="store_true", help="print what the programs contained")
-
-
-def _number(text):
-    if not text.isdecimal():
-        raise ValueError(text)
-    return int(text)
-
-
-def _positive(text):
-    if not _number(text):
-        raise ValueError(text)
-    return int(text)
-
-
-_number.__name__ = "whole number"      # argparse shows these where the value is bad
-_positive.__name__ = "positive number"
 
 
 def run(args):
@@ -86,18 +72,15 @@ def _results(tasks, jobs):
 def _campaign(config, first, count, folder):
     """Run `count` programs: (Coverage, cycles, Failure or None)."""
     from vta.fuzz.campaign import Campaign
-    with Campaign(config, first=first, folder=folder, say=_say) as campaign:
+    log_to_stderr()                          # in a process of its own, with --jobs
+    with Campaign(config, first=first, folder=folder) as campaign:
         failure = campaign.run(count, lambda n: _progress(config.name, n, count))
     return campaign.coverage, campaign.cycles, failure
 
 
 def _progress(name, done, count):
-    """A line that is redrawn on a terminal; elsewhere one for every tenth."""
+    """One line redrawn on a terminal; elsewhere a line for each tenth."""
     if sys.stderr.isatty():
         print(f"\r{name}: {done}/{count}\x1b[K", end="" if done < count else "\n", file=sys.stderr, flush=True)
     elif done % max(count // 10, 1) == 0:
-        _say(f"{name}: {done}/{count}")
-
-
-def _say(text):
-    print(text, file=sys.stderr, flush=True)
+        print(f"{name}: {done}/{count}", file=sys.stderr, flush=True)

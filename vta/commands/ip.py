@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+from vta.commands._common import config_argument
+
 NAME = "ip"
 HELP = "write the IP-XACT package of a configuration or board"
 EPILOG = """examples:
@@ -15,7 +17,7 @@ EPILOG = """examples:
 def add_arguments(parser):
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--board", help="the configuration of this board (docs/boards.md lists them)")
-    what.add_argument("--config", help="preset or vta_config.json (default: the default configuration)")
+    config_argument(what, otherwise="default, without --board and --all")
     what.add_argument("--all", action="store_true", help="every board")
     parser.add_argument("--out", type=Path, default=Path("build/ip"),
                         help="folder; the package goes into a folder of its own in it (default: %(default)s)")

@@ -1,6 +1,6 @@
-"""Prove properties of the RTL with Yosys and z3: see docs/proofs.md for what they say and how far they reach.
+"""Prove properties of the RTL with Yosys and z3; docs/proofs.md has their statements and bounds.
 
-With --bugs each bug of a proof's list is planted in turn, and must be found.
+--bugs plants each bug of a proof's list in turn: it must be found.
 """
 
 NAME = "prove"
@@ -16,7 +16,7 @@ def add_arguments(parser):
     parser.add_argument("names", nargs="*", metavar="NAME", help="proofs (default: all)")
     parser.add_argument("--quick", action="store_true", help="only those that take seconds")
     parser.add_argument("--bugs", action="store_true", help="also plant each bug and find it")
-    parser.add_argument("--list", action="store_true", help="only say what there is")
+    parser.add_argument("--list", action="store_true", help="list the proofs")
 
 
 def run(args):

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from vta.commands._common import config_argument
+
 NAME = "registers"
 HELP = "write the register map: Markdown, C header, IP-XACT, JSON"
 FORMATS = ("md", "counters", "c", "ipxact", "json")
@@ -11,7 +13,7 @@ def add_arguments(parser):
     parser.add_argument("--format", choices=FORMATS, default="md",
                         help="md: docs/registers.md; counters: docs/counters.md; c: a C header; ipxact: the "
                              "memory map of component.xml; json (default: %(default)s)")
-    parser.add_argument("--config", default="default", help="preset or vta_config.json, for c, ipxact, json")
+    config_argument(parser, ", for c, ipxact, json")
     parser.add_argument("--out", type=Path, help="file to write (default: standard output)")
 
 

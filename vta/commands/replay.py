@@ -1,20 +1,14 @@
 """`vta replay`: run vector files and compare DRAM, tokens and statistics with what they should be.
 
-The bound is the fewest cycles an ideal in-order machine takes on the same bus at the same memory latency
+The bound is the fewest cycles that an ideal in-order machine takes on the same bus at memory latency --latency
 (vta.sim.bound); efficiency is bound / cycles.
 """
 
 import json
 import sys
+from contextlib import ExitStack
 
-from vta.hw.config import Config
-from vta.runtime.device import open_device
-from vta.runtime.memory import AddressError
-from vta.runtime.progress import Progress
-from vta.runtime.replay import replay
-from vta.runtime.report import table
-from vta.runtime.vector import VectorError, load_vector
-from vta.sim.bound import BoundError, bound
+from vta.commands._common import config_argument, device_argument, latency_argument, log_to_stderr
 
 NAME = "replay"
 HELP = "run vector files and compare all of DRAM with what they expect"
@@ -23,79 +17,52 @@ EPILOG = "example: vta replay tut_conv_vt2.npz --device tsim --latency 64"
 
 def add_arguments(parser):
     parser.add_argument("files", nargs="+", metavar="FILE", help="vector file (.npz)")
-    parser.add_argument("--device", default="sim", metavar="NAME",
-                        help="sim (functional), tsim (RTL), pynq or tcp://host:port (default: %(default)s)")
-    parser.add_argument("--latency", type=_cycles, default=16, metavar="N",
-                        help="memory latency in cycles, for tsim and for the bound (default: %(default)s)")
-    parser.add_argument("--config", metavar="NAME|FILE",
-                        help="preset or vta_config.json; its architecture must be the vector's (default: the "
-                             "configuration the vector names)")
+    device_argument(parser)
+    latency_argument(parser)
+    config_argument(parser, " of the vector's architecture", otherwise="the one that the vector names")
     parser.add_argument("--json", action="store_true", help="one JSON object a file, one line each")
 
 
-def _cycles(text):
-    if not text.isdecimal():
-        raise ValueError(text)
-    return int(text)
-
-
-_cycles.__name__ = "whole number of cycles"      # argparse shows it where the value is bad
-
-
 def run(args):
+    from vta.hw.config import Config
+    from vta.runtime.device import open_device
+    from vta.runtime.progress import Progress
+    from vta.runtime.vector import load_vector
+
+    log_to_stderr()
     chosen = Config.load(args.config) if args.config else None
-    devices = _Devices(args)
-    equal = True
-    try:
+    options = {"latency": args.latency} if args.device == "tsim" else {}
+    devices, equal = {}, True                    # one device for each configuration
+    with ExitStack() as stack:
         for path in args.files:
             vector = load_vector(path)
             config = _config(vector, chosen)
             least = _bound(vector, config, args.latency)
-            device = devices.get(config)
+            if config not in devices:
+                devices[config] = stack.enter_context(open_device(args.device, config, **options))
             with Progress(vector.name, sys.stderr, least) as progress:
-                outcome = _replay(vector, device, progress)
+                outcome = _replay(vector, devices[config], progress)
             report = _report(vector, config, outcome, args, least)
             print(json.dumps(report) if args.json else _text(report, outcome.result), flush=True)
             if not outcome.equal:
                 equal = False
                 print(f"vta: {path}: {outcome.differences[0]}", file=sys.stderr)
-    finally:
-        devices.close()
     return 0 if equal else 1
 
 
 def _replay(vector, device, progress):
+    from vta.runtime.memory import AddressError
+    from vta.runtime.replay import replay
+    from vta.runtime.vector import VectorError
     try:
         return replay(vector, device, progress=progress)
     except AddressError as error:
         raise VectorError(f"{vector.path}: {error}") from None
 
 
-class _Devices:
-    """One device for each configuration, opened when first needed."""
-
-    def __init__(self, args):
-        self._args, self._open = args, {}
-
-    def get(self, config):
-        if config not in self._open:
-            options = {}
-            if self._args.device == "tsim":
-                options = {"latency": self._args.latency, "say": _say}
-            self._open[config] = open_device(self._args.device, config, **options)
-        return self._open[config]
-
-    def close(self):
-        for device in self._open.values():
-            device.close()
-
-
-def _say(line):
-    print(line, file=sys.stderr, flush=True)
-
-
 def _config(vector, chosen):
     """The configuration to use for a vector; VectorError where the one chosen cannot run it."""
+    from vta.runtime.vector import VectorError
     if chosen is None:
         return vector.config
     for key, value in vector.config.architecture.items():
@@ -107,6 +74,7 @@ def _config(vector, chosen):
 
 def _bound(vector, config, latency):
     """The bound in cycles; None for a stream that gets stuck, which the run then explains."""
+    from vta.sim.bound import BoundError, bound
     try:
         return bound(vector.insns, config, latency=latency, bus_bytes=config.bus_bytes,
                      tokens_before=vector.tokens_before).cycles
@@ -129,13 +97,14 @@ def _report(vector, config, outcome, args, least):
 
 
 def _text(report, result):
-    """The same for people: what came out, the cycles, and the table of counters."""
+    """What is printed without it: the result, the cycles, and the table of counters."""
+    from vta.runtime.counters_table import table
     speed = ""
     if report["cycles"]:
         speed = f", {report['cycles'] / max(report['seconds'], 1e-9):,.0f} cycles/s"
     lines = [f"{report['file']}: {'equal' if report['equal'] else 'DIFFERENT'} on {report['device']} "
              f"({report['seconds'] or 0:.3f} s{speed})"]
-    lines += [f"  {words}" for words in report["differences"]]
+    lines += [f"  {text}" for text in report["differences"]]
     facts = [f"cycles {report['cycles']}"] if report["cycles"] else []
     facts += [f"bound {report['bound']} cycles at latency {report['latency']}" if report["bound"] is not None
               else "no bound: the stream gets stuck"]

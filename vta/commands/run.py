@@ -8,6 +8,8 @@ import sys
 import tokenize
 from pathlib import Path
 
+from vta.commands._common import config_argument, device_argument, log_to_stderr
+
 NAME = "run"
 HELP = "run a program file on a device"
 EPILOG = "example: vta run conv.vta --device tsim --input data=d.npy --input kernel=k.npy --output res=r.npy"
@@ -16,16 +18,17 @@ EPILOG = "example: vta run conv.vta --device tsim --input data=d.npy --input ker
 def add_arguments(parser):
     parser.add_argument("program", metavar="PROGRAM",
                         help="program file, raw folder, or Python file with build(config)")
-    parser.add_argument("--device", default="sim", metavar="NAME",
-                        help="sim (functional), tsim (RTL), pynq or tcp://host:port (default: %(default)s)")
-    parser.add_argument("--config", metavar="NAME|FILE",
-                        help="the device's configuration (default: the program's own)")
+    device_argument(parser)
+    config_argument(parser, " of the device", otherwise="the program's own")
     parser.add_argument("--input", action="append", default=[], metavar="NAME=FILE", help="an input, .npy")
     parser.add_argument("--output", action="append", default=[], metavar="NAME=FILE", help="an output, .npy")
     parser.add_argument("--random", type=int, metavar="SEED", help="random data for inputs without a file")
 
 
 def run(args):
+
+
+    log_to_stderr()
     import numpy as np
 
     from vta.compiler.program import ProgramError
@@ -50,8 +53,7 @@ def run(args):
     missing = [buffer for buffer in program.buffers if buffer.kind == "input" and buffer.name not in arrays]
     if missing and args.random is None:
         raise ProgramError(f"input {missing[0].name!r} has no data: --input {missing[0].name}=FILE or --random SEED")
-    options = {"say": lambda line: print(line, file=sys.stderr)} if args.device == "tsim" else {}
-    with open_device(args.device, config or program.config, **options) as device, program.place(device) as placed:
+    with open_device(args.device, config or program.config) as device, program.place(device) as placed:
         for buffer in missing:                   # only now that there is room for it
             limits = np.iinfo(buffer.dtype)
             arrays[buffer.name] = random.integers(limits.min, limits.max, buffer.shape, buffer.dtype, True)

@@ -6,6 +6,8 @@ the same driver.
 
 import json
 
+from vta.commands._common import config_argument, device_argument
+
 NAME = "selftest"
 HELP = "test a device: registers, launches, errors, interrupt"
 EPILOG = """examples:
@@ -16,8 +18,8 @@ EPILOG = """examples:
 
 
 def add_arguments(parser):
-    parser.add_argument("--device", default="sim", help="sim, tsim, pynq or tcp://host:port (default: sim)")
-    parser.add_argument("--config", default="default", help="preset or vta_config.json")
+    device_argument(parser)
+    config_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object for each check")
 
 
@@ -25,17 +27,17 @@ def run(args):
     from vta.runtime.device import open_device
     from vta.runtime.selftest import selftest
 
-    def report(outcome):
+    def report(result):
         if args.json:
-            print(json.dumps({"check": outcome.name, "passed": outcome.passed, "message": outcome.message}))
+            print(json.dumps({"check": result.name, "passed": result.passed, "message": result.message}))
         else:
-            word = {True: "ok", False: "FAILED", None: "left out"}[outcome.passed]
-            print(f"{outcome.name:26} {word:9} {outcome.message}", flush=True)
+            word = {True: "ok", False: "FAILED", None: "left out"}[result.passed]
+            print(f"{result.name:26} {word:9} {result.message}", flush=True)
 
     with open_device(args.device, args.config) as device:
-        outcomes = selftest(device, report)
-    failed = sum(outcome.passed is False for outcome in outcomes)
+        results = selftest(device, report)
+    failed = sum(result.passed is False for result in results)
     if not args.json:
-        done = sum(outcome.passed is not None for outcome in outcomes)
+        done = sum(result.passed is not None for result in results)
         print(f"{done - failed} of {done} checks passed on {args.device}, configuration {device.config.name}")
     return 1 if failed else 0

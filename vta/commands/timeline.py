@@ -1,10 +1,12 @@
-"""Draw what load, compute and store do over time: a picture (SVG), and the same in numbers.
+"""Draw what load, compute and store do over time, as SVG, and print the same in numbers.
 
 The cycles come from the compiler's timing model, which needs no run (docs/performance.md has its error).
-Several files are drawn one below the other on one scale. Reads what `vta check` reads.
+Several files are drawn one below the other on one scale. Reads the same files as `vta check`.
 """
 
 from pathlib import Path
+
+from vta.commands._common import SOURCE, config_argument, latency_argument
 
 NAME = "timeline"
 HELP = "draw what the units do over time, as SVG"
@@ -12,15 +14,13 @@ EPILOG = "example: vta timeline examples/conv2d_by_hand.py --to 60000 --out conv
 
 
 def add_arguments(parser):
-    parser.add_argument("files", nargs="+", metavar="FILE",
-                        help="vector, program, raw folder, Python file with build(config), or assembly text")
+    parser.add_argument("files", nargs="+", metavar="FILE", help=SOURCE)
     parser.add_argument("--out", type=Path, default=Path("timeline.svg"), metavar="FILE.svg",
-                        help="the picture (default: %(default)s)")
+                        help="the SVG file (default: %(default)s)")
     parser.add_argument("--from", type=int, default=0, dest="first", metavar="CYCLE", help="the first cycle drawn")
     parser.add_argument("--to", type=int, dest="last", metavar="CYCLE", help="the last (default: the end)")
-    parser.add_argument("--latency", type=int, default=16, help="memory latency in cycles (default: %(default)s)")
-    parser.add_argument("--config", metavar="NAME|FILE", default="default",
-                        help="configuration for Python files and assembly text (default: %(default)s)")
+    latency_argument(parser)
+    config_argument(parser, " for Python files and assembly text")
 
 
 def run(args):
@@ -28,8 +28,6 @@ def run(args):
     from vta.pictures.timeline import Panel, summary, timeline
     from vta.sources import open_source
 
-    if args.latency < 0:
-        raise ValueError(f"--latency {args.latency}: cycles cannot be less than 0")
     config, panels = Config.load(args.config), []
     for path in args.files:
         source = open_source(path, config)

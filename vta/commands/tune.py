@@ -9,6 +9,8 @@ import inspect
 import sys
 from pathlib import Path
 
+from vta.commands._common import config_argument
+
 NAME = "tune"
 HELP = "find the best tiling of an operator"
 EPILOG = "example: vta tune conv2d 1x64x56x56 outputs=64 kernel=3 pad=1 bias=yes shift=8 clip=0,127 --rtl 2"
@@ -18,8 +20,7 @@ def add_arguments(parser):
     parser.add_argument("operator", metavar="OP", help="the operator, e.g. conv2d; an unknown name lists all")
     parser.add_argument("shape", metavar="SHAPE", help="shape of the data, e.g. 1x64x56x56")
     parser.add_argument("arguments", metavar="NAME=VALUE", nargs="*", help="the operator's other arguments")
-    parser.add_argument("--config", metavar="NAME|FILE", default="default",
-                        help="preset or vta_config.json (default: %(default)s)")
+    config_argument(parser)
     parser.add_argument("--count", type=int, default=25, metavar="N",
                         help="tilings to compile and time (default: %(default)s)")
     parser.add_argument("--rtl", type=int, default=0, metavar="N", help="run the best N on the RTL")

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from vta.commands._common import config_argument
+
 NAME = "verilog"
 HELP = "write the accelerator as Verilog"
 EPILOG = """examples:
@@ -12,7 +14,7 @@ EPILOG = """examples:
 
 
 def add_arguments(parser):
-    parser.add_argument("--config", default="default", help="preset or file (default: %(default)s)")
+    config_argument(parser)
     parser.add_argument("--out", type=Path, help="file to write (default: standard output)")
 
 

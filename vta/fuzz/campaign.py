@@ -1,12 +1,16 @@
 """Many random programs: generate, run, compare; where devices differ, find the case, shrink it and save it."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from vta.fuzz.case import Case
 from vta.fuzz.compare import open_pair
 from vta.fuzz.coverage import Coverage
 from vta.fuzz.generator import generate
 from vta.fuzz.shrink import Shrinker
+
+log = logging.getLogger(__name__)
 
 DUMP_TILES = 4_000       # dumps store about as many tiles as all programs between two of them move
 
@@ -16,8 +20,8 @@ class Failure:
     """A case on which the devices differ: the shrunk `case` and its `differences`."""
 
     seed: int
-    case: object
-    differences: tuple
+    case: Case
+    differences: tuple[str, ...]
     path: Path | None
 
     def __str__(self):
@@ -28,13 +32,13 @@ class Campaign:
     """Random programs for one configuration, seeds `first` and up.
 
     `pair` opens a fresh Pair. Scratchpads are compared after every `period` programs: after each where they are small.
-    `folder`: where failures are written as assembly, or None. `say` is told the progress.
+    `folder`: where failures are written as assembly, or None.
     """
 
-    def __init__(self, config, *, first=0, pair=None, folder=None, say=None, shrink_seconds=120):
+    def __init__(self, config, *, first=0, pair=None, folder=None, shrink_seconds=120):
         self.config, self.first, self.coverage = config, first, Coverage()
-        self._open = pair or (lambda: open_pair(config, say=say))
-        self._folder, self._say, self._shrink_seconds = folder, say or (lambda text: None), shrink_seconds
+        self._open = pair or (lambda: open_pair(config))
+        self._folder, self._shrink_seconds = folder, shrink_seconds
         tiles = 6 * config.depth["OUT"] + config.depth["INP"] + config.depth["WGT"] + config.depth["UOP"]
         self.period = max(1, tiles // DUMP_TILES)
         self._pair = None
@@ -85,8 +89,8 @@ class Campaign:
         for case in since:
             alone = self._run(case, anew=True)
             if alone:
-                self._say(f"seed {case.seed}: {alone[0]}; making it small")
-                shrinker = Shrinker(lambda other: bool(self._run(other, anew=True)), self._shrink_seconds, self._say)
+                log.info("seed %s: %s; making it small", case.seed, alone[0])
+                shrinker = Shrinker(lambda other: bool(self._run(other, anew=True)), self._shrink_seconds)
                 small = shrinker.shrink(case)
                 return self._keep(case.seed, small, self._run(small, anew=True) or alone)
         seeds = f"seeds {since[0].seed} to {since[-1].seed}, run one after another"

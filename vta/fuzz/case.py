@@ -10,6 +10,7 @@ import numpy as np
 
 from vta.compiler.stream.assembler import disassemble, disassemble_uops
 from vta.hw.columns import Columns
+from vta.hw.config import Config
 from vta.hw.isa import UOP_BYTES, MemType
 
 DRAM_BYTES = 2 << 20
@@ -42,7 +43,7 @@ class Case:
     """`launches` in sequence; `tokens`, by queue name, are present before the first. `uops` is the image at UOPS."""
 
     seed: int
-    config: object
+    config: Config
     tokens: dict
     uops: np.ndarray
     launches: tuple

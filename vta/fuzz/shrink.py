@@ -3,6 +3,7 @@
 Every candidate must pass `vta.compiler.check.checker`, so that a case never shrinks into a race.
 """
 
+import logging
 import time
 from dataclasses import replace
 
@@ -27,6 +28,8 @@ from vta.hw.isa import (
     to_words,
     unit_of,
 )
+
+log = logging.getLogger(__name__)
 
 FATAL = ("race", "deadlock", "tokens", "dram")
 SMALLER = {"x_size": 1, "y_size": 1, "x_stride": 1, "y_pad_0": 0, "y_pad_1": 0, "x_pad_0": 0, "x_pad_1": 0,
@@ -90,18 +93,17 @@ def _idle_positions(insns, config):
 
 
 class Shrinker:
-    """`fails(case)` is whether a case shows the difference; at most `seconds` are spent. `say` is told the progress."""
+    """`fails(case)` is whether a case shows the difference; at most `seconds` are spent."""
 
-    def __init__(self, fails, seconds=120, say=None):
+    def __init__(self, fails, seconds=120):
         self._fails, self._end = fails, time.monotonic() + seconds
-        self._say = say or (lambda text: None)
 
     def shrink(self, case):
         """The smallest case found that still fails."""
         for step in (self._launches, self._neutral, self._idle, self._pairs, self._idle, self._behaviour,
                      self._numbers, self._neutral, self._pairs, self._idle, self._launches):
             case = step(case)
-            self._say(f"{sum(len(launch.insns) for launch in case.launches)} instructions left")
+            log.info("%s instructions left", sum(len(launch.insns) for launch in case.launches))
         return case
 
     def _try(self, case, smaller):

@@ -47,7 +47,7 @@ def test_builds_nobody_uses_go(made, tmp_path):
     for path in tmp_path.iterdir():
         os.utime(path, (old, old))
     build(PRESETS["default"], "module vta; endmodule")        # used again
-    module._forget_old_builds()
+    module._remove_old_builds()
     assert made[0].exists() and not made[1].exists()
 
 
@@ -59,7 +59,7 @@ def test_verilog_nobody_uses_goes(made, tmp_path, monkeypatch):
     for path in tmp_path.glob("verilog-*.v"):
         os.utime(path, (old, old))
     build(PRESETS["default"])                                 # used again
-    module._forget_old_builds()
+    module._remove_old_builds()
     assert len(list(tmp_path.glob("verilog-*.v"))) == 1
 
 

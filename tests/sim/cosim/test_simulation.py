@@ -107,13 +107,14 @@ def test_concurrent_builds_share_the_work():
     """Two processes that want the same new build: one makes it, both use it, nothing partial is left."""
     nonce = time.time_ns()
     script = (f"import sys; sys.path.insert(0, {str(SUPPORT)!r})\n"
-              "from axi_copier import Copier\nfrom vta.hw.config import PRESETS\n"
+              "from axi_copier import Copier\nfrom vta.commands._common import log_to_stderr\n"
+              "from vta.hw.config import PRESETS\n"
               "from vta.hw.export.verilog import to_verilog\nfrom vta.sim.cosim.build import build\n"
-              "c = PRESETS['default']\n"
+              "c = PRESETS['default']\nlog_to_stderr()\n"
               f"text = to_verilog(Copier(c), 'vta') + '// {nonce}'\n"
-              "print(build(c, text, say=print).executable)")
-    both = [subprocess.Popen([sys.executable, "-I", "-c", script], text=True, stdout=subprocess.PIPE)
-            for _ in range(2)]
+              "print(build(c, text).executable)")
+    both = [subprocess.Popen([sys.executable, "-I", "-c", script], text=True, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT) for _ in range(2)]
     outputs = [process.communicate()[0].strip().splitlines() for process in both]
     executable = Path(outputs[0][-1])
     assert outputs[1][-1] == str(executable) and executable.exists()

@@ -1,4 +1,4 @@
-"""The counters of a run as a table for people: where each unit's cycles went, and what the stream did."""
+"""The counters of a run as a printed table: where each unit's cycles went, and what the stream did."""
 
 from vta.hw.counters import COUNTERS, STATES
 from vta.hw.isa import Unit
@@ -7,7 +7,7 @@ COLUMNS = 3
 
 
 def table(result):
-    """The lines of the table: states, where the device has cycles, and events; what is 0 is left out."""
+    """The lines of the table: states, on devices with cycles, and events; zeros are omitted."""
     return [*_states(result), *_events(result)]
 
 

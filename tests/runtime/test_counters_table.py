@@ -4,8 +4,8 @@ import pytest
 
 from vta.hw.counters import STATES
 from vta.hw.isa import Unit
+from vta.runtime.counters_table import advice, table
 from vta.runtime.device import RunResult
-from vta.runtime.report import advice, table
 
 
 @pytest.fixture
