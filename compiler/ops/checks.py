@@ -2,6 +2,8 @@
 
 import math
 
+from vta.hw.isa import MAX_PAD
+
 Shape = tuple[int, ...]
 Pair = int | tuple[int, int]        # the same in both directions, or (vertical, horizontal)
 Clip = tuple[int, int] | None
@@ -50,7 +52,7 @@ def check_shape(shape, names="N, C, H, W"):
     return tuple(shape)
 
 
-def output_size(size, kernel, stride, pad, limit=15):
+def output_size(size, kernel, stride, pad, limit=MAX_PAD):
     """(rows, columns) of the outputs of a window; padding is less than the kernel and at most `limit`."""
     need(min(*kernel, *stride) >= 1, f"kernel {kernel} and stride {stride} must be at least 1")
     need(all(p < k and p <= limit for p, k in zip(pad, kernel, strict=True)),

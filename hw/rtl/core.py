@@ -59,12 +59,11 @@ class Core(wiring.Component):
         connect(m, fetch.compute, compute.insn)
         connect(m, fetch.store, store.insn)
         # tokens
-        for queue, producer, consumer in ((Queue.L2G, load, compute), (Queue.G2L, compute, load),
-                                          (Queue.G2S, compute, store), (Queue.S2G, store, compute)):
+        for queue in Queue:
             name = queue.name.lower()
             m.submodules[name] = tokens = TokenQueue(config.token_depth)
-            connect(m, getattr(producer, name), tokens.source)
-            connect(m, tokens.sink, getattr(consumer, name))
+            connect(m, getattr(units[queue.producer], name), tokens.source)
+            connect(m, tokens.sink, getattr(units[queue.consumer], name))
             m.d.comb += [tokens.set.eq(self.tokens_set[queue]), tokens.set_count.eq(self.tokens_value),
                          self.tokens[queue].eq(tokens.count)]
         # tiles

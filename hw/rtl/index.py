@@ -74,7 +74,7 @@ class IndexGenerator(wiring.Component):
         new = loops.insn.payload
         m.d.comb += [
             is_alu.eq(gemm.opcode == Opcode.ALU),
-            ahead.eq(self.loads_done - head.loads),          # negative while loads are still_reading
+            ahead.eq(self.loads_done - head.loads),          # negative while LOAD UOPs are missing
             self.wait_uop.eq(queue.o.valid & ahead[-1]),
             loops.insn.valid.eq(queue.o.valid & ~ahead[-1]),
             started.eq(loops.insn.valid & loops.insn.ready), queue.o.ready.eq(started),

@@ -12,7 +12,8 @@ from vta.hw.rtl.axi import bus_log
 from vta.hw.rtl.burst_generator import BurstGenerator
 from vta.hw.rtl.fifo import Fifo
 from vta.hw.rtl.interfaces import ISSUED, NUMBER_BITS, beat_layout, chunk_layout, read_client
-from vta.hw.rtl.tile_writer import TileWriter, descriptor_layout
+from vta.hw.rtl.tile_writer import TileWriter
+from vta.hw.rtl.walkers import descriptor_layout
 
 LUT_BUFFER = 64      # buffers of at most this many beats are LUT RAM
 LOADS_AHEAD = 8      # LOADs that may have sent requests before the first one's data has been written
