@@ -2,10 +2,10 @@
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.rtl.axi import OKAY, read_signature
+from vta.hw.rtl.fifo import Fifo
 from vta.hw.rtl.interfaces import read_client
 
 
@@ -57,7 +57,7 @@ class ReadArbiter(wiring.Component):
                 m.d.sync += [axi.arvalid.eq(1), axi.araddr.eq(request.payload.addr),
                              axi.arlen.eq(request.payload.len), axi.arid.eq(ids[k])]
                 if order:
-                    m.d.comb += [order.w_en.eq(1), order.w_data.eq(k)]
+                    m.d.comb += [order.i.valid.eq(1), order.i.payload.eq(k)]
             earlier = earlier | request.valid
         m.d.sync += in_flight.eq(in_flight + grant - ended)
 
@@ -67,7 +67,7 @@ class ReadArbiter(wiring.Component):
             order = orders.get(ids[k])
             mine = Signal(name=f"mine_{k}")
             m.d.comb += [
-                mine.eq((axi.rid == ids[k]) & (order.r_data == k if order else 1)),
+                mine.eq((axi.rid == ids[k]) & (order.o.payload == k if order else 1)),
                 beats.payload.data.eq(axi.rdata),
                 beats.payload.error.eq(axi.rresp != OKAY),
                 beats.payload.last.eq(axi.rlast),
@@ -76,13 +76,13 @@ class ReadArbiter(wiring.Component):
             with m.If(mine):
                 m.d.comb += axi.rready.eq(beats.ready)
         for number, order in orders.items():
-            m.d.comb += order.r_en.eq(ended & (axi.rid == number))
+            m.d.comb += order.o.ready.eq(ended & (axi.rid == number))
         return m
 
     def _orders(self, m, ids):
         """For each shared ID, a queue of the clients whose bursts are in flight, oldest first."""
         orders = {}
         for number in {n for n in ids if ids.count(n) > 1}:
-            fifo = SyncFIFO(width=len(self.clients).bit_length(), depth=self.config.read_outstanding)
+            fifo = Fifo(range(len(self.clients)), self.config.read_outstanding)
             m.submodules[f"order_{number}"] = orders[number] = fifo
         return orders

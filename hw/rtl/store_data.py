@@ -2,10 +2,10 @@
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.rtl.axi import bus_log
+from vta.hw.rtl.fifo import Fifo
 from vta.hw.rtl.interfaces import NUMBER_BITS, scratch_read, write_beat_layout
 
 TILES_AHEAD = 4      # tiles read from the output buffer and not yet sent
@@ -64,8 +64,9 @@ class StoreData(wiring.Component):
         read = Signal()
         room = Signal()
         in_flight = Signal()
-        tag_shape = data.StructLayout({"offset": unsigned(bus), "flush": unsigned(1)})
-        m.submodules.tiles = tiles = SyncFIFO(width=8 * tile_bytes + tag_shape.size, depth=TILES_AHEAD)
+        # a tile, its byte offset in the beat, and whether it ends the beat
+        m.submodules.tiles = tiles = Fifo(data.StructLayout({
+            "tile": unsigned(8 * tile_bytes), "offset": unsigned(bus), "flush": unsigned(1)}), TILES_AHEAD)
         narrow = tile_bytes < bus_bytes
         m.d.comb += [
             room.eq(tiles.level + in_flight < TILES_AHEAD),
@@ -94,44 +95,41 @@ class StoreData(wiring.Component):
             ]
 
         # the tile arrives a cycle after its read
-        tag = Signal(tag_shape)
-        tag_q = Signal(tag_shape)
-        m.d.comb += [
-            tag.offset.eq(offset),
-            tag.flush.eq((row_ends & ~(merged & ~all_ends)) | (offset + tile_bytes == bus_bytes)),
-            tiles.w_en.eq(in_flight), tiles.w_data.eq(self.out.data | (tag_q.as_value() << 8 * tile_bytes)),
+        arriving = tiles.i.payload
+        m.d.comb += [tiles.i.valid.eq(in_flight), arriving.tile.eq(self.out.data)]
+        m.d.sync += [
+            in_flight.eq(read), arriving.offset.eq(offset),
+            arriving.flush.eq((row_ends & ~(merged & ~all_ends)) | (offset + tile_bytes == bus_bytes)),
         ]
-        m.d.sync += [in_flight.eq(read), tag_q.eq(tag)]
 
-        (self._pack if narrow else self._split)(m, tiles, tag_shape)
+        (self._pack if narrow else self._split)(m, tiles.o)
         return m
 
-    def _split(self, m, tiles, tag_shape):
+    def _split(self, m, tiles):
         """A tile becomes one beat or several."""
         width = self.config.axi_data_width
         slices = 8 * self.config.tile_bytes["OUT"] // width
         number = Signal(range(max(slices, 2)))
         m.d.comb += [
-            self.beats.valid.eq(tiles.r_rdy),
-            self.beats.payload.data.eq(tiles.r_data.word_select(number, width)[:width]),
+            self.beats.valid.eq(tiles.valid),
+            self.beats.payload.data.eq(tiles.payload.tile.word_select(number, width)[:width]),
             self.beats.payload.strobe.eq(~0),
-            tiles.r_en.eq(self.beats.valid & self.beats.ready & (number == slices - 1)),
+            tiles.ready.eq(self.beats.valid & self.beats.ready & (number == slices - 1)),
         ]
         with m.If(self.beats.valid & self.beats.ready):
             m.d.sync += number.eq(Mux(number == slices - 1, 0, number + 1))
 
-    def _pack(self, m, tiles, tag_shape):
+    def _pack(self, m, tiles):
         """Several tiles fill a beat: they are gathered until the beat or the row ends."""
-        tile_bytes, payload = self.config.tile_bytes["OUT"], self.beats.payload
+        tile_bytes, payload, oldest = self.config.tile_bytes["OUT"], self.beats.payload, tiles.payload
         gathered = Signal.like(payload.data)
         strobe = Signal.like(payload.strobe)
-        tag = data.View(tag_shape, tiles.r_data[8 * tile_bytes:])
-        tile = tiles.r_data[:8 * tile_bytes]
         m.d.comb += [
-            payload.data.eq(gathered | (tile << (tag.offset << 3))),
-            payload.strobe.eq(strobe | (((1 << tile_bytes) - 1) << tag.offset)),
-            self.beats.valid.eq(tiles.r_rdy & tag.flush),
-            tiles.r_en.eq(tiles.r_rdy & (~tag.flush | self.beats.ready)),
+            payload.data.eq(gathered | (oldest.tile << (oldest.offset << 3))),
+            payload.strobe.eq(strobe | (((1 << tile_bytes) - 1) << oldest.offset)),
+            self.beats.valid.eq(tiles.valid & oldest.flush),
+            tiles.ready.eq(tiles.valid & (~oldest.flush | self.beats.ready)),
         ]
-        with m.If(tiles.r_en):
-            m.d.sync += [gathered.eq(Mux(tag.flush, 0, payload.data)), strobe.eq(Mux(tag.flush, 0, payload.strobe))]
+        with m.If(tiles.ready):
+            m.d.sync += [gathered.eq(Mux(oldest.flush, 0, payload.data)),
+                         strobe.eq(Mux(oldest.flush, 0, payload.strobe))]

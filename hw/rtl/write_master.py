@@ -1,11 +1,11 @@
 """The AXI write master: addresses ahead of data, several bursts in flight, responses in order."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.rtl.axi import LEN_BITS, OKAY, write_signature
+from vta.hw.rtl.fifo import Fifo
 from vta.hw.rtl.interfaces import burst_layout, write_beat_layout
 
 
@@ -29,7 +29,7 @@ class WriteMaster(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         axi, limit = self.axi, self.config.write_outstanding
-        m.submodules.lens = lens = SyncFIFO(width=LEN_BITS, depth=limit)
+        m.submodules.lens = lens = Fifo(unsigned(LEN_BITS), limit)
         in_flight = Signal(range(limit + 1))
 
         # addresses
@@ -38,7 +38,7 @@ class WriteMaster(wiring.Component):
             self.request.ready.eq((~axi.awvalid | axi.awready) & (in_flight != limit) & ~self.halt),
             accepted.eq(self.request.valid & self.request.ready),
             axi.awid.eq(Const(0)),
-            lens.w_en.eq(axi.awvalid & axi.awready), lens.w_data.eq(axi.awlen),
+            lens.i.valid.eq(axi.awvalid & axi.awready), lens.i.payload.eq(axi.awlen),
         ]
         with m.If(axi.awready):
             m.d.sync += axi.awvalid.eq(0)
@@ -51,11 +51,11 @@ class WriteMaster(wiring.Component):
         last = Signal()
         moved = Signal()
         m.d.comb += [
-            last.eq(sent == lens.r_data),
-            axi.wvalid.eq(self.beats.valid & lens.r_rdy), axi.wlast.eq(last),
+            last.eq(sent == lens.o.payload),
+            axi.wvalid.eq(self.beats.valid & lens.o.valid), axi.wlast.eq(last),
             axi.wdata.eq(self.beats.payload.data), axi.wstrb.eq(self.beats.payload.strobe),
             moved.eq(axi.wvalid & axi.wready),
-            self.beats.ready.eq(moved), lens.r_en.eq(moved & last),
+            self.beats.ready.eq(moved), lens.o.ready.eq(moved & last),
         ]
         with m.If(moved):
             m.d.sync += sent.eq(Mux(last, 0, sent + 1))

@@ -74,8 +74,9 @@ TOKEN_BUGS = (
 WRITE_BUGS = (
     Bug("W changes while it waits (apache/tvm-vta issue 41)", "self.beats.ready.eq(moved)",
         "self.beats.ready.eq(axi.wvalid)"),
-    Bug("WLAST one beat early", "last.eq(sent == lens.r_data)", "last.eq(sent + 1 >= lens.r_data)"),
-    Bug("data ahead of its address", "axi.wvalid.eq(self.beats.valid & lens.r_rdy)", "axi.wvalid.eq(self.beats.valid)"),
+    Bug("WLAST one beat early", "last.eq(sent == lens.o.payload)", "last.eq(sent + 1 >= lens.o.payload)"),
+    Bug("data ahead of its address", "axi.wvalid.eq(self.beats.valid & lens.o.valid)",
+        "axi.wvalid.eq(self.beats.valid)"),
     Bug("AW withdrawn", "with m.If(axi.awready):", "with m.If(1):"),
     Bug("AW overwritten while it waits", "(~axi.awvalid | axi.awready) & (in_flight", "(in_flight"),
     Bug("one burst too many", "in_flight != limit", "in_flight != limit + 1"),
@@ -88,7 +89,7 @@ READ_BUGS = (
     Bug("one burst too many", "in_flight != limit", "in_flight != limit + 1"),
     Bug("every beat ends a burst", "axi.rvalid & axi.rready & axi.rlast)", "axi.rvalid & axi.rready)"),
     Bug("the last beat is not marked", "beats.payload.last.eq(axi.rlast)", "beats.payload.last.eq(0)"),
-    Bug("beats go to all clients of an ID", "& (order.r_data == k if order else 1)", ""),
+    Bug("beats go to all clients of an ID", "& (order.o.payload == k if order else 1)", ""),
 )
 BURST_BUGS = (
     Bug("bursts cross the block boundary", "Mux(left < in_block, left, in_block)", "Mux(left < block, left, block)"),
@@ -134,7 +135,8 @@ PROOFS = (
           lambda unit: WriteChannelRules(TINY, unit), 11, WRITE_BUGS[:1], quick=False),
     Proof("store_narrow", "beats of tiles narrower than the bus are stable", store_data,
           lambda unit: SteadyBeats(TINY, unit), 9,
-          (Bug("a tile is lost while the beat waits", "tiles.r_rdy & (~tag.flush | self.beats.ready)", "tiles.r_rdy"),),
+          (Bug("a tile is lost while the beat waits", "tiles.valid & (~oldest.flush | self.beats.ready)",
+               "tiles.valid"),),
           bug_steps=8),
     Proof("store_wide", "beats of tiles of two beats are stable", store_data,
           lambda unit: SteadyBeats(PRESETS["default"], unit), 8,

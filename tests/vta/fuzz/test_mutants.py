@@ -31,7 +31,7 @@ MUTANTS = {
     "micro-ops overwritten before they are read": (
         "index", "(still_reading == 1) & loops.step.valid & disjoint", "(still_reading == 1) & loops.step.valid"),
     "WLAST one beat early": (
-        "write_master", "last.eq(sent == lens.r_data)", "last.eq(sent + 1 >= lens.r_data)"),
+        "write_master", "last.eq(sent == lens.o.payload)", "last.eq(sent + 1 >= lens.o.payload)"),
     "a STORE's token before its response": (
         "store", "answered.eq((owed != 0) | write_master.response | ~end.burst)", "answered.eq(1)"),
     "a left shift by 32 that gives 0": (
