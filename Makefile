@@ -29,6 +29,8 @@ check-tools:
 	@echo "setting up .venv (once, about a minute)"
 	@rm -f $@; [ -x .venv/bin/python ] || $(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@rm -rf build/editor; mkdir -p build/editor/vta      # the packages as one tree, for editors: see [tool.pyright]
+	@ln -s "$$PWD"/vta/* "$$PWD"/{hw,compiler,runtime,sim} build/editor/vta/
 	@touch $@
 
 .PHONY: sim

@@ -1,12 +1,14 @@
 """The installed package is complete: every package, and every data file that the code reads."""
 
+import re
 
 import pytest
 from repository import ROOT
 
 tomllib = pytest.importorskip("tomllib")         # from Python 3.11 on
 
-SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+SETUPTOOLS = PROJECT["tool"]["setuptools"]
 FOLDERS = {"vta": "vta", "vta.hw": "hw", "vta.compiler": "compiler", "vta.runtime": "runtime", "vta.sim": "sim"}
 
 
@@ -19,6 +21,13 @@ def test_every_package_is_installed_from_its_folder():
     assert set(SETUPTOOLS["packages"]) == set(found)
     for name, folder in SETUPTOOLS["package-dir"].items():
         assert found[name] == folder
+
+
+def test_editors_see_every_package():
+    """The folder that [tool.pyright] names is made by the Makefile, with a link to each folder of FOLDERS."""
+    links = re.search(r'ln -s "\$\$PWD"/vta/\* "\$\$PWD"/{([a-z,]+)} (\S+)/vta/', (ROOT / "Makefile").read_text())
+    assert {"vta", *links[1].split(",")} == set(FOLDERS.values())
+    assert PROJECT["tool"]["pyright"]["extraPaths"] == [links[2]]
 
 
 def test_every_data_file_is_installed():
