@@ -89,7 +89,7 @@ class Fetch(wiring.Component):
 
         # dispatch
         left = Signal(32)
-        waiting = Signal()                       # a start that waits for words that the last run requested behind its FINISH
+        waiting = Signal()                       # a start that waits for the last run's words behind its FINISH
         begin = Signal()
         position = Signal(range(max(per_word, 2)))           # of the next instruction in its word
         insn = Signal(INSN_BITS)

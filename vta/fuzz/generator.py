@@ -116,7 +116,7 @@ def _idle(draft):
 
 
 def _leave_token(draft):
-    """A token of load or store that no instruction of this launch pops; the other unit's round trip gives it time to arrive."""
+    """A token of load or store that this launch never pops; the other unit's round trip gives it time to arrive."""
     sequencer = draft.sequencer
     sequencer.settle()
     unit, other, queue = draft.rng.choice(((Unit.LOAD, Unit.STORE, Queue.L2G), (Unit.STORE, Unit.LOAD, Queue.S2G)))
