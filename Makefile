@@ -11,7 +11,7 @@ VTA := .venv/bin/vta
 PYTEST := .venv/bin/python -m pytest
 
 .PHONY: help
-help:  ## say what can be made
+help:  ## list the targets
 	@echo "make TARGET, where TARGET is one of"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -38,7 +38,7 @@ sim: .venv/ready  ## run a 3x3 convolution on the RTL and compare it with numpy
 	@$(VTA) sim --config $(CONFIG)
 
 .PHONY: test
-test: .venv/ready  ## run the tests, all but the slow ones
+test: .venv/ready  ## run all tests but the slow ones
 	@$(PYTEST) -m "not slow" -n auto --maxprocesses 8
 
 .PHONY: test-all
@@ -50,11 +50,11 @@ fuzz: .venv/ready  ## run N random programs (10000) on functional simulator and 
 	@$(VTA) fuzz --config all --count $(N) --jobs $$(nproc) --coverage $(if $(SEED),--seed $(SEED))
 
 .PHONY: formal
-formal: .venv/ready  ## prove properties of the RTL, see docs/proofs.md
+formal: .venv/ready  ## prove properties of the RTL (docs/proofs.md)
 	@$(VTA) prove
 
 .PHONY: area
-area: .venv/ready  ## measure the area of configurations with Yosys, into docs/area.md: half an hour
+area: .venv/ready  ## measure the area of configurations with Yosys, into docs/area.md (half an hour)
 	@$(VTA) area --all --write docs/area.md
 
 .PHONY: lint
@@ -81,6 +81,6 @@ bitstream: .venv/ready  ## build the bitstream for BOARD=... with Vivado
 	@$(VTA) bitstream $(if $(BOARD),--board $(BOARD))
 
 .PHONY: clean
-clean:  ## remove .venv and all that was built here (simulators are in ~/.cache/vta)
+clean:  ## remove .venv and everything built here (compiled simulators stay in ~/.cache/vta)
 	rm -rf .venv build .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

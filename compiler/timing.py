@@ -44,7 +44,7 @@ CONSTANTS = {
     "store": 1,           # from a STORE's issue to its first beat
     "response": 0,        # from a write response to the token
     "finish": 4,          # from the last effect of compute to the end of the run
-    "turns": 16,          # instructions that compute takes from its queue early
+    "taken_ahead": 16,    # instructions that compute takes from its queue early
 }
 LOAD, COMPUTE, STORE = WORKERS
 
@@ -84,7 +84,7 @@ def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None
     rows = _rows(insns, config, c, uops)
     tokens = [[0] * (tokens_before or {}).get(queue.name.lower(), 0) for queue in Queue]      # times of the pushes
     popped = [0] * len(Queue)
-    depth = {LOAD: config.load_queue_depth, COMPUTE: config.compute_queue_depth + c["turns"],
+    depth = {LOAD: config.load_queue_depth, COMPUTE: config.compute_queue_depth + c["taken_ahead"],
              STORE: config.store_queue_depth}
     issued = {unit: [] for unit in depth}       # when each instruction left its queue
     port, done = dict.fromkeys(depth, 0), dict.fromkeys(depth, 0)

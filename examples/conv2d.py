@@ -104,7 +104,7 @@ res_conv = te.compute(
     name="res_conv",
 )
 
-# Add shift stage for fix-point normalization
+# Add shift stage for fixed-point normalization
 res_shr = te.compute(output_shape, lambda *i: res_conv(*i) >> 8, name="res_shr")
 
 # Apply clipping between (0, input max value)
@@ -232,7 +232,7 @@ with tempfile.TemporaryDirectory() as temp:
 f = partial(my_conv, device)
 
 # Initialize the data and kernel arrays randomly in the int range
-# of (-128, 128] in NCHW layout
+# of [-128, 128) in NCHW layout
 data_np = np.random.randint(-128, 128, size=(batch_size, in_channels, height, width)).astype(
     data.dtype
 )

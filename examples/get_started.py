@@ -33,7 +33,7 @@ C = te.compute(shape, lambda *i: C_buf(*i).astype(env.inp_dtype), name="C")
 
 # ## Schedule
 #
-# The default schedule loops over single numbers.
+# The default schedule loops over single elements.
 
 s = te.create_schedule(C.op)
 print(te.lower(s, [A, B, C]))
@@ -49,8 +49,8 @@ s[C_buf].pragma(s[C_buf].op.axis[0], env.alu)
 s[C].pragma(s[C].op.axis[0], env.dma_copy)
 print(vta.lower(s, [A, B, C]))
 
-# `C_buf` is gone: the ALU has two addresses, so the sum overwrites `A_buf`. The program loads each operand once, runs
-# one ALU instruction and one store, and uses two tokens to make the store wait for the sum.
+# `C_buf` is gone: ALU instructions have two addresses, so the sum overwrites `A_buf`. The program loads each operand
+# once, runs one ALU instruction and one store, and uses two tokens to make the store wait for the sum.
 #
 # ## Run
 

@@ -105,7 +105,7 @@ EVENTS = {unit: tuple(c for c in COUNTERS if c.unit is unit and c.kind == "event
           for unit in Unit}
 
 
-def original_stats(counts, config):
+def tvm_stats(counts, config):
     """The seven statistics of TVM's simulator, under its names, from counter values (a dict by name)."""
     tile = config.tile_bytes
     return {

@@ -52,7 +52,7 @@ class AluOp(enum.IntEnum):
 
 
 def check_complete(members, table, where):
-    """Raises NotImplementedError, naming the missing ones, unless `table` has every one of `members` (an enum)."""
+    """Raise NotImplementedError, naming the missing ones, unless `table` has every one of `members` (an enum)."""
     missing = [member.name for member in members if member not in table]
     if missing:
         raise NotImplementedError(f"{where} does not implement {', '.join(missing)}")

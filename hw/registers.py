@@ -154,7 +154,7 @@ def pack_fields(register, values):
 
 
 def identity(config):
-    """What the registers that identify an accelerator of this configuration read: word by register name."""
+    """The values of the identification registers of this configuration: word by register name."""
     regs = {r.name: r for r in register_map(config)}
     shape = {f.name: getattr(config, f.name) for f in regs["config_shape"].fields if hasattr(config, f.name)}
     shape |= {"log_axi_data_width": config.axi_data_width.bit_length() - 1,

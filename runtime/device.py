@@ -6,7 +6,7 @@
         result = device.run(insn_address, insn_count)
 
 Addresses are the accelerator's byte addresses. A run continues after an error to its end; `run` then raises a
-DeviceError whose `result` holds what the run left.
+DeviceError whose `result` is that of the run.
 """
 
 import abc
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vta.hw.config import Config
-from vta.hw.counters import original_stats
+from vta.hw.counters import tvm_stats
 from vta.hw.isa import INSN_BYTES, Queue, Unit
 from vta.hw.registers import ErrorCause
 from vta.runtime.memory import Memory
@@ -77,12 +77,12 @@ KINDS = {"instruction": InstructionError, "bus": BusError, "token": TokenError, 
 
 
 def error_cause(number):
-    """The ErrorCause of this number, or the number itself where a newer accelerator has more of them."""
+    """The ErrorCause of this number, or the number itself if it is unknown (a newer accelerator)."""
     return ErrorCause(number) if number in list(ErrorCause) else number
 
 
 def run_error(cause, unit=None, insn=None, detail="", result=None):
-    """The DeviceError for an ErrorCause, in words: "compute, instruction 7: on-chip index ...: detail"."""
+    """The DeviceError for an ErrorCause, as text: "compute, instruction 7: on-chip index ...: detail"."""
     kind = KINDS.get(getattr(cause, "kind", None), DeviceError)
     text = getattr(cause, "message", f"error {int(cause)}")
     where = [] if unit is None else [unit.name.lower()]
@@ -154,7 +154,7 @@ class Device(abc.ABC):
     def _account(self, result):
         if result is None:
             return
-        result.stats = original_stats(result.counters, self.config)
+        result.stats = tvm_stats(result.counters, self.config)
         values = result.stats if result.cycles is None else result.stats | {"cycle_count": result.cycles}
         for sums in (self._stats, _PROCESS):
             for name, value in values.items():
@@ -172,7 +172,7 @@ class Device(abc.ABC):
         return dict(self._stats)
 
     def clear_stats(self) -> None:
-        self._stats = original_stats(defaultdict(int), self.config)
+        self._stats = tvm_stats(defaultdict(int), self.config)
 
     def __enter__(self):
         return self
@@ -186,7 +186,7 @@ _PROCESS = {}                    # statistics of all devices of this process
 
 def stats() -> dict[str, int]:
     """TVM's statistics, summed over the runs of all devices since `clear_stats`."""
-    return original_stats(defaultdict(int), Config()) | _PROCESS
+    return tvm_stats(defaultdict(int), Config()) | _PROCESS
 
 
 def clear_stats() -> None:

@@ -1,8 +1,7 @@
 """The register-level driver: launch, wait, read the result. The same for simulation and board.
 
 `mmio` gives access to the registers: `read(offset)` and `write(offset, value)` of 32-bit words, as
-`pynq.MMIO` does. `wait_interrupt` blocks until the interrupt line is high; it may raise a DeviceError of its
-own.
+`pynq.MMIO` does. `wait_interrupt` blocks until the interrupt line is high; it may raise a DeviceError.
 """
 
 import time
@@ -18,7 +17,7 @@ UNDRAINED = "the memory does not answer: transfers are still outstanding"
 
 
 class Driver:
-    """Drives one accelerator of `config`; DeviceError where the hardware is of another one.
+    """Drives one accelerator of `config`; DeviceError where the hardware has another one.
 
     `dram_base` is the bus address of the byte that programs know as DRAM address 0.
     """

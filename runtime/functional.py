@@ -30,7 +30,7 @@ class FunctionalDevice(Device):
             self._simulator.tokens[Queue[name.upper()]] = count
 
     def scratchpads(self):
-        """Copies of the on-chip memories {"UOP", "WGT", "INP", "ACC", "OUT"}, one row a tile."""
+        """Copies of the on-chip memories {"UOP", "WGT", "INP", "ACC", "OUT"}, one row per tile."""
         return self._simulator.scratchpads()
 
     def reset(self):

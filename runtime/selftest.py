@@ -23,7 +23,7 @@ WATCHDOG = 2000
 
 
 class SelftestError(Exception):
-    """A check failed; the message has what was found and expected."""
+    """A check failed; the message has the expected and the actual value."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _unchanged_by(driver, register, value):
 
 
 def interrupt_and_its_bits(device, driver):
-    """The line goes up at the end of a run, each bit stays until 1 is written to it, `error` clears ERROR."""
+    """The interrupt rises at the end of a run, each bit stays until 1 is written to it, `error` clears ERROR."""
     program = SelftestProgram(device)
     for insns, bits, cause in ((program.good, {"done": 1, "error": 0}, ErrorCause.NONE),
                                (program.unknown_opcode, {"done": 1, "error": 1}, ErrorCause.OPCODE)):

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from vta.hw.config import Config, ConfigError
-from vta.hw.counters import original_stats
+from vta.hw.counters import tvm_stats
 from vta.hw.isa import Queue
 
 QUEUES = tuple(queue.name.lower() for queue in Queue)
@@ -117,7 +117,7 @@ def load_vector(path):
 _KEYS = {"insns": ("u", 2), "insn_phy_addr": ("iu", 0), "stats": ("U", 0)} | {
     f"mem_{when}_{name}": (kind, 1) for when in ("before", "after")
     for name, kind in (("addr", "iu"), ("len", "iu"), ("data", "u"))}
-_STATISTICS = tuple(original_stats(defaultdict(int), Config()))
+_STATISTICS = tuple(tvm_stats(defaultdict(int), Config()))
 
 
 def _tokens(stats, key, need):

@@ -69,9 +69,9 @@ def measure(config):
         log.info("synthesising configuration %s: minutes", config.name)
         started = time.monotonic()
         area = _synthesise(text)
-        aside = path.with_suffix(f".{os.getpid()}")
-        aside.write_text(json.dumps(dataclasses.asdict(area)))
-        os.replace(aside, path)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.write_text(json.dumps(dataclasses.asdict(area)))
+        os.replace(temporary, path)
         log.info("configuration %s: %.0f s", config.name, time.monotonic() - started)
     return Area(**json.loads(path.read_text()))
 

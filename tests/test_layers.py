@@ -30,7 +30,7 @@ def module(name):
 
 
 def imports(path):
-    """The modules of ours that a file imports, at its top or inside of functions."""
+    """The modules of this project that a file imports, at its top or inside of functions."""
     found = set()
     for node in ast.walk(ast.parse(MODULES[path].read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -55,8 +55,8 @@ def test_layers(name):
     assert not wrong, "\n".join(wrong)
 
 
-def test_folders_have_no_circle():
-    """Nor have modules: a module is below all that import it."""
+def test_folders_have_no_cycle():
+    """Nor do modules import each other in a cycle."""
     graphlib.TopologicalSorter({name: allowed - {name} for name, allowed in ALLOWED.items() if allowed}).prepare()
     graphlib.TopologicalSorter({path: imports(path) for path in MODULES}).prepare()
 

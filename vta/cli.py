@@ -26,7 +26,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser(names):
     """The parser for the commands `names`: only their modules are imported."""
     parser = _Parser(prog="vta", description=vta.__doc__, allow_abbrev=False,
-                     epilog="`vta COMMAND --help` says more about each.")
+                     epilog="`vta COMMAND --help` describes each.")
     parser.add_argument("--version", action="version", version=f"vta {vta.__version__}")
     found = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     for name in names:

@@ -1,4 +1,4 @@
-"""What the commands read: vectors, programs, raw folders, assembly and Python files."""
+"""The inputs of the commands: vectors, programs, raw folders, assembly and Python files."""
 
 import importlib.util
 import sys

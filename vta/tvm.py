@@ -1,4 +1,4 @@
-"""What exists only for scripts written against Apache TVM: `from vta import tvm` and the arguments of TVM's calls.
+"""Compatibility with scripts written against Apache TVM: `from vta import tvm` and the arguments of TVM's calls.
 
 `vta.build`, `vta.lower` and `vta.build_config` are those of this file too. New code needs none of it:
 `te.lower(s, args)` prints the loops, `vta.build(s, args)` takes no target.

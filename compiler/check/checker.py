@@ -46,7 +46,7 @@ def check(insns, config, *, memory=None, tokens_before=None, tokens_left=None, r
     stream_address: of the stream itself, where no STORE may write.
     """
     insns = np.asarray(insns, np.uint64).reshape(-1, 2)
-    run = _Run(insns, config, memory, tokens_before or {})
+    run = _Check(insns, config, memory, tokens_before or {})
     for kind, insn, message in (*field_faults(run.columns),
                                 *dram_faults(run.footprints, regions, defined, stream_address)):
         run.fault(kind, insn, message)
@@ -56,7 +56,7 @@ def check(insns, config, *, memory=None, tokens_before=None, tokens_left=None, r
                   {queue.name.lower(): len(run.tokens[queue]) for queue in Queue}, run.uops_known)
 
 
-class _Run:
+class _Check:
     """The state of one check."""
 
     def __init__(self, insns, config, memory, tokens_before):
@@ -138,7 +138,7 @@ class _Run:
     def _push(self, queue, unit, n, clock):
         self.tokens[queue].append(tuple(clock))
         self.pushed[queue] += 1
-        # what the consumer has popped for certain: by the clock, or because fetch could not be here otherwise
+        # what the consumer has certainly popped: by the clock, or because fetch could not be here otherwise
         consumer = CONSUMER[queue]
         fetched = int(self.before[consumer, n]) - self.depths[consumer] - 1
         most = self.pushed[queue] - self.pops_done[queue][max(clock[consumer], fetched)]

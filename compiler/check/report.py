@@ -7,7 +7,7 @@ KEEP = 100                       # faults kept of each kind; the rest are only c
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong with instruction `insn` (its number in the stream) and perhaps `other`, or with the
+    """A fault of instruction `insn` (its number in the stream) and perhaps `other`, or with the
     stream as a whole (None)."""
 
     kind: str
@@ -32,7 +32,7 @@ class CheckError(ValueError):
 @dataclass(frozen=True)
 class Report:
     """`faults` in the order found (at most KEEP of a kind; `count` is all of them). `tokens_left` in the four
-    queues at the end. `uops_known` is False where a micro-op's contents were not to be had: what those GEMM
+    queues at the end. `uops_known` is False where a micro-op's contents were not available: what those GEMM
     and ALU instructions touch is then not checked."""
 
     insns: int

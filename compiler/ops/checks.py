@@ -10,7 +10,7 @@ Clip = tuple[int, int] | None
 
 
 class OperatorError(ValueError):
-    """An operator that this machine cannot run as asked; the message names the values and the limit."""
+    """An operator that this machine cannot run as requested; the message names the values and the limit."""
 
 
 def need(ok, message):
@@ -53,7 +53,7 @@ def check_shape(shape, names="N, C, H, W"):
 
 
 def output_size(size, kernel, stride, pad, limit=MAX_PAD):
-    """(rows, columns) of the outputs of a window; padding is less than the kernel and at most `limit`."""
+    """(rows, columns) of the outputs of a window; padding is less than the window and at most `limit`."""
     need(min(*kernel, *stride) >= 1, f"kernel {kernel} and stride {stride} must be at least 1")
     need(all(p < k and p <= limit for p, k in zip(pad, kernel, strict=True)),
          f"pad {pad} must be less than the kernel {kernel}, and at most {limit}")

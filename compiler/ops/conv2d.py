@@ -24,7 +24,7 @@ def conv2d(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair = 1, pad: P
 
     Called with int8 data, weights and, with `bias`, int32 (outputs,); returns int8 (N, outputs, rows, columns). shift,
     rounding, clip: as in `Post`. tiling: instead of the best that the search finds. OperatorError for padding as large
-    as the kernel or above 15, and for a window that does not fit the memories.
+    as the window or above 15, and for a window that does not fit the memories.
     """
     config, post = Config.load(config), Post(bias, shift, rounding, clip)
     n, c, h, w = check_shape(shape)

@@ -1,6 +1,6 @@
 """Transposed 2-D convolution, without a multiplication by zero.
 
-With stride s the outputs fall into s x s phases. The outputs of one phase see the same taps of the kernel, every s-th
+With stride s the outputs fall into s x s phases. The outputs of one phase see the same taps of the window, every s-th
 one: each phase is an ordinary convolution with a subset of the taps, whose results are stored s apart.
 """
 
@@ -21,7 +21,7 @@ def conv2d_transpose(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair =
     """int8 transposed convolution of (N, C, H, W) data with (C, outputs, kh, kw) weights; else as `conv2d`.
 
     The result has (H - 1) * stride - 2 * pad + kernel + output_pad rows. OperatorError for strides larger than the
-    kernel and outputs that no input reaches.
+    window and outputs that no input reaches.
     """
     config, post = Config.load(config), Post(bias, shift, rounding, clip)
     n, c, h, w = check_shape(shape)
@@ -61,7 +61,7 @@ def conv2d_transpose(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair =
 
 
 def _axis(phase, size, out, kernel, stride, pad):
-    """(taps in the order of the inputs they meet, outputs, padding before) of one phase of one axis, or None.
+    """(taps in the order of the inputs they see, outputs, padding before) of one phase of one axis, or None.
 
     Output stride * q + phase sees input q + reach - t through tap first + stride * t.
     """
@@ -79,7 +79,7 @@ def _axis(phase, size, out, kernel, stride, pad):
 
 
 def reference_transpose(data, weight, stride, pad, out_size):
-    """int32 sums in numpy: every input adds its kernel to the result."""
+    """int32 sums in numpy: every input adds the weights, times its value, to the result."""
     n, _, h, w = data.shape
     outs, kh, kw = weight.shape[1:]
     full = np.zeros((n, outs, h * stride[0] + kh, w * stride[1] + kw), np.int64)

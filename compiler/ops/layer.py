@@ -1,4 +1,4 @@
-"""From windows to an Operator: buffers, bias, tilings, program. What all operators that multiply have in common."""
+"""From windows to an Operator: buffers, bias, tilings, program; common to all operators that multiply."""
 
 import numpy as np
 

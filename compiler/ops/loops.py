@@ -1,4 +1,4 @@
-"""Chunks, rings of buffers and loops: what the emitters of all operators share."""
+"""Chunks, rings of buffers and loops, shared by the emitters of all operators."""
 
 from dataclasses import dataclass, field
 

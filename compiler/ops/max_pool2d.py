@@ -1,7 +1,7 @@
 """Max pooling on the ALU, one axis after the other: a window's rows are reduced first, then its columns.
 
 An axis is reduced in place where the inputs of one tap can take the results (`Axis.in_place_tap`), at the cost of one
-tensor-tensor MAX for each other tap and output. A kernel of 3 with stride 2 and pad 1, output n seeing 2n-1 to 2n+1:
+tensor-tensor MAX for each other tap and output. A window of 3 with stride 2 and pad 1, output n seeing 2n-1 to 2n+1:
 
     accumulators      0    1    2    3    4    5       inputs
     in-place tap 1    y0        y1        y2           output n is input 2n
@@ -32,9 +32,9 @@ from vta.hw.isa import MAX_PAD, MAX_TRIPS, AluOp, MemType
 
 def max_pool2d(shape: Shape, kernel: Pair, *, stride: Pair | None = None, pad: Pair = 0,
                config: Config | str = "default") -> Operator:
-    """Maxima of the windows of int8 (N, C, H, W) data: int8 (N, C, rows, columns). stride: the kernel by default.
+    """Maxima of the windows of int8 (N, C, H, W) data: int8 (N, C, rows, columns). stride: the window by default.
 
-    OperatorError for padding as large as the kernel, and for a window of which the accumulators hold fewer than two.
+    OperatorError for padding as large as the window, and for a window of which the accumulators hold fewer than two.
     Its tiling is (rows, columns, channel blocks, whether GEMM widens).
     """
     config = Config.load(config)
@@ -179,7 +179,7 @@ def _dram_tile(plane, height, row, width, column):
 def _pair_taps(taps, dst_pitch, src_pitch):
     """[(micro-ops (dst, src), outputs)] of taps (dst, src, outputs). Two taps that see the same inputs share a micro-op
     kernel, first the one whose tiles lie in different banks: the second finds the input in the ALU's src register."""
-    def part(tap, first, end):          # outputs first to end - 1 of a tap
+    def restricted(tap, first, end):          # to its outputs first to end - 1
         return tap[0] + first * dst_pitch, tap[1] + first * src_pitch, end - first
 
     found, left = [], list(taps)
@@ -191,9 +191,9 @@ def _pair_taps(taps, dst_pitch, src_pitch):
             if rest or low >= high:
                 continue
             left.remove(other)
-            both = [part(tap, low, high)[:2], part(other, low - shift, high - shift)[:2]]
+            both = [restricted(tap, low, high)[:2], restricted(other, low - shift, high - shift)[:2]]
             found.append((sorted(both, key=lambda uop: (uop[0] ^ uop[1]).bit_count() % 2, reverse=True), high - low))
-            left += [part(each, first, end) for each, first, end in (
+            left += [restricted(each, first, end) for each, first, end in (
                 (tap, 0, low), (tap, high, tap[2]), (other, 0, low - shift), (other, high - shift, other[2]))
                 if first < end]
             break

@@ -87,12 +87,12 @@ class Layout:
         return column % self.phases * self.phase_pitch + column // self.phases
 
     def columns(self, inputs):
-        """[(first column, where it lies, how many lie there)] of so many columns, by phase."""
+        """[(first column, where it lies, columns there)] of a row of inputs, by phase."""
         return [(n, self.column(n), len(range(n, inputs, self.phases))) for n in range(min(self.phases, inputs))]
 
 
 def _power_of_2(n):
-    """The smallest that is at least n."""
+    """The smallest power of 2 that is at least n."""
     return 1 << (n - 1).bit_length()
 
 

@@ -19,7 +19,7 @@ class About:
     """How an operator is scheduled, and the cycles that it takes."""
 
     predicted: int                          # cycles by the timing model
-    tilings: tuple                          # a `Tiling` for each window; an ALU operator has one tuple, see there
+    tilings: tuple                          # a `Tiling` for each window; of an ALU operator one tuple, described there
     windows: tuple[Window, ...] = ()        # what the tensor core multiplies, one after another
     post: Post | None = None                # what follows; None for max pooling
     floor: int | None = None                # the cycles that any tiling takes; None for an ALU operator
@@ -27,7 +27,7 @@ class About:
 
 @dataclass(frozen=True)
 class Operator:
-    """`program` takes packed arrays, a call of the operator plain ones.
+    """`program` takes packed arrays; calling the operator takes plain ones.
 
     inputs: argument name -> (shape, function from the caller's array to the packed one), in the order of the
     arguments. output: function from the packed result to the caller's. reference: what a call returns, by numpy.

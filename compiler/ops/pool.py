@@ -21,8 +21,8 @@ def _factor(count):
 
 def avg_pool2d(shape: Shape, kernel: Pair, *, stride: Pair | None = None, pad: Pair = 0,
                config: Config | str = "default", tiling: Tiling | None = None, name: str = "avg_pool2d") -> Operator:
-    """int8 average of windows of int8 (N, C, H, W) data, rounded; padding counts as zeros, stride is the kernel by
-    default. OperatorError for padding as large as the kernel or above 15.
+    """int8 average of windows of int8 (N, C, H, W) data, rounded; padding counts as zeros, stride is the window by
+    default. OperatorError for padding as large as the window or above 15.
 
     Windows of 2^k elements: (sum + 2^(k-1)) >> k. Others: (sum * m + 2^(s-1)) >> s, m = round(2^s / count), where s is
     14 up to 49 elements, then as large as fits the machine. So a result is within 1/2 + e of the true average, e being

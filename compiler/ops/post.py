@@ -14,7 +14,7 @@ IMM_MAX = (1 << IMM_BITS - 1) - 1
 class Post:
     """What the ALU does to the sums before they are stored: scale, bias, shift, clip.
 
-    shift: arithmetic right shift; rounding adds half of the last place first. clip: (lowest, highest) within
+    shift: arithmetic right shift; rounding adds 2^(shift - 1) first. clip: (lowest, highest) within
     int8, or None: the low 8 bits are stored, as the hardware does. scale: a factor, only without a bias.
     """
 

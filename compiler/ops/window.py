@@ -85,7 +85,7 @@ class TiledWindow:
     def __init__(self, window: Window, tiling: Tiling, config: Config, bias: bool):
         self.window, self.tiling, self.config = window, tiling, config
         w, t, depth = window, tiling, config.depth
-        # a kernel of one row needs only every stride-th row: `skip` rows in DRAM are one on chip
+        # a window of one row needs only every stride-th row: `skip` rows in DRAM are one on chip
         self.skip, self.row_step = (w.stride[0], 1) if w.kernel[0] == 1 else (1, w.stride[0])
         self.in_chunks = chunks(w.cin, t.ins)
         if t.groups > 1:

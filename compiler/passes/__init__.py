@@ -1,4 +1,4 @@
-"""The passes from loops to the machine, one a file: `PASSES` in order, then `emit`, which makes the stream."""
+"""The passes from loops to the machine, one per file: `PASSES` in order, then `emit`, which makes the stream."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from vta.compiler.passes.tiles import perfect_nest, strip_tile
 from vta.compiler.te.errors import CompileError
 from vta.compiler.te.index import Var
 from vta.compiler.te.ir import AluNest, For, Ptr, Push, Store, UopScope
-from vta.compiler.te.values import Access, Binary, Cast, Const, FlatLoad, Op
+from vta.compiler.te.values import Binary, Cast, Const, FlatLoad, Op, Read
 from vta.hw.isa import IMM_BITS, MAX_TRIPS, AluOp, Opcode, check_complete
 
 OPCODES = {Op[opcode.name]: opcode for opcode in AluOp if opcode.name in Op.__members__}
@@ -62,8 +62,8 @@ def _match(store, what):
 
     value = store.value
     if own(value):
-        return AluOp.SHR, Const(0, value.dtype)                # the copy of itself
-    if isinstance(value, (Cast, Access)):
+        return AluOp.SHR, Const(0, value.dtype)                # a copy to itself
+    if isinstance(value, (Cast, Read)):
         raise CompileError(f"{what}: it copies {value.loads()[0].source.name}: the accumulator cannot copy, "
                            f"only change in place; does anything else read that stage, or at another index?")
     op = getattr(value, "op", None)

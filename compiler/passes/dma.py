@@ -12,7 +12,7 @@ from vta.compiler.passes.tiles import perfect_nest, strip_tile
 from vta.compiler.te.errors import CompileError
 from vta.compiler.te.index import Lin, Max
 from vta.compiler.te.ir import Dma, DmaNest, For, Ptr, Store
-from vta.compiler.te.values import Access, Cast, FlatPad
+from vta.compiler.te.values import Cast, FlatPad, Read
 from vta.hw.isa import MAX_PAD, MAX_SIZE
 
 
@@ -38,7 +38,7 @@ def _transfer(nest, config):
         raise CompileError(f"{what}: it must be plain loops around one assignment")
     casts = isinstance(copy.value, Cast)
     value = copy.value.value if casts else copy.value
-    if not isinstance(value, Access):
+    if not isinstance(value, Read):
         raise CompileError(f"{what}: it computes {value.word}, but a transfer only copies")
     store = copy.array.memory is None
     chip, far = (value.source, copy.array) if store else (copy.array, value.source)

@@ -2,7 +2,7 @@
 
 In:  a function after all of PASSES.
 Out: the finished Code. Loops run here, in Python, so every linear form becomes an integer; the stream refuses
-     what does not fit its field or its memory.
+     values that do not fit their field or memory.
 """
 
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""Loop nests over tiles: what the passes dma and alu share."""
+"""Loop nests over tiles, shared by the passes dma and alu."""
 
 from vta.compiler.te.errors import CompileError
 from vta.compiler.te.ir import LEAVES, For

@@ -1,4 +1,4 @@
-"""Micro-op kernels: what one GEMM or ALU instruction repeats, and the cache that keeps them on chip.
+"""Micro-op kernels, each executed by one GEMM or ALU instruction, and the cache that keeps them on chip.
 
 A kernel is a list of micro-ops inside at most two loops. `Kernel` records one; `KernelCache` allocates its micro-ops
 in the micro-op memory and in the DRAM image that LOAD UOP reads, by the rules of TVM's runtime (docs/isa.md, section
@@ -13,7 +13,7 @@ from vta.hw.isa import AluOp, EncodingError, Opcode, encode
 
 
 class KernelMode(enum.IntEnum):
-    """What a micro-op belongs to, numbered as in TVM's `uop_push`."""
+    """The instruction a micro-op belongs to, numbered as in TVM's `uop_push`."""
 
     GEMM = 0
     ALU = 1

@@ -32,7 +32,7 @@ HAZARDS = {"INP": (Queue.L2G, Queue.G2L), "WGT": (Queue.L2G, Queue.G2L), "ACC": 
 
 
 class PipelineError(ValueError):
-    """An instruction that cannot be, or an output that is not stored exactly once."""
+    """An invalid instruction, or an output that is not stored exactly once."""
 
 
 @dataclass

@@ -16,7 +16,7 @@ from vta.compiler.te.nodes import rewrite
 from vta.compiler.te.schedule import Schedule
 from vta.compiler.te.tensor import Tensor
 from vta.compiler.te.tensorize import gemm_step
-from vta.compiler.te.values import Access, Const, FlatLoad, FlatPad, Load, Sum
+from vta.compiler.te.values import Const, FlatLoad, FlatPad, Load, Read, Sum
 
 PRAGMAS = {nest.kind: nest for nest in (DmaNest, AluNest)}
 
@@ -79,7 +79,7 @@ class _Builder:
 
     def flat(self, value, mapping):
         """The lowered value: each index flattened to an element of the array."""
-        return rewrite(value, Access, lambda load: self._flat_load(load, mapping))
+        return rewrite(value, Read, lambda load: self._flat_load(load, mapping))
 
     def _flat_load(self, load, mapping):
         tensor, array, stage = load.source, self.arrays[load.source], self.schedule.stages.get(load.source)

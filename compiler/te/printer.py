@@ -1,4 +1,4 @@
-"""Functions as text, after any pass, in the manner of TVM's script."""
+"""Functions as text, after any pass, in the style of TVMScript."""
 
 from vta.compiler.te.index import Lin
 from vta.compiler.te.ir import Dma, For, ModuleScope, Pragma, Push, Seq, Store, Token, UopScope

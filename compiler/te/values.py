@@ -1,7 +1,7 @@
 """Values: what a stage computes for one element.
 
     value = Const(number, dtype) | Cast(value, dtype) | Binary(op, left, right) | Sum(value, axes)
-          | Load(tensor, indices) | Pad(tensor, indices)                    as declared: one index a dimension
+          | Load(tensor, indices) | Pad(tensor, indices)                    as declared: one index per dimension
           | FlatLoad(array, index) | FlatPad(array, index, guards)          as lowered: an element of memory
 
 `Sum` is only ever the outermost node of a declared value. Arithmetic is two's complement that wraps.
@@ -66,8 +66,8 @@ class Value(Node, Refusing):
         return self if dtype == self.dtype else Cast(self, dtype)
 
     def loads(self):
-        """Every Access in the value, left to right."""
-        return [node for node in walk(self) if isinstance(node, Access)]
+        """Every Read in the value, left to right."""
+        return [node for node in walk(self) if isinstance(node, Read)]
 
     def __str__(self):
         return f"{self.dtype} {self.word}"
@@ -115,32 +115,32 @@ class Sum(Value, word="sum"):
     dtype = property(lambda self: self.value.dtype)
 
 
-class Access(Value):
+class Read(Value):
     """Reads one element of `source`: a `te.Tensor` as declared, an `ir.Array` as lowered. Pads are zero outside."""
 
     dtype = property(lambda self: self.source.dtype)
 
 
 @node
-class Load(Access, word="load"):
+class Load(Read, word="load"):
     source: object
     indices: tuple
 
 
 @node
-class Pad(Access, word="pad"):
+class Pad(Read, word="pad"):
     source: object
     indices: tuple
 
 
 @node
-class FlatLoad(Access, word="load"):
+class FlatLoad(Read, word="load"):
     source: object
     index: Lin
 
 
 @node
-class FlatPad(Access, word="pad"):
+class FlatPad(Read, word="pad"):
     source: object
     index: Lin
     guards: tuple          # (form, extent): outside unless 0 <= form < extent

@@ -9,7 +9,7 @@ from vta.hw.rtl.interfaces import scratch_read
 
 
 def tag_layout():
-    """What leaves the pipeline when an instruction is complete: the tokens it gives, and whether it was FINISH."""
+    """What leaves the pipeline when an instruction is complete: the tokens it pushes, and whether it was FINISH."""
     return data.StructLayout({"push_prev": unsigned(1), "push_next": unsigned(1), "finish": unsigned(1)})
 
 

@@ -27,7 +27,7 @@ class Compute(wiring.Component):
     """Executes the compute queue; holds the scratchpads, which load writes and store reads.
 
     An instruction's tokens are popped when it is taken from the queue, from where its requests and micro-op reads
-    run ahead; its effects, and the tokens it gives, come strictly in order. One GEMM or immediate ALU step a
+    run ahead; its effects, and the tokens it pushes, come strictly in order. One GEMM or immediate ALU step a
     cycle, instructions back to back; see `InOrderMerge` for the rest. Errors: OPCODE, MEMORY_TYPE, INDEX,
     AXI_READ, TOKEN.
     """
@@ -70,7 +70,7 @@ class Compute(wiring.Component):
         connect(m, dispatch.uop_load, uop_loader.insn)
         connect(m, dispatch.acc_load, acc_loader.insn)
         connect(m, dispatch.nest, index.nest)
-        # what they prepare, merged in their order
+        # prepared micro-ops, tiles and steps, merged in program order
         connect(m, uop_loader.read, flipped(self.uop_read))
         connect(m, uop_loader.chunk, dispatch.uops)
         connect(m, dispatch.write, index.write)

@@ -26,8 +26,8 @@ class RegisterPort(wiring.Component):
     For a register `r`, whose ports have its fields (`Register.shape`): access "rw": output `r` holds what was written
     (byte strobes honoured). "ro": input `r` is read. All others: input `r` is read, and in the cycle of a write output
     `r_write` holds the bits written as 1; where `r` has no fields it is 1, and `write_data` the word. Addresses
-    without a register answer SLVERR, read as 0 and change nothing. One access of each kind at a time; a read takes
-    two cycles, a write two from its data on.
+    without a register respond with SLVERR, read as 0 and change nothing. One access of each kind at a time; a read
+    takes two cycles, a write two from its data on.
     """
 
     def __init__(self, config):

@@ -1,4 +1,4 @@
-"""The front of compute: takes instructions apart into tickets, LOADs and nests."""
+"""The front of compute: splits instructions into tickets, LOADs and nests."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -10,15 +10,15 @@ from vta.hw.rtl.index import SEQ_BITS, queued_nest_layout, uop_write
 from vta.hw.rtl.interfaces import ISSUED, chunk_layout
 from vta.hw.rtl.merge import Kind, ticket_layout
 
-TICKETS_AHEAD = 16      # instructions taken apart and not yet through the merge
+TICKETS_AHEAD = 16      # instructions dispatched and not yet merged
 
 
 class Dispatch(wiring.Component):
-    """Gives each instruction a `ticket` for the merge, and its work to the unit that prepares it.
+    """Sends a `ticket` to the merge for each instruction, and the work to the unit that prepares it.
 
     A LOAD with x_size goes to `uop_load` or `acc_load`, a GEMM or ALU that has steps to `nest`, in the cycle in which
     it is taken from `insn`; all others, and what cannot be executed (`bad_opcode`, `bad_memory` in that cycle), only
-    have a ticket. Throughput: one instruction a cycle. Latency: one cycle to `ticket`, none to the others, which
+    produce a ticket. Throughput: one instruction a cycle. Latency: one cycle to `ticket`, none to the others, which
     are `valid` only while they are ready.
 
     `uops` are the chunks of `uop_load`'s loader. They pass to `write`, the micro-op memory, while that permits it;

@@ -1,4 +1,4 @@
-"""How the first error of a run is kept, and the watchdog."""
+"""Latches the first error of a run; the watchdog."""
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring

@@ -12,8 +12,8 @@ from vta.hw.rtl.fifo import Fifo
 from vta.hw.rtl.interfaces import read_client, unit_status
 from vta.hw.rtl.unit_state import count_events, count_states, report_error
 
-BURST_BYTES = 128     # short bursts: what the units load is more urgent than what comes after
-MANY, FEW = 4, 2      # bursts in flight while few / while enough instructions are in store
+BURST_BYTES = 128     # short bursts: the units' own loads are more urgent than later instructions
+MANY, FEW = 4, 2      # bursts in flight while few / while enough instructions are buffered
 
 
 class Fetch(wiring.Component):
@@ -89,7 +89,7 @@ class Fetch(wiring.Component):
 
         # dispatch
         left = Signal(32)
-        waiting = Signal()                       # a start that waits for what the last run requested behind its FINISH
+        waiting = Signal()                       # a start that waits for the last run's words behind its FINISH
         begin = Signal()
         position = Signal(range(max(per_word, 2)))           # of the next instruction in its word
         insn = Signal(INSN_BITS)
@@ -105,7 +105,7 @@ class Fetch(wiring.Component):
             to_load.eq((head.opcode == Opcode.LOAD)
                        & ((head.mem_type == MemType.INP) | (head.mem_type == MemType.WGT))),
             to_store.eq(head.opcode == Opcode.STORE),
-            # what is left in store behind the last instruction is dropped
+            # what is buffered behind the last instruction is dropped
             moved.eq(word.valid & ((left == 0) | (
                 Mux(to_load, self.load.ready, Mux(to_store, self.store.ready, self.compute.ready))))),
             taken.eq(moved & ((position == per_word - 1) | (left <= 1))),

@@ -1,4 +1,4 @@
-"""What passes between units: the payload layouts that several of them share, and port signatures.
+"""The interfaces between units: the payload layouts that several of them share, and port signatures.
 
 A signature is seen from the unit that acts: the client of a memory, the producer or the consumer of tokens, the unit
 that reports its status.
@@ -49,7 +49,7 @@ def chunk_layout(config):
 
     With `write`, the low bytes of `data` are slice `slice` of tile `index`; a slice is as wide as the bus or the tile,
     whichever is narrower, and `complete` marks the last one of a tile. With `pad`, tile `pad_index` becomes zero; a
-    chunk has both only if `write` does not complete a tile. `last`: the chunk completes the LOAD, which gives a
+    chunk has both only if `write` does not complete a tile. `last`: the chunk completes the LOAD, which pushes a
     token if `push`; it may write nothing.
     """
     return data.StructLayout({
@@ -76,7 +76,7 @@ def scratch_read(config, name):
 
 
 def unit_status(unit):
-    """What a unit reports: its counters by name (see `vta.hw.rtl.unit_state`), an error, whether it moves.
+    """What a unit reports: its counters by name (see `vta.hw.rtl.unit_state`), an error, its progress.
 
     `progress`: something happened in this cycle; `settled`: nothing can until a token or an instruction comes.
     """

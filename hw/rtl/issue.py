@@ -1,4 +1,4 @@
-"""The head of every unit: its command queue, and the gate that holds an instruction until its tokens are there."""
+"""The head of every unit: its command queue, and the gate that holds an instruction until its tokens are available."""
 
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring

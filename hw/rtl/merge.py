@@ -12,7 +12,7 @@ from vta.hw.rtl.interfaces import NUMBER_BITS
 
 
 class Kind(enum.Enum, shape=unsigned(2)):
-    """What an instruction consists of: nothing, written micro-ops, accumulator tiles, GEMM or ALU steps."""
+    """What an instruction produces: nothing, written micro-ops, accumulator tiles, GEMM or ALU steps."""
 
     NOTHING = 0
     UOPS = 1
@@ -31,8 +31,8 @@ class InOrderMerge(wiring.Component):
 
     An instruction's last op carries its tag. Costs in cycles: GEMM step, immediate ALU step, tile, instruction
     without work: 1. ALU step with src: 1, or 2 if src and dst are different tiles of one bank and src is not the tile
-    read last. MUL step: `MUL_PHASES`, and the same extra cycle. An op that gives tokens waits until their queues
-    have space (`can_push_*`). Tiles wait until the delay line beside the GEMM array is empty (`delay_empty`).
+    read last. MUL step: `MUL_PHASES`, and the same extra cycle. An op that pushes tokens waits until their queues
+    have space (`can_push_*`). Tiles wait until the delay line parallel to the GEMM array is empty (`delay_empty`).
     """
 
     def __init__(self, config):

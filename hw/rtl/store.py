@@ -47,7 +47,7 @@ class Store(wiring.Component):
         connect(m, write_master.axi, flipped(self.axi))
         connect(m, write_master.beats, rows.beats)
 
-        # take an instruction apart: a region for the addresses, rows for the data, an entry of `ends` for each burst
+        # split an instruction: a region for the addresses, rows for the data, an entry of `ends` for each burst
         ends_shape = data.StructLayout({"burst": unsigned(1), "last": unsigned(1), "push": unsigned(1),
                                         "number": unsigned(NUMBER_BITS)})
         m.submodules.ends = ends = Fifo(ends_shape, config.write_outstanding)

@@ -7,11 +7,11 @@ from amaranth.lib.wiring import In, Out
 from vta.hw.rtl.axi import bus_log
 from vta.hw.rtl.interfaces import NUMBER_BITS, slice_bits
 
-RUN_BITS = 22        # padding tiles in one run: at most 16 rows of 65565
+RUN_BITS = 22        # padding tiles in one pad run: at most 16 rows of 65565
 
 
 def descriptor_layout(config):
-    """What a tile writer must know of one LOAD.
+    """What a tile writer needs to know about one LOAD.
 
     `select` is the position of the memory type in the writer's list. The first row starts at byte `beat_offset`
     of a beat, each next row `stride` bytes later, modulo the bus; `merged`: rows are contiguous in DRAM, so that
@@ -106,8 +106,8 @@ class DataWalker(wiring.Component):
 class PadWalker(wiring.Component):
     """Where the next tile of padding goes: one tile per `step`.
 
-    Padding comes in runs: above the first row with its left margin, between two rows, after the last row. One cycle
-    moves over a row of data to the next run: `valid` is 0 then, although padding is `left`. `ends`: this is the last
+    Padding comes in pad runs: above the first row with its left margin, between two rows, after the last row. One cycle
+    moves over a row of data to the next one: `valid` is 0 then, although padding is `left`. `ends`: this is the last
     tile. `width` is the length of a padded row of `new`; the other ports are those of the data walker.
     """
 
@@ -118,7 +118,7 @@ class PadWalker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         load, new = self.load, self.new
-        pad_run = Signal(RUN_BITS)               # tiles left of this run
+        pad_run = Signal(RUN_BITS)               # tiles left of it
         rows_left = Signal(16)                   # rows of data still to move over
         last_run = Signal(RUN_BITS)
         m.d.comb += [self.valid.eq(self.left & (pad_run != 0)), self.ends.eq((rows_left == 0) & (pad_run == 1))]

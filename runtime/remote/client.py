@@ -71,7 +71,7 @@ class RemoteDevice(Device):
         return ready
 
     def _answer(self, timeout, late=None):
-        """The next message; what the server refuses becomes a RemoteError."""
+        """The next message; a refusal of the server becomes a RemoteError."""
         try:
             message = self._wire.receive(timeout=timeout)
         except WireError as error:

@@ -52,7 +52,7 @@ class Server:
 
     @property
     def url(self):
-        """The URL for clients, with the host name as this machine knows it."""
+        """The URL for clients, with this machine's host name."""
         host, port = self.address
         if host in ("0.0.0.0", "::"):
             host = socket.gethostname()

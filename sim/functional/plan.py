@@ -1,4 +1,4 @@
-"""What a stream will do, as far as its words alone determine it: the order, the counters, and a list of operations.
+"""The plan of a stream, as far as its words alone determine it: the order, the counters, and a list of operations.
 
 Adjacent LOADs of one memory become one operation, as do adjacent STOREs.
 """
@@ -12,7 +12,7 @@ from vta.hw.isa import AluOp, MemType, Opcode
 from vta.hw.registers import ErrorCause
 from vta.sim.functional.counts import event_counts
 from vta.sim.functional.order import order
-from vta.sim.functional.transfer import MAX_TILES, Load, Store, TileRanges, beyond_memory, outside_dram
+from vta.sim.functional.transfer import MAX_TILES, LoadTiles, StoreTiles, TileRanges, beyond_memory, outside_dram
 
 
 class Steps:
@@ -96,10 +96,10 @@ class ExecutionPlan:
                 continue
             elif what < 8 * Opcode.STORE:
                 hole = blank[first:last] if anything_blank else None
-                yield Load(MemType(what), sram[first:last], dram[first:last],
-                           hole if hole is not None and hole.any() else None)
+                yield LoadTiles(MemType(what), sram[first:last], dram[first:last],
+                                hole if hole is not None and hole.any() else None)
             elif not anything_blank:
-                yield Store(sram[first:last], dram[first:last])
+                yield StoreTiles(sram[first:last], dram[first:last])
             elif not bad[first:last].all():
                 good = ~bad[first:last]
-                yield Store(sram[first:last][good], dram[first:last][good])
+                yield StoreTiles(sram[first:last][good], dram[first:last][good])

@@ -13,7 +13,7 @@ from vta.sim.functional.loop_nest import compact
 MAX_TILES = 1 << 20      # tiles whose index vectors are held at once
 
 
-class Load:
+class LoadTiles:
     """Tiles `dram` of DRAM go to tiles `sram` of a scratchpad, in this order; those in `zero` become 0."""
 
     def __init__(self, memory, sram, dram, zero):
@@ -27,7 +27,7 @@ class Load:
         machine.scratch[self.memory][self.sram] = tiles      # ACC_8BIT: int8 to int32 here
 
 
-class Store:
+class StoreTiles:
     """The low bytes of accumulator tiles `sram` go to tiles `dram` of DRAM, in this order."""
 
     def __init__(self, sram, dram):

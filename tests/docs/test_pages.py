@@ -26,7 +26,7 @@ def blocks(page):
         yield "\n" * (text[:block.start()].count("\n") + 1) + block.group(1)
 
 
-PYTHON = [page for page in PAGES if page.parent.name != "tutorials" and list(blocks(page))]   # see test_examples.py
+PYTHON = [page for page in PAGES if page.parent.name != "tutorials" and list(blocks(page))]   # see tests/examples
 
 
 @pytest.mark.parametrize("page", [page for page in PYTHON if page.name != "boards.md"], ids=shown)
@@ -37,7 +37,7 @@ def test_page_runs(page):
 
 
 def test_boards_runs(monkeypatch):
-    """The page takes for granted a program with an input `data`, arrays, and devices that are elsewhere."""
+    """The page assumes a program with an input `data`, arrays, and remote devices."""
     page, image = DOCS / "boards.md", np.zeros((1, 16, 4, 4), np.int8)
     layer = ops.avg_pool2d(image.shape, 2)
     image = layer.pack(image)["data"]

@@ -22,13 +22,13 @@ example = runpy.run_path(str(EXAMPLES / "conv2d_by_hand.py"))
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_equal_to_numpy_with_the_originals_statistics(capsys, seed):
+def test_equal_to_numpy_with_tvms_statistics(capsys, seed):
     with open_device("sim") as device:
         example["main"](device, seed=seed)
     assert capsys.readouterr().out == STATISTICS
 
 
-def test_a_wrong_result_is_said(monkeypatch):
+def test_a_wrong_result_is_reported(monkeypatch):
     monkeypatch.setitem(example["main"].__globals__, "HIGH", 126)
     program = example["build"]()
     monkeypatch.setitem(example["main"].__globals__, "HIGH", 127)

@@ -43,7 +43,7 @@ def vector(name):
 
 
 def fields(insns):
-    """What each instruction says, DRAM addresses and the unused bits of FINISH aside."""
+    """The fields of each instruction, except DRAM addresses and the unused bits of FINISH."""
     known = layouts(PRESETS["default"])
     words = [from_words(pair) for pair in insns]
     rows = [decode(known.of(word & 7), word) for word in words]
@@ -58,15 +58,15 @@ def test_page(name):
     assert page.read_text() == render["render"](name), f"run examples/render.py: {page.name} is out of date"
 
 
-def test_seed_statistics(monkeypatch, capsys):
+def test_statistics_of_conv2d(monkeypatch, capsys):
     _, printed = run("conv2d", monkeypatch, capsys)
     assert printed.endswith(STATISTICS)
 
 
-@pytest.mark.parametrize(("name", "original"), [("get_started", "tut_get_started"), ("matmul", "tut_matmul"),
+@pytest.mark.parametrize(("name", "recorded"), [("get_started", "tut_get_started"), ("matmul", "tut_matmul"),
                                                 ("conv2d", "tut_conv_vt2")])
-def test_stream_of_the_original(name, original, monkeypatch, capsys):
-    insns, stats = vector(original)
+def test_stream_equals_tvms(name, recorded, monkeypatch, capsys):
+    insns, stats = vector(recorded)
     names, _ = run(name, monkeypatch, capsys)
     code = names[MODULES[name]].program.code
     assert fields(code.insns) == fields(insns)
@@ -75,7 +75,7 @@ def test_stream_of_the_original(name, original, monkeypatch, capsys):
 
 
 def test_matmul_opt_leaks_no_token(monkeypatch, capsys):
-    """The original leaves one store-to-compute token behind; ours pops it, which takes one NOP more."""
+    """TVM's stream leaves one store-to-compute token behind; ours pops it, with one more NOP."""
     insns, stats = vector("tut_matmul_opt")
     names, _ = run("matmul_opt", monkeypatch, capsys)
     code = names["my_gemm"].program.code

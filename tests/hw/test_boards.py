@@ -40,6 +40,6 @@ def test_consistent(board):
         assert 0xA000_0000 <= board.control_base < 0xB000_0000, "behind M_AXI_HPM0_FPD"
 
 
-def test_bitstream_names_are_the_originals():
+def test_bitstream_names_are_tvms():
     assert bitstream_name(PRESETS["default"]) == "1x16_i8w8a32_15_15_18_17"
     assert bitstream_name(PRESETS["tiny"]) == "1x4_i8w8a32_9_9_11_11"

@@ -67,8 +67,8 @@ def test_the_largest_tiles_have_4096_bytes():
         "UOP": 4, "WGT": 4096, "INP": 1024, "ACC": 4096, "OUT": 1024, "ACC_8BIT": 1024}
 
 
-def test_the_default_is_the_originals():
-    """The numbers of the ISA reference, section "Derived parameters"."""
+def test_the_default_is_tvms():
+    """The sizes and depths of TVM's default configuration."""
     config = Config()
     assert config == PRESETS["default"] and (config.batch, config.block, config.lanes) == (1, 16, 16)
     assert config.tile_bytes == {"UOP": 4, "WGT": 256, "INP": 16, "ACC": 64, "OUT": 16, "ACC_8BIT": 16}
@@ -94,7 +94,7 @@ def test_presets_are_named_and_found(name):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_json_goes_both_ways(name, tmp_path):
-    """The file has the original's keys; architecture and labels come back, the RTL around them is the base's."""
+    """The file has TVM's keys; architecture and labels come back, the RTL around them is the base's."""
     config, path = PRESETS[name], tmp_path / "vta_config.json"
     path.write_text(config.to_json())
     keys = json.loads(path.read_text())

@@ -109,7 +109,7 @@ def test_no_field_overlaps_another_or_straddles_a_word(config):
             taken |= mask
 
 
-def test_block_of_32_in_other_places():
+def test_block_of_32():
     """Widths follow the depths: I = 10, W = 8, A = 10."""
     def places(layout, *names):
         return [(layout[name].offset, layout[name].width) for name in names]

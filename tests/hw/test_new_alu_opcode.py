@@ -45,7 +45,7 @@ def test_a_collision_with_the_pipelines_own_operations_fails(number):
     assert "-> CLP" in done.stderr
 
 
-def test_min_and_max_may_not_change_places():
+def test_min_and_max_may_not_be_swapped():
     done = run(f"isa.AluOp = enum.IntEnum('AluOp', ['MAX', 'MIN', 'ADD', 'SHR', 'MUL'], start=0); {LANE}")
     assert done.returncode and "bit 0 must tell MIN from MAX" in done.stderr
 

@@ -170,7 +170,7 @@ def test_no_launch_before_the_end_of_a_reset(driver, fake):
     fake.words["status"] = 0
     with pytest.raises(DeviceError, match="does not answer"):
         driver.reset()
-    with pytest.raises(DeviceError, match="does not answer"):     # the hardware would ignore it: a wait for ever
+    with pytest.raises(DeviceError, match="does not answer"):     # the hardware would ignore it: an endless wait
         driver.run(0x1000, 1)
     assert fake.runs == 0
     fake.words["status"] = 0b1000

@@ -1,4 +1,4 @@
-"""DRAM: allocation, bounds, sharing with another process, and what must cost nothing."""
+"""DRAM: allocation, bounds, sharing with another process, and operations that must be free."""
 
 import itertools
 import mmap

@@ -94,7 +94,7 @@ def test_address_outside_of_dram_is_named(device, program):
         program.run()
     assert caught.value.result.cycles > 0
     program.first["dram_base"] = 0
-    program.run()                                            # the device goes on
+    program.run()                                            # the device still works
 
 
 @pytest.mark.rtl

@@ -1,4 +1,4 @@
-"""Vector files: what is read, and a separate message for every way to be malformed."""
+"""Vector files: their contents, and a separate message for every way to be malformed."""
 
 import numpy as np
 import pytest

@@ -55,7 +55,7 @@ def test_the_documented_default_fits():
 
 
 @pytest.mark.parametrize("name", ["area", "bench"])
-def test_a_file_without_a_place_is_refused_before_the_work(name, tmp_path, monkeypatch, capsys):
+def test_a_file_without_marks_is_refused_before_the_work(name, tmp_path, monkeypatch, capsys):
     def work(*_, **__):
         raise AssertionError("the work has begun")
     monkeypatch.setattr("vta.sim.area.measure", work)

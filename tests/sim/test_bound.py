@@ -48,7 +48,7 @@ def test_transfers_run_ahead_of_steps(program):
 
 
 def test_tokens_hold_requests_back(program):
-    """An input is loaded only after the compute instruction that frees its place."""
+    """An input is loaded only after the compute instruction that frees its tiles."""
     program.serial = False
     program.gemm(reset=1, loop=(1, 100), push_prev=1)          # done at 2 + 100
     program.fill(MemType.INP, [0] * 5, pop_next=1, push_next=1)      # 10 beats, then the latency

@@ -1,7 +1,7 @@
-"""A small accelerator with the pins of VTA, to test what surrounds it: it copies bursts of memory.
+"""A small accelerator with the pins of VTA, to test its surroundings: it copies bursts of memory.
 
 Registers (word offsets in bytes): 0x00 control (write 1: start; reads 2 when done), 0x04 source, 0x08 target,
-0x0C bursts; the interrupt is high while done. Bursts have 8 beats, one read and one write under way.
+0x0C bursts; the interrupt is high while done. Bursts have 8 beats, one read and one write in flight.
 """
 
 from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal

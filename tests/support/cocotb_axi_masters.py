@@ -1,6 +1,6 @@
-"""cocotb tests of the AXI units on the memory of cocotbext-axi, which knows nothing of ours.
+"""cocotb tests of the AXI units on the memory of cocotbext-axi, which is independent of this project.
 
-Run inside the simulator by test_hw_axi.py, on the `Mover` of mover.py.
+Run inside the simulator by tests/hw/rtl/test_axi.py, on the `Mover` of axi_mover.py.
 """
 
 import itertools

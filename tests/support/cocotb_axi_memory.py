@@ -1,6 +1,6 @@
 """cocotb tests of `axi_memory_port` alone: traffic of an independent AXI master, times, errors, broken rules.
 
-Run inside the simulator by test_sim_axi_memory.py.
+Run inside the simulator by tests/sim/cosim/test_axi_memory.py.
 """
 
 import random

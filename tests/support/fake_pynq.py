@@ -37,7 +37,7 @@ class DefaultIP(metaclass=RegisterIP):
 class Interrupt:
     async def wait(self):
         if not await asyncio.get_running_loop().run_in_executor(None, backend.wait):
-            await asyncio.Event().wait()         # for ever
+            await asyncio.Event().wait()         # never returns
 
 
 class Overlay:

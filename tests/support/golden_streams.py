@@ -55,7 +55,7 @@ fffdb00200000800_0008000800200044  ALU SHR uop=0:1 iter=1x4 dst=0/1 src=0/1 imm=
 0000000000000000_0000000000000003  FINISH
 """
 
-# section 2.7: single instructions
+# single instructions
 ENCODINGS = """
 4321050603040102_0226af37bc48d1a8  LOAD ACC sram=4660 dram=0x89abcdef y=258 x=772 stride=1286 pad=1,2,3,4 \
 pop_prev push_prev

@@ -244,7 +244,7 @@ def load_without_rows_pads_only(p):
 
 @case
 def empty_transfer_is_nowhere(p):
-    """Without a tile to move, an index beyond the memory is no error."""
+    """Without a tile to move, an index beyond the memory is legal."""
     p.fill(ACC, [7])
     p.fill(ACC, [1], sram=65535, x=1, y=0)
     return [(p.store(1), [7]), (p.store(1, sram=65535, y=0, room=1), [0x55])]
@@ -275,7 +275,7 @@ def weights_can_be_padded(p):
 
 @case
 def micro_ops_at_any_alignment(p):
-    """Odd and even places in DRAM and scratchpad, and a load of an odd number of them."""
+    """Odd and even positions in DRAM and scratchpad, and a load of an odd number of them."""
     p.fill(ACC, [1, 2, 3, 4, 5])
     p.uops((0, 0), (1, 1), (2, 2), sram=1)
     first = p.uops((4, 4), (3, 3), (4, 4), sram=4)

@@ -1,4 +1,4 @@
-"""What several commands share: arguments, log output, tables in pages. Not a command itself."""
+"""Shared by several commands: arguments, log output, tables in pages. Not a command itself."""
 
 import logging
 import sys

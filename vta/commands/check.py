@@ -1,4 +1,4 @@
-"""`vta check`: prove that the result of a stream does not depend on timing, or report its faults.
+"""Prove that the result of a stream does not depend on timing, or report its faults.
 
 Races (two units touch one entry and no token orders them), deadlock, tokens left over, reads of unwritten entries,
 on-chip and DRAM bounds, meaningless fields. Reads vectors (.npz), programs, folders of raw binaries, Python files with

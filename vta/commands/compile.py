@@ -1,4 +1,4 @@
-"""`vta compile`: write a program file, or raw binaries, from a program.
+"""Write a program file, or raw binaries, from a program.
 
 SOURCE is a Python file whose function `build(config)` returns a program (examples/conv2d_by_hand.py is one),
 a folder of raw binaries, or a program file. Every program is checked. Equal programs make equal files, on

@@ -1,4 +1,4 @@
-"""`vta disasm`: instructions as readable text, one line each (docs/assembly.md has the syntax).
+"""Print instructions as readable text, one line each (docs/assembly.md has the syntax).
 
 Reads vectors (.npz), programs, folders of raw binaries, Python files with build(config), and assembly text.
 Without --numbers the output can be assembled again, bit for bit.

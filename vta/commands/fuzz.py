@@ -1,8 +1,8 @@
-"""`vta fuzz`: random programs on the functional simulator and the RTL, compared in everything they leave.
+"""Run random programs on the functional simulator and the RTL, and compare all the state that they leave.
 
 DRAM, tokens, event counters, error status and scratchpads must be equal, under random memory behaviour. Each program
 follows from its seed and configuration: `vta fuzz --seed 17 --count 1 --config tiny` runs that one again.
-A failing program is reduced and written as assembly to the folder --out; the exit code is then 1.
+A failing program is shrunk and written as assembly to the folder --out; the exit code is then 1.
 """
 
 import secrets

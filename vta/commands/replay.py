@@ -1,4 +1,4 @@
-"""`vta replay`: run vector files and compare DRAM, tokens and statistics with what they should be.
+"""Run vector files and compare DRAM, tokens and statistics with the expected values in the files.
 
 The bound is the fewest cycles that an ideal in-order machine takes on the same bus at memory latency --latency
 (vta.sim.bound); efficiency is bound / cycles.
@@ -20,7 +20,7 @@ def add_arguments(parser):
     device_argument(parser)
     latency_argument(parser)
     config_argument(parser, " of the vector's architecture", otherwise="the one that the vector names")
-    parser.add_argument("--json", action="store_true", help="one JSON object a file, one line each")
+    parser.add_argument("--json", action="store_true", help="one JSON object per file, one line each")
 
 
 def run(args):
@@ -83,7 +83,7 @@ def _bound(vector, config, latency):
 
 
 def _report(vector, config, outcome, args, least):
-    """What `--json` prints."""
+    """The output with `--json`."""
     result = outcome.result
     cycles = result.cycles if result else None
     return {
@@ -97,7 +97,7 @@ def _report(vector, config, outcome, args, least):
 
 
 def _text(report, result):
-    """What is printed without it: the result, the cycles, and the table of counters."""
+    """The output without `--json`: the result, the cycles, and the table of counters."""
     from vta.runtime.counters_table import table
     speed = ""
     if report["cycles"]:

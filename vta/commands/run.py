@@ -1,4 +1,4 @@
-"""`vta run`: run a program file on a device.
+"""Run a program file on a device.
 
 Inputs come from .npy files, or from --random; outputs go to .npy files. Shapes and types are those that
 `vta compile` printed. A device of another configuration refuses the program.

@@ -1,4 +1,4 @@
-"""Draw what load, compute and store do over time, as SVG, and print the same in numbers.
+"""Draw what load, compute and store do over time, as SVG, and print it as numbers.
 
 The cycles come from the compiler's timing model, which needs no run (docs/performance.md has its error).
 Several files are drawn one below the other on one scale. Reads the same files as `vta check`.

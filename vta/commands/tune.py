@@ -1,4 +1,4 @@
-"""`vta tune`: find the tiling of an operator that takes the fewest cycles.
+"""Find the tiling of an operator that takes the fewest cycles.
 
 OP is an operator of vta.ops that takes a `tiling`, SHAPE that of its data (1x64x56x56), the rest its arguments by
 name: numbers, pairs (3x3 or 0,127), yes or no. The best tilings by estimate are compiled and timed; --rtl runs the

@@ -27,7 +27,7 @@ class Launch:
 
     `memory` are options of the RTL's memory (see `vta.runtime.tsim.RtlDevice`). `faulty` is the number of instructions
     that the accelerator must report: with one at most, both devices must report the same error.
-    `ends` is False for a stream that gets stuck. `notes` are the generator's, for the coverage.
+    `ends` is False for a stream that gets stuck. `features` are what the generator recorded for the coverage.
     """
 
     insns: np.ndarray
@@ -35,7 +35,7 @@ class Launch:
     memory: dict = field(default_factory=dict)
     faulty: int = 0
     ends: bool = True
-    notes: tuple = ()
+    features: tuple = ()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ CAUSES_OF_RUN = (*ErrorCause,)[1:]
 
 
 @dataclass(frozen=True)
-class Ran:
+class DeviceRun:
     """The result of a run on one device; `broken` is the message of an error of the device itself, or None."""
 
     error: tuple | None
@@ -48,10 +48,10 @@ class Pair:
         cycles = 0
         for number, launch in enumerate(case.launches):
             self._set_memory(launch.memory)
-            ran = [self._launch(device, launch.insns, launch.address, None if launch.ends else STUCK_CYCLES)
-                   for device in self._both()]
-            differences = self._compare(ran, launch.faulty <= 1, launch.ends)
-            cycles += ran[1].counters.get("cycles", 0)
+            runs = [self._launch(device, launch.insns, launch.address, None if launch.ends else STUCK_CYCLES)
+                    for device in self._both()]
+            differences = self._compare(runs, launch.faulty <= 1, launch.ends)
+            cycles += runs[1].counters.get("cycles", 0)
             if differences:
                 return [f"launch {number}: {words}" for words in differences], cycles
         if dump:
@@ -95,17 +95,17 @@ class Pair:
         except DeviceError as problem:
             result = problem.result
             if problem.cause not in CAUSES_OF_RUN or result is None:
-                return Ran(None, {}, {}, str(problem))
+                return DeviceRun(None, {}, {}, str(problem))
             error = (problem.cause, problem.unit, problem.insn)
         except SimulationError as problem:
-            return Ran(None, {}, {}, str(problem))
+            return DeviceRun(None, {}, {}, str(problem))
         counters = dict(result.counters)
         if result.cycles is not None:
             counters["cycles"] = result.cycles
-        return Ran(error, counters, result.tokens_left)
+        return DeviceRun(error, counters, result.tokens_left)
 
-    def _compare(self, ran, one_error, ends):
-        want, got = ran
+    def _compare(self, runs, one_error, ends):
+        want, got = runs
         if got.broken:
             return [f"the device failed: {got.broken}"]
         differences = []
@@ -137,12 +137,12 @@ class Pair:
         """Dump the scratchpads and compare them; tokens in the queues are lost."""
         dump = Dump(self.device.config, seed)
         self._set_memory(QUIET)
-        ran = []
+        runs = []
         for device in self._both():
             device.reset()
             device.memory.write(DUMP, dump.image)
-            ran.append(self._launch(device, dump.insns, STREAM))
-        return [f"scratchpads: {self._located(words)}" for words in self._compare(ran, False, True)]
+            runs.append(self._launch(device, dump.insns, STREAM))
+        return [f"scratchpads: {self._located(words)}" for words in self._compare(runs, False, True)]
 
     def _located(self, words):
         """The difference, with the name of the memory if it lies in the results."""

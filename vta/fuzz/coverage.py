@@ -1,4 +1,4 @@
-"""Coverage of random programs: features counted from the instructions themselves, and the generator's notes."""
+"""Coverage of random programs: features counted from the instructions, and those the generator recorded."""
 
 from collections import Counter
 
@@ -19,7 +19,7 @@ class Coverage:
         self.counts["cases of several launches"] += len(case.launches) > 1
         for launch in case.launches:
             self.counts["launches"] += 1
-            self.counts.update(set(launch.notes))
+            self.counts.update(set(launch.features))
             self.counts[f"memory: {launch.memory.get('order', 'in_order')}"] += 1
             for option in ("stall", "early"):
                 self.counts[f"memory: {option}"] += launch.memory.get(option, 0) > 0

@@ -21,22 +21,22 @@ class MicroOps:
 class Draft:
     """One launch; all randomness is `rng`, instructions are appended to `sequencer`.
 
-    `windows`: memory -> (start, size) of the tiles that most instructions access, so that they depend on each other.
-    `faulty` counts the instructions that must be reported as errors, `notes` are for the coverage.
+    `working_sets`: memory -> (start, size) of the tiles that most instructions access, so that they depend on each
+    other. `faulty` counts the instructions that must be reported as errors, `features` are for the coverage.
     """
 
     def __init__(self, config, rng, tokens, micro_ops):
         self.config, self.rng, self.formats, self.micro_ops = config, rng, layouts(config), micro_ops
-        self.notes, self.faulty = [], 0
-        self.windows = {name: self._window(config.depth[name]) for name in ("INP", "WGT", "ACC")}
+        self.features, self.faulty = [], 0
+        self.working_sets = {name: self._working_set(config.depth[name]) for name in ("INP", "WGT", "ACC")}
         self.sequencer = Sequencer(config, rng, tokens, lambda unit: token_nop(rng, unit),
                                    rng.choice((0, 0.1, 0.3, 0.6)))
 
-    def note(self, feature, present=True):
+    def record(self, feature, present=True):
         """Record that the launch has a feature, if it is `present`."""
         if present:
-            self.notes.append(feature)
+            self.features.append(feature)
 
-    def _window(self, depth):
+    def _working_set(self, depth):
         size = min(depth, self.rng.choice((2, 4, 8, 32, depth)))
         return self.rng.choice((0, depth - size, self.rng.randrange(depth - size + 1))), size

@@ -10,7 +10,7 @@ import numpy as np
 
 from vta.fuzz.case import QUEUES, STREAM, Case, Launch
 from vta.fuzz.draft import Draft, MicroOps
-from vta.fuzz.hostile import HOSTILE, STUCK, after_finish, rubbish
+from vta.fuzz.hostile import HOSTILE, STUCK, after_finish, random_unused
 from vta.fuzz.nests import alu, gemm, load_uops
 from vta.fuzz.transfers import load, store
 from vta.hw.isa import INSN_BYTES, WORKERS, Queue, Unit, encode, to_words
@@ -35,7 +35,7 @@ def generate(config, seed):
 def _launch(draft):
     """Fill the Draft with random instructions; returns the Launch."""
     rng, sequencer = draft.rng, draft.sequencer
-    draft.note("tokens before", any(sequencer.queues.values()))
+    draft.record("tokens before", any(sequencer.queues.values()))
     hostile = rng.random() < 0.3
     threads = rng.choice((0, 0, 0, 1, 2, 3, 4))
     load_uops(draft)
@@ -53,11 +53,11 @@ def _launch(draft):
         sequencer.finish()
     if ends and rng.random() < 0.1:
         tail = after_finish(rng)
-        draft.note("instructions behind FINISH")
-    words = [rubbish(rng, draft.formats, _encode(draft.formats, fields)) for fields, _ in sequencer.insns] + tail
+        draft.record("instructions behind FINISH")
+    words = [random_unused(rng, draft.formats, _encode(draft.formats, fields)) for fields, _ in sequencer.insns] + tail
     insns = np.array([to_words(word) for word in words], np.uint64)
     address = STREAM + INSN_BYTES * rng.choice((0, 0, rng.randrange(16)))
-    return Launch(insns, address, memory_behaviour(rng), draft.faulty, ends, tuple(draft.notes))
+    return Launch(insns, address, memory_behaviour(rng), draft.faulty, ends, tuple(draft.features))
 
 
 def _encode(formats, fields):
@@ -82,14 +82,14 @@ def _append_mixed(draft, length, hostile):
 def _append_threads(draft, threads):
     """Rounds of load, compute, store by virtual threads, each in its own share of the memories."""
     rng, sequencer = draft.rng, draft.sequencer
-    draft.note(f"virtual threads: {threads}")
-    sizes = {name: draft.config.depth[name] // threads for name in draft.windows}
+    draft.record(f"virtual threads: {threads}")
+    sizes = {name: draft.config.depth[name] // threads for name in draft.working_sets}
     shares = [{name: (thread * size, size) for name, size in sizes.items()} for thread in range(threads)]
     for queue in (Queue.G2L, Queue.S2G):
         for _ in range(threads - len(sequencer.queues[queue])):
             sequencer.push(queue)
     for _ in range(rng.choice((1, 2, 4))):
-        for draft.windows in shares:
+        for draft.working_sets in shares:
             _pop(sequencer, Queue.G2L)
             load(draft, rng.choice(("INP", "WGT")))
             if rng.random() < 0.5:
@@ -116,7 +116,7 @@ def _idle(draft):
 
 
 def _leave_token(draft):
-    """A token of load or store that no instruction of this launch pops; the other unit's round trip gives it time."""
+    """A token of load or store that this launch never pops; the other unit's round trip gives it time to arrive."""
     sequencer = draft.sequencer
     sequencer.settle()
     unit, other, queue = draft.rng.choice(((Unit.LOAD, Unit.STORE, Queue.L2G), (Unit.STORE, Unit.LOAD, Queue.S2G)))
@@ -126,7 +126,7 @@ def _leave_token(draft):
     sequencer.know(other, Unit.COMPUTE, sequencer.clock[Unit.COMPUTE][Unit.COMPUTE])
     store(draft) if other == Unit.STORE else load(draft, "INP")
     sequencer.know(Unit.COMPUTE, other, sequencer.clock[other][other])
-    draft.note("token left by load or store")
+    draft.record("token left by load or store")
 
 
 def memory_behaviour(rng):

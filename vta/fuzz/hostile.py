@@ -30,7 +30,7 @@ def _random_word(draft, unit, what, **fields):
     """An instruction of random bits except for `fields` and the token flags."""
     layout = draft.formats.memory
     keep = encode(layout, {name: (1 << layout[name].width) - 1 for name in fields}) | TOKEN_MASK
-    draft.note(f"hostile: {what}")
+    draft.record(f"hostile: {what}")
     draft.faulty += 1
     word = draft.rng.getrandbits(INSN_BITS) & ~keep | encode(layout, fields)
     draft.sequencer.add(unit, {"word": word})
@@ -57,27 +57,27 @@ def unknown_store(draft):
 
 @hostile
 def unknown_operation(draft):
-    draft.note("hostile: unknown ALU operation")
+    draft.record("hostile: unknown ALU operation")
     draft.faulty += 1
     alu(draft, operation=draft.rng.choice(_unused(AluOp)))
 
 
 @hostile
 def load_wraps(draft):
-    draft.note("hostile: LOAD beyond its memory")
+    draft.record("hostile: LOAD beyond its memory")
     load(draft, beyond=True)
 
 
 @hostile
 def store_wraps(draft):
-    draft.note("hostile: STORE beyond its memory")
+    draft.record("hostile: STORE beyond its memory")
     store(draft, beyond=True)
 
 
 @hostile
 def uop_load_wraps(draft):
     depth = draft.config.depth["UOP"]
-    draft.note("hostile: LOAD UOP beyond its memory")
+    draft.record("hostile: LOAD UOP beyond its memory")
     load_uops(draft, at=depth - 1, count=3)
 
 
@@ -85,7 +85,7 @@ def uop_load_wraps(draft):
 def uop_range_wraps(draft):
     """A GEMM or ALU whose micro-op range wraps around to the start of the memory."""
     depth, rng = draft.config.depth["UOP"], draft.rng
-    draft.note("hostile: micro-op range beyond its memory")
+    draft.record("hostile: micro-op range beyond its memory")
     load_uops(draft, at=0, count=4)
     load_uops(draft, at=depth - 4, count=4)
     nest = (depth - rng.randint(1, 4), depth + rng.randint(1, 4), rng.randint(1, 3), rng.randint(1, 3))
@@ -94,20 +94,20 @@ def uop_range_wraps(draft):
 
 @hostile
 def gemm_wraps(draft):
-    draft.note("hostile: GEMM index beyond its memory")
+    draft.record("hostile: GEMM index beyond its memory")
     gemm(draft, beyond=True)
 
 
 @hostile
 def alu_wraps(draft):
-    draft.note("hostile: ALU index beyond its memory")
+    draft.record("hostile: ALU index beyond its memory")
     alu(draft, beyond=True)
 
 
 @hostile
 def flags_without_queue(draft):
     """Token flags that name no queue of the unit."""
-    draft.note("hostile: token flag without a queue")
+    draft.record("hostile: token flag without a queue")
     if draft.rng.random() < 0.5:
         store(draft, pop_next=1, push_next=1)
     else:
@@ -117,7 +117,7 @@ def flags_without_queue(draft):
 
 @hostile
 def store_with_padding(draft):
-    draft.note("hostile: STORE with padding")
+    draft.record("hostile: STORE with padding")
     store(draft, x_pad_0=3, y_pad_0=1, x_pad_1=MAX_PAD, y_pad_1=2)
 
 
@@ -125,7 +125,7 @@ def store_with_padding(draft):
 def token_that_never_comes(draft):
     """All work is done, then compute waits forever."""
     sequencer = draft.sequencer
-    draft.note("hostile: stuck for want of a token")
+    draft.record("hostile: stuck for want of a token")
     sequencer.settle()
     while sequencer.queues[Queue.L2G]:
         sequencer.pop(Queue.L2G)
@@ -138,7 +138,7 @@ def token_that_never_comes(draft):
 @stuck
 def no_finish(draft):
     """All work is done, and nothing follows."""
-    draft.note("hostile: no FINISH")
+    draft.record("hostile: no FINISH")
     draft.sequencer.settle()
     draft.sequencer.nop(Unit.COMPUTE)
 
@@ -148,7 +148,7 @@ def after_finish(rng):
     return [rng.getrandbits(INSN_BITS) for _ in range(rng.randint(1, 6))]
 
 
-def rubbish(rng, formats, word):
+def random_unused(rng, formats, word):
     """The instruction, now and then with random bits outside the fields of its format."""
     layout = formats.of(opcode_of(word))
     return word | rng.getrandbits(INSN_BITS) & ~layout.named if rng.random() < 0.3 else word

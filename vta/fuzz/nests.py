@@ -68,10 +68,10 @@ def alu(draft, *, beyond=False, nest=None, operation=None):
 
 
 def _micro_op(draft):
-    """A random micro-op, its indices in the windows, now and then with random bits outside its fields."""
+    """A random micro-op, its indices in the working sets, now and then with random bits outside its fields."""
     rng, config, layout = draft.rng, draft.config, draft.formats.uop
     low = min(config.depth["INP"], config.depth["ACC"])
-    pick = {name: start + rng.randrange(size) for name, (start, size) in draft.windows.items()}
+    pick = {name: start + rng.randrange(size) for name, (start, size) in draft.working_sets.items()}
     src = rng.choice((pick["INP"], pick["ACC"])) % low
     word = encode(layout, {"dst": pick["ACC"], "src": src, "wgt": pick["WGT"]})
     if rng.random() < 0.2:
@@ -94,10 +94,10 @@ def _nest(draft):
         loops[loops[0] < loops[1]] //= 2
     if rng.random() < 0.03:
         loops[rng.randrange(2)] = 0
-        draft.note("trip count 0")
+        draft.record("trip count 0")
     if rng.random() < 0.03:
         end = rng.choice((bgn, bgn // 2, 0))
-        draft.note("empty micro-op range")
+        draft.record("empty micro-op range")
     return bgn, end, *loops
 
 
@@ -135,16 +135,16 @@ def _append(draft, opcode, nest, fields, operands, indices):
     if operands and len(indices["dst"]):
         beyond = any((indices[name] >= draft.config.depth[memory]).any() for name, memory in operands.items())
         draft.faulty += bool(beyond or nest[1] > draft.config.depth["UOP"])
-        _note_hazards(draft, indices["dst"],
+        _record_hazards(draft, indices["dst"],
                       indices.get("src") if opcode == Opcode.ALU and "src" in operands else None)
     fields |= dict(zip(("uop_bgn", "uop_end", "iter_out", "iter_in"), nest, strict=True))
     draft.sequencer.add(Unit.COMPUTE, fields | {"opcode": int(opcode)}, accesses)
 
 
-def _note_hazards(draft, dst, src):
+def _record_hazards(draft, dst, src):
     """Record the distances between steps that write a tile and steps that use it."""
     for distance in range(1, 7):
         if len(dst) > distance:
-            draft.note(f"dst again after {distance}", (dst[distance:] == dst[:-distance]).any())
+            draft.record(f"dst again after {distance}", (dst[distance:] == dst[:-distance]).any())
             if src is not None:
-                draft.note(f"src is dst of {distance} before", (src[distance:] == dst[:-distance]).any())
+                draft.record(f"src is dst of {distance} before", (src[distance:] == dst[:-distance]).any())

@@ -4,7 +4,7 @@ The sequencer tracks, as the stream grows, what each unit is certain to know of 
 instructions of load, compute and store that are done when its next one starts. Tokens carry the clock of the
 instruction that pushes them. Before an instruction is appended that accesses what another unit accessed, tokens are
 popped, or pushed and popped, until the clock covers that access; more tokens than needed are pushed and popped at
-random, so that units run ahead as far as they ever may.
+random, so that units run ahead as far as possible.
 """
 
 from collections import deque

@@ -23,7 +23,7 @@ def load(draft, name=None, *, beyond=False):
     accesses = [_set_sram_base(draft, name, fields, count, beyond=beyond, writes=True)]
     if shared:
         accesses.append(("DRAM", OUT_BYTES // GRAIN + 1, grains, False))
-    draft.note("LOAD of what STORE may have written", shared)
+    draft.record("LOAD of what STORE may have written", shared)
     fields |= {"opcode": int(Opcode.LOAD), "mem_type": int(MemType[name])}
     draft.sequencer.add(LOAD_UNIT[MemType[name]], fields, accesses)
 
@@ -51,7 +51,7 @@ def _shape(draft, name, *, pads=True):
     rng, config = draft.rng, draft.config
     most = min(config.depth[name], 600 if config.tile_bytes[name] <= 256 else 64)
     if rng.random() < 0.8:
-        most = min(most, draft.windows[MEMORY.get(name, name)][1])
+        most = min(most, draft.working_sets[MEMORY.get(name, name)][1])
     x = _size(draft, most)
     y = 1 if rng.random() < 0.4 else _size(draft, max(most // x, 1))
     fields = {"x_size": x, "y_size": y}
@@ -101,7 +101,7 @@ def _first_tile(draft, name, count, beyond):
         return 0
     if beyond:
         return rng.choice((depth - rng.randrange(count), rng.randrange(depth, 1 << SRAM_BASE_BITS)))
-    start, size = draft.windows[MEMORY.get(name, name)]
+    start, size = draft.working_sets[MEMORY.get(name, name)]
     if count <= size and rng.random() < 0.9:
         return start + rng.randrange(size - count + 1)
     return rng.randrange(depth - count + 1)

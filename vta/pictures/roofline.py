@@ -1,4 +1,4 @@
-"""Rooflines: the rates of layers against what the array and the bus allow, as a picture.
+"""Rooflines: the rates of layers against the limits of array and bus, as a picture.
 
 A layer's operational intensity is its multiply-accumulates (MACs) per byte of DRAM traffic; its roof is the lower of
 the array's peak, batch x block x block MACs a cycle, and intensity x bytes that the ports move in a cycle. Reads and

@@ -1,4 +1,4 @@
-# What every stage needs: the settings of this build, and words for what went wrong.
+# What every stage needs: the settings of this build, and error reporting.
 
 set here [file dirname [file normalize [info script]]]
 source [file join $here settings.tcl]

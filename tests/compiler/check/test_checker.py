@@ -44,7 +44,7 @@ def report(text, config=CONFIG, **facts):
 
 
 def planted(old, new, **facts):
-    """The report on CLEAN with one piece of text replaced."""
+    """The report on CLEAN with one text replaced."""
     assert CLEAN.count(old) == 1
     return report(CLEAN.replace(old, new), **facts)
 
@@ -120,7 +120,7 @@ def test_unwritten(old, new, words):
 
 
 def test_stream_that_stores_nothing_may_read_anything():
-    """TVM's benchmark of GEMM alone does; no result can tell."""
+    """TVM's benchmark of GEMM alone does; its results cannot depend on it."""
     found = report("LOAD UOP y=1 x=1 stride=1\nGEMM uop=0:1 iter=4x1 dst=1/0 src=1/0 wgt=0/0\nFINISH")
     assert found.ok
 
@@ -219,7 +219,7 @@ def test_full_command_queue_stops_fetch():
     assert kinds(found) == ["deadlock"] and "compute waits at instruction 0" in str(found)
 
 
-def test_unknown_micro_ops_are_said():
+def test_unknown_micro_ops_are_reported():
     found = report(CLEAN, memory=None)
     assert found.ok and not found.uops_known and "micro-ops unknown" in str(found)
 
@@ -276,8 +276,8 @@ def test_nonsense_gets_a_report(seed):
     assert found.count and found.faults
 
 
-def test_shared_bytes_are_compared_piece_by_piece():
-    """Strided stores between strided loads touch nothing of theirs; one tile further they do."""
+def test_shared_bytes_are_compared_row_by_row():
+    """Strided stores between strided loads do not overlap them; one tile further they do."""
     text = """
         LOAD UOP y=1 x=1 stride=1
         GEMM reset uop=0:1 iter=4x1 dst=1/0 src=0/0 wgt=0/0 push_next

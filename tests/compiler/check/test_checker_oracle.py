@@ -65,7 +65,7 @@ def random_stream(random):
 
 
 def oracle(rows):
-    """(deadlock, race) of the rows, by the transitive closure of what comes before what."""
+    """(deadlock, race) of the rows, by the transitive closure of the order."""
     count = len(rows)
     before = np.zeros((count, count), bool)
     for unit in WORKERS:

@@ -64,7 +64,7 @@ def test_cost_of_a_window_in_place():
     assert clashes(columns, lambda first, count: code.uops[first:first + count]).sum() < steps / 20
 
 
-def test_one_long_row_is_cut_into_few_tiles():
+def test_one_long_row_is_split_into_few_tiles():
     """Every halving of the width is tried: tiles of one output would take four times as long."""
     layer = ops.max_pool2d((1, 16, 1, 5000), (1, 2))
     assert layer.about.predicted < 2.7 * 5000

@@ -182,7 +182,7 @@ def test_averages_are_near_the_true_ones(device, kernel, most):
 
 
 def test_factors_of_averages():
-    """What the docstring of avg_pool2d says of its error; the product of every sum fits 32 bits."""
+    """The error bounds in the docstring of avg_pool2d; the product of every sum fits 32 bits."""
     for count in (count for count in range(3, 1 << 16) if count & (count - 1)):
         scale, shift = _factor(count)
         most = 0.15 if count <= 49 else max(0.004, count / 2**17)
@@ -208,7 +208,7 @@ def test_loops_join_and_unroll():
     loops, left = split_loops([(4, 6, 0, 9), (2, 3, 3, 0), (3, 1, 1, 0), (5, 0, 10, 1)], CONFIG)
     assert loops == [(6, 1, 1, 0), (5, 0, 10, 1)] and left == [(4, 6, 0, 9)]
     assert unroll(left, 100, 200, 300) == [(100 + 6 * n, 200, 300 + 9 * n) for n in range(4)]
-    # a factor beyond its field is no hardware loop
+    # a factor beyond its field cannot be a hardware loop
     assert split_loops([(2, 5000, 1, 1)], CONFIG) == ([], [(2, 5000, 1, 1)])
 
 

@@ -14,7 +14,7 @@ CONFIG = PRESETS["default"]
 
 
 def flags(code):
-    """(opcode, flags set) of each instruction that is no NOP."""
+    """(opcode, flags set) of each instruction that is not a NOP."""
     known, found = layouts(CONFIG), []
     for pair in code.insns:
         word = from_words(pair)
@@ -26,7 +26,7 @@ def flags(code):
 
 
 def copier(slots, rounds, tiles=4):
-    """Loads, shifts and stores `rounds` pieces in `slots` places."""
+    """Loads, shifts and stores `rounds` blocks in `slots` buffers, in rotation."""
     p = Pipeline(CONFIG)
     source = p.buffer("source", (rounds * tiles, 1, 16), "int32", "input")
     out = p.buffer("out", (rounds * tiles, 1, 16), "int8", "output")
@@ -41,9 +41,9 @@ def copier(slots, rounds, tiles=4):
 def test_tokens_where_memory_is_used_again():
     alone = [("LOAD", []), ("LOAD", []), ("ALU", ["push_next"]), ("STORE", ["pop_prev"])]
     found = flags(copier(slots=2, rounds=2))
-    assert found[:4] == alone            # the second place needs nothing of the first
+    assert found[:4] == alone            # the second buffer is independent of the first
     again = flags(copier(slots=1, rounds=2))
-    assert again[3][1][:2] == ["pop_prev", "push_prev"]           # the store gives the place back
+    assert again[3][1][:2] == ["pop_prev", "push_prev"]           # the store frees the buffer
     assert again[4] == ("LOAD", ["pop_next"])                     # and the next load waits for it
 
 
@@ -57,7 +57,7 @@ def test_runs_and_leaves_no_token(slots):
     assert np.array_equal(outputs["out"], (data >> 1).astype(np.int8))
 
 
-def test_kernels_of_one_place_share_their_micro_ops():
+def test_kernels_of_one_site_share_their_micro_ops():
     p = Pipeline(CONFIG)
     out = p.buffer("out", (8, 1, 16), "int8", "output")
     p.reset(0, 8)

@@ -87,7 +87,7 @@ def test_convolution_by_hand_is_tvms_stream():
 
 
 def compare_fields(ours, theirs):
-    """Every field of every instruction, DRAM addresses aside."""
+    """Every field of every instruction except DRAM addresses."""
     formats = layouts(CONFIG)
     opcodes = extract(theirs, formats.control["opcode"])
     for opcode in Opcode:
@@ -162,7 +162,7 @@ def test_kernels_load_once_per_site_and_content():
 
 
 def test_eviction_never_changes_what_was_loaded():
-    """Twice as many kernels as fit, then the first again: it is loaded again, from its old place."""
+    """Twice as many kernels as fit, then the first again: it is loaded again, from the same address."""
     s = Stream(PRESETS["tiny"])
     depth = s.config.depth["UOP"]
 

@@ -11,7 +11,7 @@ from vta.hw.export import ipxact
 from vta.hw.registers import identity, register_map
 
 NS = {"s": ipxact.SPIRIT}
-# IEEE 1685-2009: the elements we use, in the order in which the schema wants them inside their parent
+# IEEE 1685-2009: the elements used, in the order that the schema requires inside their parent
 ORDER = {
     "component": "vendor library name version busInterfaces addressSpaces memoryMaps model fileSets "
                  "description parameters vendorExtensions",

@@ -189,7 +189,7 @@ def test_source_revision(tmp_path, monkeypatch):
     monkeypatch.setattr(vivado, "__file__", str(copy))
     assert vivado.source_revision() is None, "in no repository"
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    assert vivado.source_revision() is None, "in somebody else's repository"
+    assert vivado.source_revision() is None, "in another project's repository"
     identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run(["git", "-C", tmp_path, "add", "."], check=True)
     subprocess.run(["git", "-C", tmp_path, *identity, "commit", "-q", "-m", "x"], check=True)

@@ -1,4 +1,4 @@
-"""hw/rtl/compute.py: random programs against the literal simulator of reference.py."""
+"""hw/rtl/compute.py: random programs against the literal simulator of slow_reference.py."""
 
 import dataclasses
 from collections import Counter, deque
@@ -25,7 +25,7 @@ CLEAR = {"opcode": Opcode.LOAD} | load("UOP", 1, y=0, pads=(1, 0, 0, 0))        
 
 
 class Run:
-    """A compute unit with random INP and WGT tiles and DRAM, and the reference beside it."""
+    """A compute unit with random INP and WGT tiles and DRAM, and the reference."""
 
     def __init__(self, config=TINY, stalls="none", seed=0, latency=6):
         self.config, self.dut = config, Compute(config)
@@ -107,7 +107,7 @@ class Run:
         ctx.set(write.en, 0)
 
     async def _show(self, ctx):
-        """The output buffer beside the reference's accumulators, when nothing is in flight."""
+        """The output buffer and the reference's accumulators, when nothing is in flight."""
         out, now = self.dut.out, []
         for index in range(self.config.depth["OUT"]):
             ctx.set(out.en, 1)
@@ -201,7 +201,7 @@ def test_random_programs(changes, stalls):
 
 
 def test_a_product_that_waits_for_room():
-    """MUL with a token whose queue is full most of the time: the product is not spoilt by waiting."""
+    """MUL with a token whose queue is full most of the time: the product survives the wait."""
     run = Run(stalls="cyclic", seed=5)
     run.fields.append({"opcode": Opcode.LOAD} | load("ACC", 24, dram=3))
     run.fields.append(CLEAR)
@@ -233,7 +233,7 @@ def test_micro_ops_in_one_long_burst():
 
 
 def test_finish_comes_last():
-    """FINISH leaves when everything before it has been written; its other bits are not looked at."""
+    """FINISH leaves when everything before it has been written; its other bits are ignored."""
     run = Run()
     for _ in range(10):
         run.random_instruction()

@@ -16,7 +16,7 @@ CONFIGS = {32: PRESETS["tiny"], 64: dataclasses.replace(PRESETS["tiny"], axi_add
 
 
 class Host:
-    """An AXI4-Lite master on a register port; what comes of its accesses is kept for comparison."""
+    """An AXI4-Lite master on a register port; the results of its accesses are recorded for comparison."""
 
     def __init__(self, width, stalls="none", seed=0):
         self.dut = dut = RegisterPort(CONFIGS[width])
@@ -106,7 +106,7 @@ def test_written_value_is_read_back(width):
 @each_stall
 @pytest.mark.parametrize("width", CONFIGS)
 def test_other_registers_announce_their_writes(width, stalls):
-    """One pulse each, with the data; a read-only register is left alone, and neither is an error."""
+    """One pulse each, with the data; writing a read-only register changes nothing and is not an error."""
     host = Host(width, stalls)
     accesses = [(r.offset, 0xC0DE0000 + r.offset, 15) for r in host.registers if r.access != "rw"]
     answers = host.write(accesses)
@@ -198,7 +198,7 @@ def test_soft_reset_waits_for_the_bus():
     assert seen["core_reset"] == [cycle == 9 for cycle in range(15)]
     assert seen["running"] == [2 <= cycle <= 9 for cycle in range(15)]
     assert seen["irq_status"][9:11] == [2, 0] and seen["done"][-1] == 0
-    assert sum(seen["start"]) == 1                                                 # none while a reset is due
+    assert sum(seen["start"]) == 1                                                 # none while a reset is pending
 
 
 def test_reset_at_rest():
@@ -216,7 +216,7 @@ def test_cycles_wrap_with_a_flag():
             ctx.set(dut.launch, 1)
             await ctx.tick()
             ctx.set(dut.launch, 0)
-            ctx.set(dut.cycles, count)                 # four thousand million cycles later
+            ctx.set(dut.cycles, count)                 # four billion cycles later
             await cycles(ctx, 4)
             ctx.set(dut.finish, 1)
             await ctx.tick()

@@ -44,7 +44,7 @@ def program(device, seed):
 
 
 def many_tokens(device, seed):
-    """Eleven loads give their tokens before compute, which waits for a store, takes the first one.
+    """Eleven loads push their tokens before compute, which waits for a store, pops the first one.
 
     The queue has room for eight: load must wait, and the read channel stay free for compute's loads.
     """
@@ -80,7 +80,7 @@ def test_configurations(changes):
 
 
 @pytest.mark.parametrize("ports", [1, 2])
-def test_a_full_token_queue_blocks_nobody_else(ports):
+def test_a_full_token_queue_blocks_no_other_unit(ports):
     assert run(many_tokens, {"axi_ports": ports}, "random", reorder=False)
 
 
@@ -108,7 +108,7 @@ class Resettable(wiring.Component):
 def run(write, changes, stalls, reorder, reset_after=None):
     """Run what `write` writes, here and on the functional simulator, on the tiny configuration with `changes`.
 
-    Returns in how many cycles errors are met."""
+    Returns the number of cycles with an error."""
     config = dataclasses.replace(TINY, **changes)
     with closing(FunctionalDevice(config, MEMORY)) as device:
         p = write(device, seed=config.axi_ports)

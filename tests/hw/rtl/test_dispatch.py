@@ -22,7 +22,7 @@ EVERYWHERE = (0, (1 << 17) - 1)
 
 
 class Instruction:
-    """One word and what becomes of it: `kind` of its ticket, the port that gets it, the error it causes."""
+    """One word and its expected effect: `kind` of its ticket, the port that gets it, the error it causes."""
 
     def __init__(self, opcode, port=None, kind=Kind.NOTHING, error=None, written=None, **fields):
         self.port, self.kind, self.error, self.written = port, kind, error, written

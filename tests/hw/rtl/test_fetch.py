@@ -33,7 +33,7 @@ def unit(insn):
 
 
 class Run:
-    """A fetch unit on a memory with `insns` at `pointer`, and rubbish around them."""
+    """A fetch unit on a memory with `insns` at `pointer`, and garbage around them."""
 
     def __init__(self, config, insns, pointer=0, stalls="none", seed=0, count=None, latency=4, errors=(), hold=()):
         self.dut, self.insns = Fetch(config), insns
@@ -60,7 +60,7 @@ class Run:
             await until(ctx, self.ended)
 
     def run(self, expected, **options):
-        """Until finished; each queue has got its part of `expected`, and all of them in program order."""
+        """Until finished; each queue has received its share of `expected`, in program order overall."""
         self.b.run(until=lambda: sum(map(len, self.queues.values())) >= len(expected)
                    and len(self.seen) > 5 and self.seen[-1][0], **options)
         for which, got in self.queues.items():

@@ -15,7 +15,7 @@ INPUTS = {"fewer inputs": 8, "as many": 9, "more inputs": 10}      # than accumu
 
 
 class Program:
-    """LOAD UOPs and nests in program order, and the steps that they must give."""
+    """LOAD UOPs and nests in program order, and the steps that they must yield."""
 
     def __init__(self, random, config):
         self.random, self.config, self.formats = random, config, layouts(config)

@@ -135,6 +135,6 @@ def test_read_errors_and_full_queues():
     assert not any(row[1] for row in full.seen)
 
 
-def test_opcode_is_not_looked_at():
+def test_opcode_is_ignored():
     """Fetch routes; the load unit takes what it gets as a LOAD of INP or WGT."""
     assert not run([load("INP", 2) | {"opcode": Opcode.LOAD}]).errors

@@ -65,7 +65,7 @@ def test_conditions_must_be_those_of_the_counters():
         count_states(None, None, Unit.LOAD, Signal(), {"busy": 1, "asleep": 1})
 
 
-@pytest.mark.parametrize("change", [{"wgt_tiles": None}, {"bias_tiles": 1}], ids=["driven by nobody", "unknown"])
+@pytest.mark.parametrize("change", [{"wgt_tiles": None}, {"bias_tiles": 1}], ids=["undriven", "unknown"])
 def test_events_must_be_those_of_the_counters(change):
     events = Signal(unit_status(Unit.LOAD).members["events"].shape)
     given = {name: value for name, value in (dict.fromkeys(events.shape().members, 1) | change).items() if value}

@@ -1,4 +1,4 @@
-"""hw/rtl/store.py: STOREs arrive in memory whole and alone, and give their tokens with the last response."""
+"""hw/rtl/store.py: STOREs arrive in memory whole and alone, and push their tokens with the last response."""
 
 import dataclasses
 import itertools
@@ -51,7 +51,7 @@ def run(config, stores, stalls="none", seed=0, pointer=0, latency=4, errors=(), 
     have, arrive, room = [sum(pops) if tokens is None else 0], b.pattern("random"), b.pattern()
 
     async def buffer_and_tokens(ctx):
-        """The output buffer, with rubbish where nothing was read; G2S tokens, and room for S2G tokens."""
+        """The output buffer, with garbage where nothing was read; G2S tokens, and room for S2G tokens."""
         while True:
             if tokens is not None and next(arrive):
                 have[0] += 1
@@ -137,7 +137,7 @@ def test_errors_name_cause_and_instruction(fields, cause):
 
 
 @pytest.mark.parametrize("stalls", ["cyclic", "random"])
-def test_a_failed_write_is_told_from_token_instructions(stalls):
+def test_a_failed_write_is_not_attributed_to_token_instructions(stalls):
     """Responses may come one right after the other, while those without work between their STOREs have not ended."""
     stores = [store(n % 3 == 0, dram=8 * n, push=1) for n in range(30)]
     bad = set(range(0, 30, 6))
@@ -147,7 +147,7 @@ def test_a_failed_write_is_told_from_token_instructions(stalls):
     assert {error["number"] for error in b.errors if error["cause"] == ErrorCause.AXI_WRITE} == bad
 
 
-def test_other_memory_types_without_work_are_no_error():
+def test_other_memory_types_without_work_are_legal():
     """The token instruction of the store unit has memory type 0 and no size."""
     assert not run(TINY, [store(0, mem=MemType.UOP, push=1)]).errors
 

@@ -228,7 +228,7 @@ def test_urls():
     assert parse_url("tcp://[::1]:5?token=a%20b") == ("::1", 5, "a b")
 
 
-def test_nobody_there():
+def test_no_server():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(RemoteError, match=f"cannot connect to tcp://127.0.0.1:{port}"):

@@ -135,7 +135,7 @@ def random_value(rng, depth=0):
 
 
 def test_random_messages_after_the_token(served):
-    """Whatever is asked, the server answers, with what was wanted or with a refusal in one line."""
+    """The server answers every message, with a result or with a refusal in one line."""
     rng, seen = random.Random(11), set()
     device, link = logged_in(served)
     for _ in range(600):

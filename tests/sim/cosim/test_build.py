@@ -40,7 +40,7 @@ def test_a_build_is_found_again_until_something_changes(made, monkeypatch):
     assert len(set(made)) == 6
 
 
-def test_builds_nobody_uses_go(made, tmp_path):
+def test_unused_builds_are_removed(made, tmp_path):
     build(PRESETS["default"], "module vta; endmodule")
     build(PRESETS["ultra96"], "module vta; endmodule")
     old = time.time() - (KEPT_DAYS + 1) * 86400
@@ -51,7 +51,7 @@ def test_builds_nobody_uses_go(made, tmp_path):
     assert made[0].exists() and not made[1].exists()
 
 
-def test_verilog_nobody_uses_goes(made, tmp_path, monkeypatch):
+def test_unused_verilog_is_removed(made, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "vta_verilog", lambda config: "module vta; endmodule")
     build(PRESETS["default"])
     build(PRESETS["ultra96"])

@@ -67,7 +67,7 @@ def test_copies_and_counts(program, memory):
         assert simulation.read(CONTROL) == 2 and simulation.read(SOURCE) == 0x1000 + 12 * BURST_BYTES
 
 
-def test_latency_is_what_was_asked_for(program, memory):
+def test_latency_is_as_requested(program, memory):
     """A burst takes a fixed time plus one read latency and one write latency."""
     cycles = {}
     with Simulation(program, memory) as simulation:
@@ -118,7 +118,7 @@ def test_concurrent_builds_share_the_work():
     outputs = [process.communicate()[0].strip().splitlines() for process in both]
     executable = Path(outputs[0][-1])
     assert outputs[1][-1] == str(executable) and executable.exists()
-    assert sorted(len(lines) for lines in outputs) == [1, 3]        # one of them built and said so
+    assert sorted(len(lines) for lines in outputs) == [1, 3]        # one of them built and logged it
     assert not executable.parent.with_suffix(".partial").exists()
     shutil.rmtree(executable.parent)
 
@@ -148,7 +148,7 @@ def test_refused_requests(program, memory):
             simulation.configure(speed=1)
         with pytest.raises(SimulationError, match=r"cannot map 4096 bytes of /no/such/file"):
             simulation.ask("map", path="/no/such/file", base=0, size=4096)
-        assert copy(simulation, memory, bursts=1)["interrupt"]      # and goes on
+        assert copy(simulation, memory, bursts=1)["interrupt"]      # and continues
 
 
 def test_a_simulator_that_dies_is_reported(program, memory):
@@ -159,7 +159,7 @@ def test_a_simulator_that_dies_is_reported(program, memory):
 
 
 def test_simulator_ends_with_its_host(program, tmp_path):
-    """Kill the host in the middle of an endless run: the simulator notices and goes."""
+    """Kill the host in the middle of an endless run: the simulator notices and exits."""
     script = (f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\nsys.path.insert(0, {str(SUPPORT)!r})\n"
               "from test_simulation import *\n"
               "s = Simulation(build(CONFIG, to_verilog(Copier(CONFIG), 'vta')), Memory(1 << 20))\n"

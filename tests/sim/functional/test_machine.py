@@ -63,8 +63,8 @@ def test_random_programs_equal_the_reference(config, seed):
         assert pads["OUT"].tolist() == np.array(reference.acc).astype(np.int8).tolist()
 
 
-def test_very_long_nest_is_cut_into_parts():
-    """More steps than are held at once: the same as many short ones."""
+def test_very_long_nest_is_split():
+    """More steps than are held at once give the same result as many short nests."""
     with open_device("sim", "tiny", memory_size=1 << 20) as device:
         program = Program(device)
         program.uops((0, 0, 0))
@@ -149,7 +149,7 @@ def test_units_overtake_each_other_where_tokens_allow():
 
 
 def test_finish_ends_the_run():
-    """What compute would have done after FINISH is not done."""
+    """Compute executes nothing after FINISH."""
     with open_device("sim", "tiny", memory_size=1 << 20) as device:
         program = Program(device)
         program.uops((0, 0))
@@ -179,7 +179,7 @@ def test_deadlocks_are_explained():
 @pytest.mark.parametrize("opcode, cause", [(Opcode.LOAD, ErrorCause.AXI_READ),
                                            (Opcode.STORE, ErrorCause.AXI_WRITE)])
 def test_addresses_outside_of_dram(opcode, cause):
-    """Tiles outside read zero or are not written; the others are as ever."""
+    """Tiles outside read zero or are not written; the others are unaffected."""
     with open_device("sim", "tiny", memory_size=1 << 20) as device:
         program = Program(device)
         program.fill(MemType.ACC, [1, 2, 3])
@@ -195,7 +195,7 @@ def test_addresses_outside_of_dram(opcode, cause):
 
 
 def test_unused_bits_are_ignored():
-    """FINISH and GEMM with rubbish in every bit that has no meaning."""
+    """FINISH and GEMM with garbage in every bit that has no meaning."""
     with open_device("sim", CONFIGS["batch"], memory_size=1 << 20) as device:
         program = Program(device)
         program.uops((0, 0, 0))

@@ -18,5 +18,5 @@ def test_the_table_is_replaced(tmp_path):
 
 
 @pytest.mark.parametrize("page, name", [("area.md", "area"), ("performance.md", "bench")])
-def test_the_pages_have_a_place_for_their_tables(page, name):
+def test_the_pages_have_marks_for_their_tables(page, name):
     replace_between(DOCS / page, name)

@@ -29,7 +29,7 @@ ALL = fuzz_configs(["all"])
 
 @pytest.mark.parametrize("config", ALL, ids=lambda config: config.name)
 def test_programs_depend_on_no_timing(config):
-    """The checker, which knows nothing of how programs are made, finds no race, deadlock or token too many."""
+    """The checker, which is independent of the generator, finds no race, deadlock or extra token."""
     for seed in range(8):
         assert sound(generate(config, seed)), f"seed {seed}"
 
@@ -107,7 +107,7 @@ def test_dump_is_a_sound_program(config):
     assert not any(report.tokens_left.values())
 
 
-# a device that is wrong on purpose: found, shrunk, written down
+# a device that is wrong on purpose: found, shrunk, saved
 class Wrong(FunctionalDevice):
     """A program that multiplies by an immediate adds one to accumulator tile 0."""
 
