@@ -7,14 +7,21 @@ import sys
 import pytest
 from repository import SUPPORT
 
+from vta.hw.isa import AluOp
+from vta.hw.rtl.alu import Operation
+
 EXTENDED = """
 import enum, vta.hw.isa as isa
 isa.AluOp = enum.IntEnum("AluOp", {op.name: op.value for op in isa.AluOp} | {"CLP": NUMBER})
 """
 
 
-def run(code, number=5):
-    """A Python process in which AluOp has a sixth member, CLP, before anything imports it."""
+NEXT = max(AluOp) + 1
+needs_a_number = pytest.mark.skipif(NEXT in iter(Operation), reason="the accumulator pipeline uses the numbers left")
+
+
+def run(code, number=NEXT):
+    """A Python process in which AluOp has one more member, CLP, before anything imports it."""
     return subprocess.run([sys.executable, "-c", EXTENDED.replace("NUMBER", str(number)) + code], capture_output=True,
                           text=True, env=os.environ | {"PYTHONPATH": str(SUPPORT)})
 
@@ -23,7 +30,7 @@ LANE = "from amaranth.hdl import Fragment; from vta.hw.rtl.alu import AluLane; F
 
 
 @pytest.mark.parametrize("code, where", [
-    (LANE, "AluLane"),
+    pytest.param(LANE, "AluLane", marks=needs_a_number),
     ("import vta.sim.functional.alu", "vta.sim.functional.alu"),
     ("import vta.compiler.passes.alu", "vta.compiler.passes.alu"),
     ("import slow_reference", "slow_reference"),
@@ -33,8 +40,9 @@ def test_what_lacks_it_fails_at_once(code, where):
     assert done.returncode and f"NotImplementedError: {where} does not implement CLP" in done.stderr
 
 
+@needs_a_number
 def test_it_is_an_operation_of_its_own():
-    done = run("from vta.hw.rtl.alu import Operation; assert Operation.CLP == 5 and len(Operation) == 8")
+    done = run("from vta.hw.rtl.alu import Operation; assert Operation.CLP == max(isa.AluOp) < Operation.ZERO")
     assert done.returncode == 0, done.stderr
 
 
@@ -46,10 +54,11 @@ def test_a_collision_with_the_pipelines_own_operations_fails(number):
 
 
 def test_min_and_max_may_not_change_places():
-    done = run(f"isa.AluOp = enum.IntEnum('AluOp', ['MAX', 'MIN', 'ADD', 'SHR', 'MUL'], start=0); {LANE}")
+    swapped = {op.name: op.value for op in AluOp} | {"MIN": AluOp.MAX.value, "MAX": AluOp.MIN.value}
+    done = run(f"isa.AluOp = enum.IntEnum('AluOp', {swapped}); {LANE}")
     assert done.returncode and "bit 0 must tell MIN from MAX" in done.stderr
 
 
 def test_fuzzing_no_longer_takes_it_for_unknown():
-    done = run("from vta.fuzz.hostile import _unused; assert _unused(isa.AluOp) == [6, 7]")
+    done = run(f"from vta.fuzz.hostile import _unused; assert _unused(isa.AluOp) == {[*range(NEXT + 1, 8)]}")
     assert done.returncode == 0, done.stderr

@@ -377,7 +377,7 @@ def unknown_opcode_handles_tokens(p):
 def unknown_operation_is_ignored(p):
     p.uops((0, 0))
     p.fill(ACC, [4])
-    p.alu(5, 3)
+    p.alu(max(AluOp) + 1, 3)
     return [(p.store(1), [4])]
 
 

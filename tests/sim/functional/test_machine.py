@@ -27,6 +27,17 @@ def test_semantics(device, name):
     check(results)
 
 
+def test_every_alu_operation_has_a_case():
+    used = set()
+    with open_device("sim", "tiny", memory_size=1 << 20) as device:
+        for build in CASES.values():
+            program = Program(device)
+            build(program)
+            used |= {fields["alu_opcode"] for fields, _ in program.insns if fields["opcode"] == Opcode.ALU}
+    missing = [operation.name for operation in AluOp if operation not in used]
+    assert not missing, f"tests/support/isa_cases.py has no case of ALU {', '.join(missing)}"
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults(device, name):
     build, cause, unit = FAULTS[name]
