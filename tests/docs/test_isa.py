@@ -43,8 +43,9 @@ def test_bit_positions_of_alu():
 
 
 def test_numbers():
-    assert ", ".join(f"{op.value} {op.name}" for op in Opcode) in TEXT
-    assert ", ".join(f"{op.value} {op.name}" for op in AluOp) in TEXT
+    for numbers in (Opcode, AluOp):
+        words = ", ".join(f"{op.value} {op.name}" for op in numbers)
+        assert words in TEXT, f"docs/isa.md, Formats, lacks {words}"
     for mem in MemType:
         assert f"| {mem.name} | {mem.value} |" in TEXT
 

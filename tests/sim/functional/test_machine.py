@@ -8,9 +8,12 @@ from isa_cases import CASES, FAULTS, check
 from slow_reference import Reference
 from small_programs import CONFIGS, Program, random_program
 
+from vta.hw.counters import COUNTERS
 from vta.hw.isa import AluOp, MemType, Opcode, Unit, parse_hex, to_words
 from vta.hw.registers import ErrorCause
 from vta.runtime.device import BusError, DeadlockError, DeviceError, open_device
+
+OF_THE_BUS = ("read_beats", "read_bursts", "write_beats", "write_bursts")
 
 
 @pytest.fixture(params=CONFIGS)
@@ -72,6 +75,14 @@ def test_random_programs_equal_the_reference(config, seed):
         assert pads["WGT"].tolist() == reference.wgt
         assert pads["UOP"].ravel().tolist() == reference.uop
         assert pads["OUT"].tolist() == np.array(reference.acc).astype(np.int8).tolist()
+
+
+def test_every_event_is_counted():
+    """But those that depend on the hardware's memory interface."""
+    with open_device("sim", "tiny", memory_size=1 << 20) as device:
+        counted = set(Program(device).run().counters)
+    events = {counter.name for counter in COUNTERS if counter.kind == "event" and counter.name not in OF_THE_BUS}
+    assert counted == events, f"sim/functional/counts.py and hw/counters.py differ in {', '.join(counted ^ events)}"
 
 
 def test_very_long_nest_is_cut_into_parts():
