@@ -54,7 +54,7 @@ ZYNQMP = Family(
 
 @dataclass(frozen=True)
 class Board:
-    name: str
+    name: str                # begins with PYNQ's name of the board ($BOARD), in lower case and with dashes anywhere
     title: str
     part: str
     family: Family

@@ -1,6 +1,7 @@
 """Tensors: each is declared once, by `placeholder` or `compute`; a schedule says how it is computed.
 
-Indices are sums of axes times integers; values are built with + - * >> <<, `max`, `min`, `sum` and `.astype`.
+Indices are sums of axes times integers; values are built with the operations of `values.Op`, `sum` and
+`.astype`.
 """
 
 import inspect

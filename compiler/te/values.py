@@ -39,7 +39,8 @@ def _operator(op, swap=False):
 class Value(Node, Refusing):
     """Base of all values: the operators that build them. `word` names the node in messages."""
 
-    INSTEAD = "values are computed with + - * >> <<, te.max, te.min, te.sum and .astype"
+    INSTEAD = f"values are computed with {' '.join(op.sign for op in Op if not op.sign.isalpha())}, " \
+              f"{', '.join(f'te.{op.sign}' for op in Op if op.sign.isalpha())}, te.sum and .astype"
 
     def __init_subclass__(cls, word=None):
         if word:

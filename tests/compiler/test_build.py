@@ -1,13 +1,17 @@
 """`vta.build`: modules, their arguments, and what is rejected."""
 
+import operator
+
 import numpy as np
 import pytest
+from slow_reference import low, operate
 from small_schedules import convolution, env, vector_add
 
 import vta
 from vta import te
 from vta.compiler.program import Program
 from vta.compiler.te.errors import CompileError
+from vta.hw.isa import AluOp
 
 
 def test_module_runs_saves_and_loads(tmp_path):
@@ -49,6 +53,50 @@ def test_a_number_less_a_tensor_is_two_stages():
     with vta.device("sim") as device:
         vta.build(s, [*args[:2], D])(device, a, b, out)
     assert np.array_equal(out, (5 - (a + b)).astype(np.int8))
+
+
+# how each operation of the ALU is written
+WRITTEN = {AluOp.MIN: te.min, AluOp.MAX: te.max, AluOp.ADD: operator.add, AluOp.SHR: operator.rshift,
+           AluOp.MUL: operator.mul}
+
+
+def test_every_alu_operation_can_be_written():
+    missing = [operation.name for operation in AluOp if operation not in WRITTEN]
+    assert not missing, (f"WRITTEN has no {', '.join(missing)}: add what users write for it, an operator of `Value` in "
+                         "compiler/te/values.py or a function of compiler/te/tensor.py")
+
+
+def one_operation(write, imm, env):
+    """The schedule and arguments of out = `write`(a, b), or of out = `write`(a, imm)."""
+    shape = (1, 4, env.BATCH, env.BLOCK_OUT)
+    inputs = [te.placeholder(shape, name=name, dtype="int32") for name in ("ab" if imm is None else "a")]
+    copies = [te.compute(shape, lambda *i, source=source: source(*i), f"{source.name}_buf") for source in inputs]
+    constant = [] if imm is None else [imm]
+    value = te.compute(shape, lambda *i: write(*(copy(*i) for copy in copies), *constant), "value")
+    out = te.compute(shape, lambda *i: value(*i).astype("int8"), "out")
+    s = te.create_schedule(out)
+    for stage, pragma in (*((copy, env.dma_copy) for copy in copies), (value, env.alu)):
+        s[stage].set_scope(env.acc_scope)
+        s[stage].pragma(stage.op.axis[0], pragma)
+    s[out].pragma(out.op.axis[0], env.dma_copy)
+    return s, [*inputs, out]
+
+
+@pytest.mark.parametrize("device", ["sim", pytest.param("tsim", marks=pytest.mark.rtl)])
+def test_every_alu_operation_runs(device):
+    """And gives what the reference gives, with a tensor and with an immediate."""
+    random = np.random.default_rng(0)
+    with vta.device(device, "tiny") as opened:
+        for operation, write in WRITTEN.items():
+            for imm in (None, -21):
+                s, args = one_operation(write, imm, vta.get_env("tiny"))
+                arrays = [random.integers(-1 << 31, 1 << 31, tensor.shape).astype(np.int32) for tensor in args[:-1]]
+                out = np.zeros(args[-1].shape, np.int8)
+                vta.build(s, args, config="tiny")(opened, *arrays, out)
+                pairs = zip(*(array.ravel().tolist() for array in arrays), *[[imm] * out.size] * (imm is not None),
+                            strict=True)
+                expected = [low(operate(operation, x, y), 8) for x, y in pairs]
+                assert out.ravel().tolist() == expected, f"{operation.name} with {'a tensor' if imm is None else imm}"
 
 
 def test_refused():

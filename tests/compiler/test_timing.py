@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vta.compiler import ops
+from vta.compiler.program import Program
 from vta.compiler.stream.assembler import assemble
 from vta.compiler.stream.pipeline import Pipeline
 from vta.compiler.stream.stream import Stream
@@ -21,13 +22,23 @@ def shifts(steps, opcode=AluOp.ADD):
     p.reset(0, steps)
     p.alu(opcode, [(steps, 1)], [(0,)], 3)
     p.store(0, out, 0, steps)
-    return p.code().insns
+    return p.code()
 
 
 def test_a_step_is_a_cycle():
-    assert predict(shifts(900), CONFIG).cycles - predict(shifts(400), CONFIG).cycles == 3 * 500 + 500
-    slow = predict(shifts(400, AluOp.MUL), CONFIG).cycles - predict(shifts(400), CONFIG).cycles
+    assert predict(shifts(900).insns, CONFIG).cycles - predict(shifts(400).insns, CONFIG).cycles == 3 * 500 + 500
+    slow = predict(shifts(400, AluOp.MUL).insns, CONFIG).cycles - predict(shifts(400).insns, CONFIG).cycles
     assert slow == (CONSTANTS["mul"] - 1) * 400
+
+
+@pytest.mark.rtl
+def test_every_alu_operation_takes_as_long_on_the_rtl():
+    with open_device("tsim", CONFIG) as device:
+        for operation in AluOp:
+            code = shifts(400, operation)
+            _, result = Program.from_code(code, operation.name).run(device)
+            assert abs(predict(code.insns, CONFIG).cycles / result.cycles - 1) < 0.03, \
+                f"compiler/timing.py is wrong about {operation.name}"
 
 
 def test_clashes_are_those_of_the_banks(monkeypatch):
@@ -42,7 +53,7 @@ def test_clashes_are_those_of_the_banks(monkeypatch):
 
 
 def test_latency_counts_where_nothing_hides_it():
-    code = shifts(100)
+    code = shifts(100).insns
     # stream, micro-ops, store response
     assert predict(code, CONFIG, latency=64).cycles - predict(code, CONFIG, latency=16).cycles == 3 * 48
 

@@ -1,10 +1,12 @@
-"""docs/isa.md agrees with hw/isa.py: its tables are compared with the layouts, field by field."""
+"""docs/isa.md agrees with hw/isa.py: its tables are compared with the layouts, field by field. The other pages that
+list opcodes and operators have all of them."""
 
 import re
 
 import pytest
 from repository import DOCS
 
+from vta.compiler.te.values import Op
 from vta.hw.config import Config
 from vta.hw.isa import AluOp, MemType, Opcode, layouts
 
@@ -41,7 +43,29 @@ def test_bit_positions_of_alu():
 
 
 def test_numbers():
-    assert ", ".join(f"{op.value} {op.name}" for op in Opcode) in TEXT
-    assert ", ".join(f"{op.value} {op.name}" for op in AluOp) in TEXT
+    for numbers in (Opcode, AluOp):
+        words = ", ".join(f"{op.value} {op.name}" for op in numbers)
+        assert words in TEXT, f"docs/isa.md, Formats, lacks {words}"
     for mem in MemType:
         assert f"| {mem.name} | {mem.value} |" in TEXT
+
+
+def test_every_alu_operation_has_a_meaning():
+    semantics = TEXT[TEXT.index("- ALU: `ACC[dst] = op("):].split("\n\n")[0]
+    missing = [op.name for op in AluOp if not re.search(rf"\b{op.name}\b", semantics)]
+    assert not missing, f"docs/isa.md, GEMM and ALU, does not say what {', '.join(missing)} does"
+
+
+@pytest.mark.parametrize("members, unknown", [(MemType, "MEM"), (AluOp, "ALU")], ids=["MemType", "AluOp"])
+def test_assembly_lists_them(members, unknown):
+    """Those with a name, then the first one without."""
+    text = " ".join((DOCS / "assembly.md").read_text().split())
+    line = f"(`{' '.join(op.name for op in members)}`, or `{unknown}{max(members) + 1}`"
+    assert line in text, f"docs/assembly.md, Lines, lacks {line}"
+
+
+def test_compiler_lists_the_operators_of_values():
+    text = (DOCS / "compiler.md").read_text()
+    section = text[text.index("## Tensor expressions"):].split("\n\n")[1]
+    missing = [op.sign for op in Op if not re.search(rf"[` ]{re.escape(op.sign)}[`, ]", section)]
+    assert not missing, f"docs/compiler.md, Tensor expressions, lacks {' '.join(missing)}"

@@ -47,29 +47,30 @@ def operator(seed):
     post = {"shift": r.choice((0, 3, 8)), "rounding": r.random() < 0.5,
             "clip": r.choice((None, (-128, 127), (0, 127), (-5, 9)))}
     biased = post | {"bias": r.random() < 0.5}
-    build, arguments, options = getattr(ops, kind), [(n, c, h, w)], {"config": config}
-    if kind in ("conv2d", "group_conv2d"):
-        groups = r.choice((1, 2, 3, 4)) if kind == "group_conv2d" else 1
-        arguments = [(n, c * groups, h, w), o * groups, kernel] + [groups] * (kind == "group_conv2d")
-        options |= biased | window
-    elif kind == "depthwise_conv2d":
-        arguments.append(kernel)
-        options |= biased | window
-    elif kind == "conv2d_transpose":
-        arguments += [o, kernel]
-        options |= biased | window | {"output_pad": r.choice((0, 0, 1))}
-    elif kind == "dense":
-        arguments = [(r.choice((1, n, 17)), c), o]
-        options |= biased
-    elif kind in ("avg_pool2d", "max_pool2d"):
-        arguments.append(kernel)
-        options |= window
-    elif kind == "add":
-        options |= post
-    elif kind == "clip":
-        arguments += [r.randint(-128, 0), r.randint(0, 127)]
-    elif kind == "shift":
-        arguments.append(r.randint(0, 9))
+    shape = (n, c, h, w)
+
+    def grouped(groups):
+        return [(n, c * groups, h, w), o * groups, kernel, groups], biased | window
+
+    draw = {       # operator -> its arguments and options
+        "conv2d": lambda: ([shape, o, kernel], biased | window),
+        "group_conv2d": lambda: grouped(r.choice((1, 2, 3, 4))),
+        "depthwise_conv2d": lambda: ([shape, kernel], biased | window),
+        "conv2d_transpose": lambda: ([shape, o, kernel], biased | window | {"output_pad": r.choice((0, 0, 1))}),
+        "dense": lambda: ([(r.choice((1, n, 17)), c), o], biased),
+        "avg_pool2d": lambda: ([shape, kernel], window),
+        "global_avg_pool": lambda: ([shape], {}),
+        "max_pool2d": lambda: ([shape, kernel], window),
+        "add": lambda: ([shape], post),
+        "relu": lambda: ([shape], {}),
+        "clip": lambda: ([shape, r.randint(-128, 0), r.randint(0, 127)], {}),
+        "shift": lambda: ([shape, r.randint(0, 9)], {}),
+    }
+    assert draw.keys() == ops.OPERATORS.keys(), (
+        f"tests/support/random_schedules.py draws no arguments of {', '.join(ops.OPERATORS.keys() ^ draw.keys())}")
+    build = getattr(ops, kind)
+    arguments, options = draw[kind]()
+    options = {"config": config} | options
     layer = build(*arguments, **options)
     if kind in ("conv2d", "group_conv2d", "dense", "depthwise_conv2d") and r.random() < 0.7:
         about = layer.about                       # the same again, tiled at random

@@ -133,7 +133,7 @@ def random_program(program, rng, length):
                          src=factors(depth["INP"]), wgt=factors(depth["WGT"]), **span)
         elif kind == 1:
             imm = None if rng.random() < 0.6 else int(rng.integers(-2**15, 2**15))
-            program.alu(AluOp(int(rng.integers(5))), imm, dst=factors(depth["ACC"]),
+            program.alu(AluOp(int(rng.integers(len(AluOp)))), imm, dst=factors(depth["ACC"]),
                         src=factors(depth["ACC"]), **span)
         elif kind == 2:
             mem = rng.choice([*everything, MemType.ACC_8BIT])

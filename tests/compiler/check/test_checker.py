@@ -10,10 +10,11 @@ from vector_files import ABSENT, FILES
 from vta.compiler.check.checker import CheckError, check
 from vta.compiler.stream.assembler import assemble
 from vta.hw.config import PRESETS, Config
-from vta.hw.isa import Opcode
+from vta.hw.isa import AluOp, Opcode
 from vta.sources import open_source
 
 CONFIG = PRESETS["default"]
+UNKNOWN = max(AluOp) + 1
 FLAGS = {"pop_prev": 8, "pop_next": 16, "push_prev": 32, "push_next": 64}
 
 CLEAN = """
@@ -139,7 +140,7 @@ def test_bounds(old, new, words):
 
 @pytest.mark.parametrize("old, new, words", [
     ("LOAD UOP pop_prev pop_next", "OP6 pop_prev pop_next", "instruction 10: unknown opcode 6"),
-    ("ALU SHR", "ALU ALU5", "instruction 7: unknown ALU operation 5"),
+    ("ALU SHR", f"ALU ALU{UNKNOWN}", f"instruction 7: unknown ALU operation {UNKNOWN}"),
     ("LOAD INP sram=2", "LOAD OUT sram=2", "instruction 5: LOAD of memory type 4"),
     ("STORE OUT", "STORE ACC", "instruction 8: STORE of memory type 3"),
     ("stride=4 pop_prev push_prev", "stride=4 pad=0,1,0,0 pop_prev push_prev", "STORE with padding"),

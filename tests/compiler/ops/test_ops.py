@@ -6,6 +6,7 @@ import pkgutil
 
 import numpy as np
 import pytest
+from repository import DOCS
 
 from vta.compiler import ops
 from vta.compiler.ops.checks import OperatorError
@@ -31,7 +32,18 @@ def test_every_operator_is_listed():
     made = {name for module in modules for name, value in vars(module).items()
             if inspect.isfunction(value) and not name.startswith("_") and value.__module__ == module.__name__
             and inspect.get_annotations(value).get("return") is Operator}
-    assert set(ops.OPERATORS) == made == {*ops.__all__} - {"OPERATORS"}
+    assert set(ops.OPERATORS) == made == {*ops.__all__} - {"OPERATORS"}, \
+        f"compiler/ops/__init__.py does not import {', '.join(made ^ set(ops.OPERATORS))}"
+
+
+def test_every_operator_is_tested_and_documented():
+    built = {name for build in BUILDS for name in build.__code__.co_names}
+    page = (DOCS / "compiler.md").read_text()
+    table = page[page.index("| operator | arguments |"):].split("\n\n")[0]
+    for missing, place in (([name for name in ops.OPERATORS if name not in built], "BUILDS, here"),
+                           ([name for name in ops.OPERATORS if f"`{name}`" not in table],
+                            "the table of operators in docs/compiler.md")):
+        assert not missing, f"{', '.join(missing)} is missing in {place}"
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +62,7 @@ def agree(device, layer, seed=0):
     np.testing.assert_array_equal(layer(device, *arrays), layer.reference(*arrays))
 
 
-@pytest.mark.parametrize("build", [
+BUILDS = [
     lambda: ops.conv2d((1, 64, 14, 14), 64, 3, pad=1, bias=True, shift=8, clip=(0, 127)),
     lambda: ops.conv2d((2, 20, 9, 11), 40, (3, 2), stride=(2, 1), pad=(1, 0), shift=6, rounding=True),
     lambda: ops.conv2d((1, 3, 30, 30), 64, 7, pad=3, stride=2, shift=20, rounding=True),
@@ -77,7 +89,10 @@ def agree(device, layer, seed=0):
     lambda: ops.relu((1, 64, 20, 20)),
     lambda: ops.clip((1, 64, 20), -3, 7),
     lambda: ops.shift((1, 64, 20), 2, rounding=True),
-])
+]
+
+
+@pytest.mark.parametrize("build", BUILDS)
 def test_agrees_with_numpy(device, build):
     agree(device, build())
 

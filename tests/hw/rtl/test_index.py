@@ -6,7 +6,7 @@ import pytest
 from stream_bench import Bench, at_full_rate, each_stall, values
 
 from vta.hw.config import PRESETS
-from vta.hw.isa import Opcode, encode, layouts
+from vta.hw.isa import AluOp, Opcode, encode, layouts
 from vta.hw.rtl.index import SEQ_BITS, IndexGenerator
 
 TINY = PRESETS["tiny"]
@@ -71,7 +71,7 @@ class Program:
         fields = {name: self.random.choice([0, 1, self.random.randrange(1 << width)])
                   for name, (_, width, _, _) in layout.ranges.items() if "factor" in name}
         if opcode == Opcode.ALU:
-            fields |= {"alu_opcode": self.random.randrange(5), "use_imm": self.random.randint(0, 1),
+            fields |= {"alu_opcode": self.random.randrange(len(AluOp)), "use_imm": self.random.randint(0, 1),
                        "imm": self.random.randrange(-1 << 15, 1 << 15)}
         else:
             fields["reset"] = self.random.randint(0, 1)

@@ -8,9 +8,12 @@ from isa_cases import CASES, FAULTS, check
 from slow_reference import Reference
 from small_programs import CONFIGS, Program, random_program
 
+from vta.hw.counters import COUNTERS
 from vta.hw.isa import AluOp, MemType, Opcode, Unit, parse_hex, to_words
 from vta.hw.registers import ErrorCause
 from vta.runtime.device import BusError, DeadlockError, DeviceError, open_device
+
+OF_THE_BUS = ("read_beats", "read_bursts", "write_beats", "write_bursts")
 
 
 @pytest.fixture(params=CONFIGS)
@@ -25,6 +28,17 @@ def test_semantics(device, name):
     results = CASES[name](program)
     program.run()
     check(results)
+
+
+def test_every_alu_operation_has_a_case():
+    used = set()
+    with open_device("sim", "tiny", memory_size=1 << 20) as device:
+        for build in CASES.values():
+            program = Program(device)
+            build(program)
+            used |= {fields["alu_opcode"] for fields, _ in program.insns if fields["opcode"] == Opcode.ALU}
+    missing = [operation.name for operation in AluOp if operation not in used]
+    assert not missing, f"tests/support/isa_cases.py has no case of ALU {', '.join(missing)}"
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -61,6 +75,14 @@ def test_random_programs_equal_the_reference(config, seed):
         assert pads["WGT"].tolist() == reference.wgt
         assert pads["UOP"].ravel().tolist() == reference.uop
         assert pads["OUT"].tolist() == np.array(reference.acc).astype(np.int8).tolist()
+
+
+def test_every_event_is_counted():
+    """But those that depend on the hardware's memory interface."""
+    with open_device("sim", "tiny", memory_size=1 << 20) as device:
+        counted = set(Program(device).run().counters)
+    events = {counter.name for counter in COUNTERS if counter.kind == "event" and counter.name not in OF_THE_BUS}
+    assert counted == events, f"sim/functional/counts.py and hw/counters.py differ in {', '.join(counted ^ events)}"
 
 
 def test_very_long_nest_is_split():

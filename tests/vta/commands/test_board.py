@@ -55,7 +55,7 @@ def test_clock_reaches_the_settings(fake_rtl, tmp_path):
 
 @pytest.mark.parametrize("arguments, message", [
     (["bitstream"], "which board? --board pynq-z1|"),
-    (["bitstream", "--board", "zedboard"], "no board 'zedboard'"),
+    (["bitstream", "--board", "nonesuch"], "no board 'nonesuch'"),
     (["bitstream", "--board", "kv260", "--clock-mhz", "1000"], "--clock-mhz 1000: must be 10 to 500"),
     (["ip", "--config", "nothing.json"], "no configuration 'nothing.json'"),
 ])
