@@ -171,7 +171,7 @@ s[res_conv].reorder(ic_out, b_inn, oc_inn, y_inn, ic_inn, dy, dx, x_inn, b_tns, 
 #
 # ![load, compute and store over time](../pictures/virtual-threads.svg)
 
-# VTA only supports 2 virtual threads
+# Two virtual threads are enough to hide the loads
 v_threads = 2
 
 # Perform virtual thread split along output channel outer axis
