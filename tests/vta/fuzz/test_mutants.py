@@ -35,7 +35,7 @@ MUTANTS = {
     "a STORE's token before its response": (
         "store", "answered.eq((owed != 0) | write_master.response | ~end.burst)", "answered.eq(1)"),
     "a left shift by 32 that gives 0": (
-        "alu", "return y[31] & (y[:5] != 0)", "return y[31]"),
+        "accumulate", "shifts_left(value) for value in y", "value[31] for value in y"),
     "an operand that the op just before wrote": (
         "merge", "hazard.eq(fresh & (", "hazard.eq(0 & ("),
     "a STORE that reads before the last write": (
