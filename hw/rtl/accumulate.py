@@ -29,9 +29,9 @@ def tag_layout():
 def op_layout(config):
     """An op, one cycle's work in the accumulator pipeline: result = x `select` y, written to tile `dst`.
 
-    x is tile `x` if `read_x`, that of the op before if `hold_x`, else 0; y see `Y`; to HOLD it, `select` must
-    be that of the op before. A product of GEMM (`is_gemm`) is
-    added to y, which must be ZERO. Without `write` the result is dropped.
+    x is tile `x` if `read_x`, that of the op before if `hold_x`, else 0; y see `Y`; to HOLD it, `select` must be that
+    of the op before. A product of GEMM (`is_gemm`) is added to y, which must be ZERO. Without `write` the result is
+    dropped.
     """
     index = unsigned(config.acc_depth_log)
     return data.StructLayout({
@@ -97,8 +97,7 @@ class Accumulate(wiring.Component):
         given = Signal(tile, reset_less=True)    # the immediate, or the tile that entered with the op
         select = {name: Signal(2, name=f"select_{name}", reset_less=True) for name in ("x", "src")}
         follows = Signal()                       # x is the result of the op just ahead
-        m.d.sync += reading_valid.eq(self.valid)
-        m.d.sync += reading.eq(op)
+        m.d.sync += [reading_valid.eq(self.valid), reading.eq(op)]
         with m.If(op.y == Y.TILE):
             m.d.sync += given.eq(self.tile)
         with m.Else():
@@ -122,8 +121,7 @@ class Accumulate(wiring.Component):
             return Mux(select[1], high, low)
 
         m.d.comb += y.eq(Mux(reading.y == Y.SRC, choose(select["src"]), given.as_value()))
-        m.d.sync += [operating_valid.eq(reading_valid), forward.eq(follows)]
-        m.d.sync += operating.eq(reading)
+        m.d.sync += [operating_valid.eq(reading_valid), operating.eq(reading), forward.eq(follows)]
         with m.If(reading_valid & ~reading.hold_x):
             m.d.sync += x_q.eq(Mux(reading.read_x, choose(select["x"]), 0))
         with m.If(reading_valid & (reading.y != Y.HOLD)):

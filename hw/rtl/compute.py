@@ -124,7 +124,7 @@ class Compute(wiring.Component):
         uop_chunk, acc_chunk = uop_loader.chunk, acc_loader.chunk
         m.d.sync += status.error.number.eq(number)      # for the watchdog
         m.d.comb += [
-            status.settled.eq(issue.settled & ~ticket.valid & delay_line.empty & ~accumulate.valid & ~accumulate.busy),
+            status.settled.eq(issue.settled & dispatch.idle & delay_line.empty & ~accumulate.valid & ~accumulate.busy),
             status.progress.eq(merge.valid | (issue.o.valid & issue.o.ready) | self.write.en
                                | (self.uop_read.beats.valid & self.uop_read.beats.ready)
                                | (self.acc_read.beats.valid & self.acc_read.beats.ready)),

@@ -33,7 +33,8 @@ class Dispatch(wiring.Component):
             "acc_load": Out(stream.Signature(load_layout(config))),
             "nest": Out(stream.Signature(queued_nest_layout(config))),
             "uops": In(stream.Signature(chunk_layout(config))), "write": Out(uop_write(config)),
-            "load_done": Out(1), "loads_done": Out(SEQ_BITS), "bad_opcode": Out(1), "bad_memory": Out(1)})
+            "load_done": Out(1), "loads_done": Out(SEQ_BITS), "bad_opcode": Out(1), "bad_memory": Out(1),
+            "idle": Out(1)})         # no ticket is left
 
     def elaborate(self, platform):
         m = Module()
@@ -60,6 +61,7 @@ class Dispatch(wiring.Component):
             nest.reads_src.eq(~decoded.shared.reset & (~decoded.shared.is_alu | ~decoded.shared.use_imm
                                                        | self.config.alu_imm_reads_src)),
             self.nest.valid.eq(taken & to_nest),
+            self.idle.eq(tickets.level == 0),
             self.bad_opcode.eq(taken & decoded.bad_opcode), self.bad_memory.eq(taken & decoded.bad_memory),
         ]
         for load in (self.uop_load.payload, self.acc_load.payload):
@@ -76,6 +78,7 @@ class Dispatch(wiring.Component):
         m.d.sync += done.eq(written & self.uops.payload.last)
         m.d.comb += [
             ranges.i.valid.eq(taken & to_uop), new.nests.eq(nests), new.bgn.eq(decoded.bgn), new.end.eq(decoded.end),
+            self.write.valid.eq(ranges.o.valid),
             self.write.nests_before.eq(oldest.nests), self.write.bgn.eq(oldest.bgn), self.write.end.eq(oldest.end),
             self.uops.ready.eq(self.write.permitted), written.eq(self.uops.valid & self.uops.ready),
             self.write.en.eq(written), self.write.chunk.eq(self.uops.payload),

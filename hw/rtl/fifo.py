@@ -31,7 +31,7 @@ class Counter(wiring.Component):
         value, up, down = self.value, self.up, self.down
         m.d.sync += [
             value.eq(counted(value, up, down)),
-            self.some.eq(up | (value > 1) | ((value == 1) & ~down)),
+            self.some.eq(up | value[1:].any() | (value[0] & ~down)),
             self.full.eq(~down & ((value == self.limit) | (up & (value == self.limit - 1)))),
         ]
         return m
@@ -55,7 +55,8 @@ class Fifo(wiring.Component):
         width = Shape.cast(self.shape).width
         capacity = max(self.depth - self.block_ram - self.registered, 1)      # of the memory
         m.submodules.count = count = Counter(capacity)
-        m.submodules.memory = cells = memory.Memory(shape=width, depth=1 << (capacity - 1).bit_length(), init=[])
+        depth = 1 << max((capacity - 1).bit_length(), 1)         # an address of no bits is no Verilog
+        m.submodules.memory = cells = memory.Memory(shape=width, depth=depth, init=[])
         write = cells.write_port()
         read = cells.read_port(domain="sync" if self.block_ram else "comb")
         pop = Signal()

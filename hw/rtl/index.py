@@ -30,11 +30,11 @@ def queued_nest_layout(config):
 
 
 def uop_write(config):
-    """The oldest LOAD UOP: it has `nests_before` GEMM and ALU instructions before it and writes micro-ops `bgn` to
-    `end` - 1, a `chunk` in each cycle with `en`, which may be 1 only while `permitted`. With `done`, in the cycle after
-    its last chunk, it gives way to the next one."""
-    return wiring.Signature({"nests_before": Out(SEQ_BITS), "bgn": Out(16), "end": Out(17), "permitted": In(1),
-                             "en": Out(1), "chunk": Out(chunk_layout(config)), "done": Out(1)})
+    """The oldest LOAD UOP, if `valid`: it has `nests_before` GEMM and ALU instructions before it and writes micro-ops
+    `bgn` to `end` - 1, a `chunk` in each cycle with `en`, which may be 1 only while `permitted`. With `done`, in the
+    cycle after its last chunk, it gives way to the next one."""
+    return wiring.Signature({"valid": Out(1), "nests_before": Out(SEQ_BITS), "bgn": Out(16), "end": Out(17),
+                             "permitted": In(1), "en": Out(1), "chunk": Out(chunk_layout(config)), "done": Out(1)})
 
 
 def step_layout(config):
@@ -173,5 +173,6 @@ class IndexGenerator(wiring.Component):
                      & (loops.current.uop_end <= self.config.depth["UOP"])),       # beyond it, reading wraps to 0
             self.write.permitted.eq(permitted),
         ]
-        m.d.sync += permitted.eq(((still_reading == 0) | ((still_reading == 1) & loops.step.valid & disjoint))
+        m.d.sync += permitted.eq(self.write.valid
+                                 & ((still_reading == 0) | ((still_reading == 1) & loops.step.valid & disjoint))
                                  & ~(self.write.en & self.write.chunk.last) & ~self.write.done)

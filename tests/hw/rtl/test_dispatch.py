@@ -173,3 +173,14 @@ def test_an_instruction_waits_only_for_what_it_needs(busy):
         b.receive(getattr(dut, port), stable=False)
     b.run(after=60)
     assert len(taken) == (TICKETS_AHEAD if busy == "ticket" else 6)
+
+
+def test_idle_until_the_last_ticket_has_left():
+    """Not even between two tickets, when the first has left and the second is on its way."""
+    random = Random(4)
+    b = bench([insn for insn in (random_instruction(random) for _ in range(60)) if insn.port != "uop_load"], "random")
+    tickets, idle = b.receive(b.dut.ticket, len(b.insns)), b.watch(b.dut.idle)
+    b.run()
+    here = [sum(cycle < now for cycle in b.taken) - sum(cycle < now for cycle, _ in tickets)
+            for now in range(len(idle))]
+    assert idle == [not count for count in here] and max(here) > 1

@@ -97,6 +97,7 @@ def run(program, stalls="none", seed=0):
 
     async def write(ctx):
         for number, load in enumerate(program.loads):
+            ctx.set(port.valid, 1)
             ctx.set(port.nests_before, load["nests"] % MODULO)
             ctx.set(port.bgn, load["base"])
             ctx.set(port.end, load["base"] + len(load["words"]))
@@ -178,3 +179,18 @@ def test_a_load_waits_for_a_nest_that_wraps():
     program.load(0, 1)
     _, _, waited = run(program)
     assert sum(waited) > 150
+
+
+def test_without_a_load_nothing_is_permitted():
+    """What the last LOAD UOP was permitted says nothing about the next one."""
+    dut = IndexGenerator(TINY)
+    b = Bench(dut)
+    permitted = b.watch(dut.write.permitted)
+
+    async def come_and_go(ctx):
+        for valid in (0, 1, 0):
+            ctx.set(dut.write.valid, valid)
+            await ctx.tick().repeat(5)
+    b.process(come_and_go)
+    b.run(after=15)
+    assert permitted[:15] == [0] * 6 + [1] * 5 + [0] * 4
