@@ -57,6 +57,11 @@ formal: .venv/ready  ## prove properties of the RTL (docs/proofs.md)
 area: .venv/ready  ## measure the area of configurations with Yosys, into docs/area.md (half an hour)
 	@$(VTA) area --all --write docs/area.md
 
+.PHONY: timing
+timing: .venv/ready  ## estimate the clock, place and route on an ECP5, into docs/timing.md (an hour)
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[timing]'
+	@$(VTA) timing --all --write docs/timing.md
+
 .PHONY: lint
 lint: .venv/ready  ## check the style of the Python code
 	@.venv/bin/ruff check .
