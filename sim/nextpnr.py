@@ -34,4 +34,5 @@ def run(folder, *arguments):
     (folder / "place.log").write_text("".join(lines))
     if process.returncode:
         errors = re.findall(r"^ERROR: (.*)", "".join(lines), re.M)
-        raise ToolchainError(f"nextpnr fails: {errors[0] if errors else ''.join(lines[-3:]).strip() or 'no message'}")
+        raise ToolchainError(f"nextpnr fails: {errors[0] if errors else f'code {process.returncode}'}; "
+                             f"see {folder / 'place.log'}")
