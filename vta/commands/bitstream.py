@@ -4,8 +4,8 @@ Flow vivado: writes everything Vivado needs to one folder and runs it, stage by 
 missing and leaves the folder complete, for use on another machine. A manifest (configuration, hash, source revision,
 timing met or not) is written in either case. A board needs .bit, .hwh and manifest.
 
-Flow ecp5: LiteX makes the system with DRAM and Ethernet, Yosys, nextpnr and ecppack the bitstream. There is no runtime
-for it yet: see docs/boards.md.
+Flow ecp5: LiteX makes the system with DRAM and Ethernet, Yosys, nextpnr and ecppack the bitstream. Never carried
+through routing yet, and without a runtime: see docs/boards.md.
 """
 
 import dataclasses
