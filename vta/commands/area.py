@@ -6,7 +6,6 @@ the marks in FILE.
 """
 
 import contextlib
-import dataclasses
 import sys
 from pathlib import Path
 
@@ -30,15 +29,14 @@ def add_arguments(parser):
 
 
 def run(args):
+    from vta.clock import area_configurations
     from vta.hw.config import PRESETS, Config
     from vta.sim.area import measure
 
     log_to_stderr()
     configs = [Config.load(name) for name in args.config or ([] if args.all else ["default"])]
     if args.all:
-        # the 1024 products of `wide` take Yosys more than a quarter of an hour
-        configs += [config for name, config in PRESETS.items() if name != "wide"]
-        configs += [dataclasses.replace(PRESETS["default"], log_batch=1, name="2x16")]
+        configs += area_configurations()
     if args.write:
         replace_between(args.write, NAME)        # refuse a bad file now, not after the work
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---" + "|--:" * (len(COLUMNS) - 1) + "|"]
