@@ -142,7 +142,7 @@ class Device(abc.ABC):
             raise ValueError(f"a stream of {insn_count} instructions: at least FINISH is needed")
         if insn_address % INSN_BYTES:
             raise ValueError(f"stream address 0x{insn_address:x} is not a multiple of {INSN_BYTES}")
-        self.memory.view(insn_address, insn_count * INSN_BYTES)      # AddressError when outside
+        self.memory.check(insn_address, insn_count * INSN_BYTES)
         try:
             result = self._run(insn_address, insn_count, watchdog, progress)
         except DeviceError as error:
@@ -164,7 +164,7 @@ class Device(abc.ABC):
         """Copy a stream, (n, 2) uint64, into DRAM, `run` it, free it."""
         insns = np.ascontiguousarray(insns, np.uint64).reshape(-1, 2)
         with self.memory.alloc(max(insns.nbytes, 1), STREAM_ALIGN) as stream:
-            stream.view(np.uint64)[:] = insns.reshape(-1)
+            self.memory.write(stream.address, insns)
             return self.run(stream.address, len(insns), **options)
 
     def stats(self) -> dict[str, int]:

@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike
 
 PAGE = 4096
 DEFAULT_SIZE = 256 << 20
+Data = np.ndarray | bytes       # what `Memory.write` takes
 
 
 class AddressError(ValueError):
@@ -68,10 +69,12 @@ class Buffer:
 class Allocator:
     """First fit over the addresses from `base` up to `base + size`; adjacent free ranges are merged.
 
-    The page at address 0 is never allocated: a null pointer in a stream is always an error.
+    The page at address 0 is never allocated: a null pointer in a stream is always an error. Ranges begin and end at
+    multiples of `line`.
     """
 
-    def __init__(self, base, size):
+    def __init__(self, base, size, line=1):
+        self.line = line
         start = max(base, PAGE) if base < PAGE else base
         self.holes = [(start, base + size)]      # free ranges [start, end), ascending
         self.taken = {}                          # address -> end
@@ -81,6 +84,7 @@ class Allocator:
             raise OutOfMemory(f"cannot allocate {nbytes} bytes: at least 1")
         if align < 1 or align & (align - 1):
             raise OutOfMemory(f"alignment {align} is not a power of two")
+        nbytes, align = -(-nbytes // self.line) * self.line, max(align, self.line)
         for n, (start, end) in enumerate(self.holes):
             address = -(-start // align) * align
             if address + nbytes <= end:
@@ -111,6 +115,8 @@ class Memory:
     Addresses everywhere are the accelerator's byte addresses; a range outside the window raises AddressError.
     """
 
+    line = 1                                     # bytes that two buffers must not share
+
     def __init__(self, size: int = DEFAULT_SIZE, base: int = 0, storage: Any = None):
         if size < 2 * PAGE or size % PAGE:
             raise AddressError(f"a DRAM of {size} bytes: must be a multiple of {PAGE}, at least {2 * PAGE}")
@@ -120,8 +126,13 @@ class Memory:
             self._file = _sparse_file(size)
             storage = mmap.mmap(self._file.fileno(), size)
         self._storage = storage
-        self.bytes = np.frombuffer(storage, np.uint8, size)
-        self._allocator = Allocator(base, size)
+        self._bytes = np.frombuffer(storage, np.uint8, size)
+        self._allocator = Allocator(base, size, self.line)
+
+    @property
+    def bytes(self) -> np.ndarray:
+        """All of DRAM as a uint8 array, without a copy."""
+        return self._bytes
 
     @property
     def path(self) -> str | None:
@@ -139,13 +150,18 @@ class Memory:
     def contains(self, address: int, nbytes: int) -> bool:
         return nbytes >= 0 and self.base <= address and address + nbytes <= self.base + self.size
 
-    def view(self, address: int, nbytes: int) -> np.ndarray:
-        """The bytes [address, address + nbytes) as a uint8 array, without a copy."""
+    def check(self, address: int, nbytes: int) -> None:
+        """Raise AddressError unless the bytes [address, address + nbytes) are DRAM."""
         self._check_open()
         if not self.contains(address, nbytes):
             raise AddressError(f"DRAM range 0x{address:x} + {nbytes} bytes lies outside of DRAM "
                                f"(0x{self.base:x} to 0x{self.base + self.size:x})")
-        return self.bytes[address - self.base:address - self.base + nbytes]
+
+    def view(self, address: int, nbytes: int) -> np.ndarray:
+        """The bytes [address, address + nbytes) as a uint8 array, without a copy. On a board, prefer `read` and
+        `write` for large ranges: an array that exists during a run costs time there (vta.runtime.cached)."""
+        self.check(address, nbytes)
+        return self._bytes[address - self.base:address - self.base + nbytes]
 
     def _check_open(self):
         if not self.size:
@@ -155,12 +171,9 @@ class Memory:
         """A copy of `nbytes` bytes, as a uint8 array."""
         return self.view(address, nbytes).copy()
 
-    def write(self, address: int, data: np.ndarray | bytes) -> None:
+    def write(self, address: int, data: Data) -> None:
         """Copy the bytes of `data` (an array or a bytes-like object) to `address`."""
-        if isinstance(data, np.ndarray):
-            data = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
-        else:
-            data = np.frombuffer(data, np.uint8)
+        data = as_bytes(data)
         self.view(address, data.size)[:] = data
 
     def flush(self) -> None:
@@ -186,16 +199,23 @@ class Memory:
         if self._file is not None:
             self._storage.madvise(mmap.MADV_REMOVE)
         else:
-            self.bytes[:] = 0
+            self.write(self.base, bytes(self.size))
 
     def close(self) -> None:
         """Release the storage. Arrays taken from this memory stay valid until they are deleted."""
-        self.bytes = np.empty(0, np.uint8)
+        self._bytes = np.empty(0, np.uint8)
         self._storage = None
         self.size = 0
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def as_bytes(data):
+    """The bytes of an array or a bytes-like object, as a flat uint8 array."""
+    if isinstance(data, np.ndarray):
+        return np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+    return np.frombuffer(data, np.uint8)
 
 
 def _sparse_file(size):

@@ -121,13 +121,13 @@ def changes(memory, known):
                      for offset in [*range(0, nbytes, CHUNK), nbytes - 1]})
     for block in blocks:
         start, end = block * CHUNK, min((block + 1) * CHUNK, memory.size)
-        new, old = memory.bytes[start:end], known.bytes[start:end]
+        new = memory.read(memory.base + start, end - start)      # a copy: another thread may be writing there
+        old = known.bytes[start:end]
         differ = (new.reshape(-1, PAGE) != old.reshape(-1, PAGE)).any(axis=1)
         edges = np.flatnonzero(np.diff(np.concatenate(([False], differ, [False])).astype(np.int8)))
         for first, last in edges.reshape(-1, 2) * PAGE:
-            data = new[first:last].tobytes()     # once: another thread may be writing there
-            old[first:last] = np.frombuffer(data, np.uint8)
-            yield memory.base + start + int(first), data
+            old[first:last] = new[first:last]
+            yield memory.base + start + int(first), new[first:last].tobytes()
 
 
 def _msgpack():
