@@ -18,6 +18,8 @@ class BoardError(ValueError):
 class Family:
     """What boards with the same kind of processing system share: names and settings of its block in Vivado."""
 
+    machine: str             # the processor, as `platform.machine()` names it
+    interrupt_line: int      # number of the first interrupt from the FPGA, as Linux counts in /proc/interrupts
     cell: str                # name of the processing system's IP
     clock: str
     reset: str
@@ -33,6 +35,7 @@ class Family:
 
 
 ZYNQ = Family(
+    machine="armv7l", interrupt_line=61,                 # UG585: IRQ_F2P[0]
     cell="processing_system7", clock="FCLK_CLK0", reset="FCLK_RESET0_N", interrupt="IRQ_F2P",
     control="M_AXI_GP0", control_clock="M_AXI_GP0_ACLK",
     memory="S_AXI_HP{n}", memory_clock="S_AXI_HP{n}_ACLK",
@@ -42,6 +45,7 @@ ZYNQ = Family(
               "PCW_FPGA0_PERIPHERAL_FREQMHZ": "{mhz}", "PCW_USE_FABRIC_INTERRUPT": "1",
               "PCW_IRQ_F2P_INTR": "1"})
 ZYNQMP = Family(
+    machine="aarch64", interrupt_line=121,               # UG1085: PL_PS_Group0[0]
     cell="zynq_ultra_ps_e", clock="pl_clk0", reset="pl_resetn0", interrupt="pl_ps_irq0",
     control="M_AXI_HPM0_FPD", control_clock="maxihpm0_fpd_aclk",
     memory="S_AXI_HP{n}_FPD", memory_clock="saxihp{n}_fpd_aclk",
@@ -50,6 +54,7 @@ ZYNQMP = Family(
     settings={"PSU__USE__M_AXI_GP0": "1", "PSU__USE__M_AXI_GP1": "0", "PSU__USE__M_AXI_GP2": "0",
               "PSU__MAXIGP0__DATA_WIDTH": "32", "PSU__FPGA_PL0_ENABLE": "1",
               "PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ": "{mhz}", "PSU__USE__IRQ0": "1"})
+FAMILIES = (ZYNQ, ZYNQMP)
 
 
 @dataclass(frozen=True)

@@ -1,97 +1,58 @@
 """The device "pynq": the accelerator in the FPGA of a Zynq board, through the PYNQ library.
 
 The register-level driver is the one of the RTL simulation; registers are PYNQ's MMIO, DRAM is one contiguous buffer
-of `pynq.allocate`, the interrupt is PYNQ's. To install PYNQ, on the board: `pip install amaranth-vta[pynq]`.
+of `pynq.allocate`, the interrupt is that of Linux's UIO driver. To install PYNQ, on the board:
+`pip install amaranth-vta[pynq]`.
 """
 
-import asyncio
-import threading
-import time
+import logging
+import platform
 
-from vta.hw.boards import VLNV
+import numpy as np
+
+from vta.hw.boards import FAMILIES, VLNV
 from vta.hw.config import Config
+from vta.runtime.cached import CachedMemory
 from vta.runtime.device import DeviceError
 from vta.runtime.driver import DrivenDevice, Driver
-from vta.runtime.memory import Memory
+from vta.runtime.interrupt import InterruptWait, PollingWait
 from vta.runtime.overlay import built_config, find_bitstream
 
 try:
     import pynq
+    import pynq.interrupt
 except ImportError:
     pynq = None
 
 BOARD_MEMORY = 64 << 20          # of the 128 MiB that PYNQ images set aside for contiguous buffers
+log = logging.getLogger(__name__)
 
 
-class VtaIP(pynq.DefaultIP if pynq else object):
-    """PYNQ's driver class for the accelerator, bound by VLNV: `Overlay(...).vta` is an instance.
+class Registers:
+    """The 32-bit registers of one IP of an overlay, by byte offset."""
 
-    `read` and `write` of registers are inherited from PYNQ.
-    """
+    def __init__(self, ip):
+        self._words = pynq.MMIO(ip["phys_addr"], ip["addr_range"]).array
 
-    bindto = (VLNV,)
+    def read(self, offset):
+        return int(self._words[offset >> 2])
 
-    def wait_interrupt(self, loop, finished, timeout):
-        """Block until an interrupt after which `finished()` is true; DeviceError after `timeout` seconds.
+    def write(self, offset, value):
+        self._words[offset >> 2] = value
 
-        The line is level-sensitive: an interrupt before the wait is not lost. `finished` is called once for each
-        interrupt and rejects a stale one.
-        """
-        end = time.monotonic() + timeout
-        while True:
-            wait = asyncio.wait_for(self.interrupt.wait(), max(end - time.monotonic(), 0.0))
-            try:
-                asyncio.run_coroutine_threadsafe(wait, loop).result()
-            except asyncio.TimeoutError:         # TimeoutError itself only from Python 3.11 on
-                raise DeviceError(f"no interrupt within {timeout} s: the accelerator still runs, or its "
-                                  "interrupt does not reach PYNQ") from None
-            if finished():
-                return
+    def read_many(self, offsets):
+        """The words at these offsets, in one call of numpy's. By index: copying a slice may use wide or unaligned
+        accesses, which device memory does not have."""
+        return self._words[np.asarray(offsets) >> 2].tolist()
 
 
-class BoardMemory(Memory):
-    """DRAM in a contiguous buffer of PYNQ's; addresses count from its start.
-
-    `touched` is the end of what the host has accessed: only that needs cache maintenance. A thread that writes during
-    a run holds `lock`, or `invalidate` could discard its writes.
-    """
+class BoardMemory(CachedMemory):
+    """DRAM in a contiguous, cached buffer of PYNQ's; addresses count from its start."""
 
     def __init__(self, buffer):
-        self._buffer, self.touched, self.lock = buffer, 0, threading.RLock()
-        buffer[:] = 0
-        buffer.flush()
-        super().__init__(buffer.nbytes, 0, buffer)
-
-    @property
-    def bytes(self):
-        self._touch(self.size)
-        return self._bytes
-
-    @bytes.setter
-    def bytes(self, array):
-        self._bytes = array
-
-    def view(self, address, nbytes):
-        if self.contains(address, nbytes):
-            self._touch(address + nbytes)
-            return self._bytes[address:address + nbytes]
-        return super().view(address, nbytes)     # raises the error
-
-    def _touch(self, end):
-        """Invalidate the cache lines of bytes that the host accesses for the first time."""
-        if end > self.touched:
-            self._buffer[self.touched:end].invalidate()
-            self.touched = end
-
-    def flush(self):
-        if self.touched:
-            self._buffer[:self.touched].flush()
-
-    def invalidate(self):
-        if self.touched:
-            with self.lock:
-                self._buffer[:self.touched].flush()
-                self._buffer[:self.touched].invalidate()
+        self._buffer = buffer
+        super().__init__(buffer, clean=lambda start, end: buffer[start:end].flush(),
+                         discard=lambda start, end: buffer[start:end].invalidate())
 
     def close(self):
         super().close()
@@ -107,32 +68,30 @@ class PynqDevice(DrivenDevice):
     memory_size  bytes of DRAM to set aside
     timeout      seconds to wait for the end of a run
     download     False: the FPGA already holds this bitstream
+    interrupt    False: poll for the end of a run. Also done, with a warning, where the interrupt cannot be had
     """
 
     name = "pynq"
 
     def __init__(self, config="default", *, bitstream=None, memory_size=BOARD_MEMORY, timeout=60.0,
-                 download=True):
+                 download=True, interrupt=True):
         if pynq is None:
             raise DeviceError('the device "pynq" needs PYNQ: pip install amaranth-vta[pynq], on the board')
         config = Config.load(config)
         path = find_bitstream(config) if bitstream is None else bitstream
         config = built_config(path, config)
         self.overlay = pynq.Overlay(str(path), download=download)
-        self._ip, self._timeout = self._find_ip(path), timeout
-        buffer = pynq.allocate((memory_size,), "u1")
+        name, self._timeout = self._find_ip(path), timeout
+        buffer = pynq.allocate((memory_size,), "u1", cacheable=1)       # the default, uncached, is slow to access
         super().__init__(config, BoardMemory(buffer))
-        self.bus_base = buffer.physical_address
-        self._loop = None
-        if (self.bus_base + memory_size - 1) >> config.axi_addr_width:
-            self.close()
-            raise DeviceError(f"PYNQ's memory lies at 0x{buffer.physical_address:x}, the accelerator's addresses "
-                              f"have {config.axi_addr_width} bits")
-        self._loop = asyncio.new_event_loop()    # in a thread: this call may block the loop of a notebook
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
+        self.bus_base, self._end = buffer.physical_address, PollingWait()
         try:
-            self.driver = Driver(self._ip, config, self._wait_interrupt, self.bus_base)
+            if (self.bus_base + memory_size - 1) >> config.axi_addr_width:
+                raise DeviceError(f"PYNQ's memory lies at 0x{self.bus_base:x}, the accelerator's addresses "
+                                  f"have {config.axi_addr_width} bits")
+            if interrupt:
+                self._end = _interrupt_wait(self.overlay, name) or self._end
+            self.driver = Driver(Registers(self.overlay.ip_dict[name]), config, self._wait_interrupt, self.bus_base)
             self.driver.reset()                  # to the power-up state, even without a download
         except BaseException:
             self.close()
@@ -142,7 +101,11 @@ class PynqDevice(DrivenDevice):
         names = [name for name, ip in self.overlay.ip_dict.items() if ip["type"] == VLNV]
         if len(names) != 1:
             raise DeviceError(f"{path} has {len(names)} accelerators of the kind {VLNV}: one is needed")
-        return getattr(self.overlay, names[0])
+        return names[0]
+
+    def reset(self):
+        super().reset()
+        self.memory.invalidate()                 # a run that was given up may have written until now
 
     def _run(self, insn_address, insn_count, watchdog, progress):
         self.memory.flush()
@@ -152,12 +115,29 @@ class PynqDevice(DrivenDevice):
             self.memory.invalidate()
 
     def _wait_interrupt(self):
-        self._ip.wait_interrupt(self._loop, lambda: self.driver.fields("irq_status")["done"], self._timeout)
+        self._end.wait(lambda: self.driver.fields("irq_status")["done"], self._timeout)
 
     def close(self):
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
-            self._loop = None
+        self._end.close()
         super().close()
+
+
+def _interrupt_wait(overlay, name):
+    """The InterruptWait for the accelerator `name`; None, with a warning, where Linux or the overlay has none."""
+    line = next((family.interrupt_line for family in FAMILIES if family.machine == platform.machine()), None)
+    pin = overlay.interrupt_pins.get(f"{name}/interrupt")
+    if line is None:
+        missing = f"no known interrupt lines on a {platform.machine()} processor"
+    elif pin is None:
+        missing = f"the overlay connects no interrupt of {name}"
+    elif overlay.interrupt_controllers[pin["controller"]]["parent"]:
+        missing = f"{pin['controller']} is not connected to the processor"
+    else:
+        line += overlay.interrupt_controllers[pin["controller"]]["index"]
+        path = pynq.interrupt.get_uio_irq(line)
+        if path is not None:
+            file = open(path, "r+b", buffering=0)                       # noqa: SIM115 (closed by InterruptWait)
+            return InterruptWait(file, Registers(overlay.ip_dict[pin["controller"]]), pin["index"])
+        missing = f"Linux has no UIO device for interrupt {line}"
+    log.warning("%s: polling for the end of each run instead", missing)
+    return None

@@ -1,8 +1,10 @@
 """The board device with a stand-in for PYNQ: on the functional simulator, and on the RTL."""
 
 import asyncio
+import contextlib
 import importlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 
 import fake_pynq
@@ -11,17 +13,22 @@ import pytest
 from small_programs import Program
 from soft_registers import SoftRegisters, with_wait
 
+from vta.compiler.ops import conv2d
 from vta.hw.boards import VLNV, bitstream_name
 from vta.hw.config import PRESETS
+from vta.hw.counters import COUNTERS
 from vta.hw.isa import AluOp, MemType
 from vta.hw.registers import identity, register_map
+from vta.runtime.cached import LINE
 from vta.runtime.device import DeviceError, InstructionError, open_device
 from vta.runtime.memory import Memory
 from vta.runtime.overlay import BitstreamError, find_bitstream
 from vta.runtime.selftest import selftest
+from vta.suite import random_arguments
 
 CONFIG = replace(PRESETS["tiny"], target="pynq")
 SIZE, BASE = 1 << 20, 0x1680_0000
+FINISH = np.array([[3, 0]], np.uint64)
 
 
 def write_bitstream(folder, config=CONFIG):
@@ -42,13 +49,14 @@ def board(monkeypatch, tmp_path):
     write_bitstream(tmp_path / "pynq" / "0.0.2")
     memory = Memory(SIZE, BASE)
 
-    def open_board(config="tiny", interrupts=None, vlnvs=(VLNV,), hang=False, **options):
+    def open_board(config="tiny", interrupts=None, vlnvs=(VLNV,), hang=False, connected=True, uio=True, **options):
         registers = SoftRegisters(CONFIG, memory)
         registers.hang = hang
-        fake_pynq.install(monkeypatch, with_wait(registers, interrupts), vlnvs)
+        fake_pynq.install(monkeypatch, with_wait(registers, interrupts), vlnvs, connected, uio)
         return open_device("pynq", config, memory_size=SIZE, **options)
 
     yield open_board
+    fake_pynq.forget()
     memory.close()
 
 
@@ -64,7 +72,7 @@ def run_shift(device, values, amount):
     return list(target[:, 0]), result
 
 
-def test_runs_and_caches(board):
+def test_runs(board):
     with board() as device:
         assert run_shift(device, [4, -8, 100], 2)[0] == [1, -2, 25]
         assert run_shift(device, [7, -1], 1)[0] == [3, -1]
@@ -82,8 +90,37 @@ def test_memory_seen_for_the_first_time_after_a_run_is_not_stale(board):
     with board() as device:
         run_shift(device, [1], 0)
         fake_pynq.backend.memory.view(BASE + SIZE - 8, 8)[:] = 77        # as the accelerator would
+        device.memory.invalidate()
         assert (device.memory.read(SIZE - 8, 8) == 77).all()
         assert (device.memory.bytes[-8:] == 77).all()
+
+
+def test_reset_ends_a_run_that_still_writes(board):
+    with board() as device:
+        assert not device.memory.read(SIZE - 8, 8).any()
+        fake_pynq.backend.memory.view(BASE + SIZE - 8, 8)[:] = 77        # after a run that timed out, say
+        device.reset()
+        assert (device.memory.read(SIZE - 8, 8) == 77).all()
+
+
+def test_cache_maintenance_is_for_what_a_run_uses(board):
+    """A run of a placed program flushes its inputs and invalidates its outputs: not its constants, nor the rest."""
+    operator = conv2d((1, 16, 8, 8), 16, 3, pad=1, bias=True, shift=6, clip=(0, 127), config=CONFIG)
+    arguments = random_arguments(operator)
+    expected = operator.reference(*arguments)
+    with board() as device, operator.program.place(device) as placed:
+        inputs = operator.pack(*arguments)
+        log = fake_pynq.Buffer.log
+        for _ in range(3):
+            log.clear()
+            outputs, _ = placed.run(**inputs)
+            assert np.array_equal(operator.output(*outputs.values()), expected)
+            flushed, invalidated = (sum(nbytes for kind, _, nbytes in log if kind == name)
+                                    for name in ("flush", "invalidate"))
+        # of the last run: the first flushes constants and stream too
+        lines = {name: sum(-(-b.nbytes // LINE) * LINE for b in operator.program.buffers if b.kind == name)
+                 for name in ("input", "output")}
+        assert flushed == lines["input"] and invalidated == lines["output"]
 
 
 def test_errors_of_a_run(board):
@@ -96,14 +133,31 @@ def test_errors_of_a_run(board):
 
 def test_interrupt_left_over_from_before_is_not_the_end(board):
     with board(interrupts=[True, False], hang=True, timeout=0.2) as device, \
-            pytest.raises(DeviceError, match=r"no interrupt within 0\.2 s"):
-        device.run_insns(np.array([[3, 0]], np.uint64))
+            pytest.raises(DeviceError, match=r"no interrupt within 0\.2 s: the accelerator still runs"):
+        device.run_insns(FINISH)
 
 
 def test_no_interrupt(board):
     with board(interrupts=[False], timeout=0.1) as device, \
-            pytest.raises(DeviceError, match=r"no interrupt within 0\.1 s: .*does not reach PYNQ"):
-        device.run_insns(np.array([[3, 0]], np.uint64))
+            pytest.raises(DeviceError, match=r"no interrupt within 0\.1 s: the run has ended, .*interrupt=False polls"):
+        device.run_insns(FINISH)
+
+
+@pytest.mark.parametrize("options, reason", [
+    (dict(connected=False), "the overlay connects no interrupt of vta"),
+    (dict(uio=False), "Linux has no UIO device for interrupt 61"),
+    (dict(interrupt=False), None)])
+def test_polls_without_an_interrupt(board, options, reason, caplog):
+    with board(interrupts=[], **options) as device:
+        assert run_shift(device, [12], 1)[0] == [6]
+    assert [record.message for record in caplog.records] == (
+        [f"{reason}: polling for the end of each run instead"] if reason else [])
+
+
+def test_polling_ends(board):
+    with board(interrupt=False, hang=True, timeout=0.1) as device, \
+            pytest.raises(DeviceError, match=r"not ended within 0\.1 s: the accelerator still runs"):
+        device.run_insns(FINISH)
 
 
 def test_works_inside_a_running_loop(board):
@@ -112,6 +166,44 @@ def test_works_inside_a_running_loop(board):
         with board() as device:
             return run_shift(device, [12], 1)[0]
     assert asyncio.run(cell()) == [6]
+
+
+def test_works_in_a_thread_without_a_loop(board):
+    with ThreadPoolExecutor(1) as worker, worker.submit(board).result() as device:
+        assert worker.submit(run_shift, device, [12], 1).result()[0] == [6]
+
+
+def test_a_second_device_in_the_same_process(board):
+    with board() as first:
+        assert run_shift(first, [12], 1)[0] == [6]
+        with open_device("pynq", "tiny", memory_size=SIZE) as second:
+            for device in (second, first, second):
+                assert run_shift(device, [20], 2)[0] == [5]
+
+
+def test_pynqs_own_wait_does_not_interfere(board):
+    """An IP that PYNQ makes masks all interrupts, and is woken on the loop that was current then, on no other."""
+    async def wait(ip):
+        await asyncio.wait_for(ip.interrupt.wait(), 0.2)
+
+    with board() as device, contextlib.closing(asyncio.new_event_loop()) as loop:
+        asyncio.set_event_loop(loop)
+        ips = [device.overlay.vta, device.overlay.vta]
+        asyncio.set_event_loop(None)
+        assert run_shift(device, [12], 1)[0] == [6]
+        fake_pynq.backend.wait = lambda: True
+        with pytest.raises(asyncio.TimeoutError):
+            asyncio.run(wait(ips[0]))            # why `PynqDevice` does not wait so
+        loop.run_until_complete(wait(ips[1]))
+        loop.remove_reader(ips[0].interrupt.parent.uio)
+
+
+def test_counters_are_read_as_one(board):
+    with board() as device:
+        run_shift(device, [12], 1)
+        before = fake_pynq.Words.accesses
+        run_shift(device, [12], 1)
+        assert fake_pynq.Words.accesses - before < len(COUNTERS), "that many accesses are milliseconds of Python"
 
 
 @pytest.mark.parametrize("vlnvs, count", [((), 0), (("other:ip:x:1.0",), 0), ((VLNV, VLNV), 2)])

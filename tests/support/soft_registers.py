@@ -64,7 +64,12 @@ TOKENS = {f"tokens_{queue.name.lower()}": queue for queue in Queue}
 
 
 def with_wait(registers, interrupts=None):
-    """A backend for fake_pynq: `interrupts` are the answers to wait(), by default: always at once."""
+    """A backend for fake_pynq: `interrupts` are the answers to wait(), by default the level of the interrupt line."""
     answers = iter(interrupts) if interrupts is not None else None
-    return SimpleNamespace(read=registers.read, write=registers.write, memory=registers.memory, freed=False,
-                           wait=lambda: True if answers is None else next(answers, False))
+
+    def wait():
+        if answers is not None:
+            return next(answers, False)
+        return bool(registers.words["irq_status"] & registers.words["irq_enable"])
+
+    return SimpleNamespace(read=registers.read, write=registers.write, memory=registers.memory, freed=False, wait=wait)
