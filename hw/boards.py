@@ -71,8 +71,9 @@ class Dram:
 # Latency: 374 ns for 128 bytes on a PYNQ-Z2 at 100 MHz whose processor hammers DRAM, one read at a time
 # (github.com/ammrat13/pynqz2-ram-tester), so some 210 to the first beat; 110 more are assumed for what lies between VTA
 # and the port. None was found for the UltraScale+ boards: the same is assumed. Commands: 8 (UG585, UG1085: "command
-# acceptance capability"). Share: what DRAM controllers achieve of their theoretical throughput, which is more than one
-# port needs: 75 % (UG585, 22.3.2; ZCU102), 92 % (Ultra96), both by Manev et al., doi.org/10.1109/ICFPT47387.2019.00029.
+# acceptance capability"). Share: what the DRAM controllers achieve of their theoretical throughput, which is more than
+# one port needs: 75 % on Zynq-7000 (UG585, 22.3.2) and on a ZCU102, here taken for ZCU104 and KV260, 92 % on an Ultra96
+# (both Manev et al., doi.org/10.1109/ICFPT47387.2019.00029).
 # Burst: AXI3 has 16 beats; UltraScale+ has AXI4 ports that turn into AXI3 inside (UG1085, 35).
 BUSY_DRAM = Dram(latency_ns=320, commands=8, share=0.75)
 

@@ -47,25 +47,25 @@ def measure(group, pattern="*", folder=None):
 
 
 def table(measured):
-    """{group: Costs} as Markdown: a sentence on each group's memory, and a table with three columns for each."""
-    titles = {group: ", ".join(f"`{board.name}`" for board in group) for group in measured}
-    lines = [f"- {titles[group]}: {group[0].clock_mhz} MHz, latency {group[0].latency} cycles "
-             f"({group[0].dram.latency_ns} ns), {group[0].dram.commands} commands accepted, "
-             f"{group[0].dram.share:.0%} of the cycles; configuration `{group[0].preset}`" for group in measured]
+    """[(group, Costs)] as Markdown: a sentence on each group's memory, and a table with three columns for each."""
+    titles = [", ".join(f"`{board.name}`" for board in group) for group, _ in measured]
+    lines = [f"- {title}: {group[0].clock_mhz} MHz, latency {group[0].latency} cycles ({group[0].dram.latency_ns} ns), "
+             f"{group[0].dram.commands} commands accepted, {group[0].dram.share:.0%} of the cycles; configuration "
+             f"`{group[0].preset}`" for title, (group, _) in zip(titles, measured, strict=True)]
     lines += ["", "| layer | " + " | ".join(f"{title}: cycles at {REFERENCE} | on the board | ms"
-                                            for title in titles.values()) + " |",
+                                            for title in titles) + " |",
               "|---" + "|--:|--:|--:" * len(measured) + "|"]
-    rows = {}
-    for group, costs in measured.items():
-        there = {cost.name: cost for cost in costs}
-        ten = [there[name] for name in RESNET18_CONVOLUTIONS if name in there]
-        if len(ten) == len(RESNET18_CONVOLUTIONS):
-            costs = [*costs, Cost("**sum: ResNet-18's ten convolutions**", *(
-                sum(getattr(cost, key) for cost in ten) for key in ("reference", "cycles")))]
-        for cost in costs:
-            rows.setdefault(cost.name, {})[group] = (
-                f"{cost.reference:,} | {cost.cycles:,} ({cost.cycles / cost.reference - 1:+.1%}) | "
-                f"{cost.cycles / group[0].clock_mhz / 1000:.3f}")
-    lines += [f"| {name} | " + " | ".join(cells.get(group, " | | ") for group in measured) + " |"
-              for name, cells in rows.items()]
+    columns = [_cells(costs, group[0].clock_mhz) for group, costs in measured]
+    for name in dict.fromkeys(name for column in columns for name in column):
+        lines.append(f"| {name} | " + " | ".join(column.get(name, " | | ") for column in columns) + " |")
     return "\n".join(lines)
+
+
+def _cells(costs, mhz):
+    """{layer: its three cells}, with the sum of the ten convolutions where all are there."""
+    ten = [cost for cost in costs if cost.name in RESNET18_CONVOLUTIONS]
+    if len(ten) == len(RESNET18_CONVOLUTIONS):
+        costs = [*costs, Cost("**sum: ResNet-18's ten convolutions**", sum(cost.reference for cost in ten),
+                              sum(cost.cycles for cost in ten))]
+    return {cost.name: f"{cost.reference:,} | {cost.cycles:,} ({cost.cycles / cost.reference - 1:+.1%}) | "
+                       f"{cost.cycles / mhz / 1000:.3f}" for cost in costs}

@@ -1,11 +1,24 @@
 """The accumulator pipeline: accumulators in two banks, output buffer, one op a cycle, forwarding."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, enum, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from vta.hw.rtl.alu import AluLane, Operation
+from vta.hw.rtl.alu import SELECT, AluLane, shifts_left
 from vta.hw.rtl.interfaces import scratch_read
+
+DOT_CYCLE = 2        # cycles from an op to its dot product
+
+
+class Y(enum.Enum, shape=unsigned(3)):
+    """Where an op's second operand comes from: 0, the op before, the immediate, the tile that enters with the op, or
+    tile `src`."""
+
+    ZERO = 0
+    HOLD = 1
+    IMM = 2
+    TILE = 3
+    SRC = 4
 
 
 def tag_layout():
@@ -14,18 +27,17 @@ def tag_layout():
 
 
 def op_layout(config):
-    """An op, one cycle's work in the accumulator pipeline: result = x `operation` y, written to tile `dst`.
+    """An op, one cycle's work in the accumulator pipeline: result = x `select` y, written to tile `dst`.
 
-    x is tile `x` if `read_x`, else the one read before. y is `dot` if `is_gemm`, else the sign-extended `imm` if
-    `use_imm`, else tile `src` if `read_src`, else the one read before; for MOVE, the tile that enters with the
-    op. Without `write` the result is dropped.
+    x is tile `x` if `read_x`, that of the op before if `hold_x`, else 0; y see `Y`; to HOLD it, `select` must
+    be that of the op before. A product of GEMM (`is_gemm`) is
+    added to y, which must be ZERO. Without `write` the result is dropped.
     """
     index = unsigned(config.acc_depth_log)
     return data.StructLayout({
-        "operation": Operation, "phase": unsigned(2), "is_gemm": unsigned(1),
-        "use_imm": unsigned(1), "imm": signed(16),
-        "x": index, "src": index, "dst": index,
-        "read_x": unsigned(1), "read_src": unsigned(1), "write": unsigned(1), "tag": tag_layout()})
+        "select": SELECT, "phase": unsigned(2), "is_gemm": unsigned(1), "imm": signed(16),
+        "x": index, "src": index, "dst": index, "read_x": unsigned(1), "hold_x": unsigned(1), "y": Y,
+        "write": unsigned(1), "tag": tag_layout()})
 
 
 def bank_of(index):
@@ -34,12 +46,14 @@ def bank_of(index):
 
 
 class Accumulate(wiring.Component):
-    """Reads, operates, writes: the result of `op` is in the memories 3 cycles later; one op a cycle, never stalls.
+    """Reads, operates, writes: the result of `op` is in the memories 4 cycles later; one op a cycle, never stalls.
 
-    Any sequence of ops is exact: an op reads what earlier ops wrote, forwarded from the three that are still in
-    the pipeline. An op may read two tiles only from different banks, or the same tile twice. `tile` is sampled
-    with the op, `dot` 2 cycles later. The output buffer gets the low byte of every result written; its
-    read port has a latency of one cycle. `done` is the tag of the op being written.
+    An op reads what earlier ops wrote, forwarded from those that are still in the pipeline, with one exception: src,
+    and x of a SHR or MUL, must not be the tile that the op just ahead (with no cycle between) writes. An op may read
+    two tiles only from different banks, or the same tile twice. `tile` is sampled with the op; `dot` `DOT_CYCLE` cycles
+    later, when it must be 0 unless the op is a GEMM. The output buffer gets the low byte of every result written; its
+    read port has a latency of one cycle. `done` is the tag of the op that writes two cycles later, so whoever reads
+    because of it must take three cycles at least.
     """
 
     def __init__(self, config, dot_bits):
@@ -54,89 +68,86 @@ class Accumulate(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        depth, tile = self.config.depth["ACC"], self.tile_shape
+        depth, tile, lanes = self.config.depth["ACC"], self.tile_shape, self.config.lanes
         layout = op_layout(self.config)
-        reading, operating, writing = (Signal(layout, name=name) for name in ("reading", "operating", "writing"))
+        op = self.op
+        reading, operating, writing = (
+            Signal(layout, name=name, reset_less=True) for name in ("reading", "operating", "writing"))
         reading_valid, operating_valid, writing_valid = (
             Signal(name=f"{name}_valid") for name in ("reading", "operating", "writing"))
-        result = Signal(tile)                    # of the op in `writing`
-        late_result = Signal(tile)               # of the op before that
-        late_write = Signal()
-        late_dst = Signal(self.config.acc_depth_log)
+        # of the op in `writing`: what the lanes computed, their y, inverted, for those that take it, and the result
+        computed, y_late, late_result = (
+            Signal(tile, name=name, reset_less=True) for name in ("computed", "y_late", "late_result"))
+        takes_y = Signal(lanes, reset_less=True)
+        result = Signal(tile)
 
-        # cycle 0: addresses to the banks
-        op = self.op
+        # cycle 0: addresses to the banks; where the operands will come from when the banks answer
         banks = []
         for number in range(2):
             m.submodules[f"bank_{number}"] = bank = memory.Memory(shape=tile, depth=max(depth // 2, 1), init=[])
             read = bank.read_port()
             write = bank.write_port()
             m.d.comb += [
-                read.en.eq(self.valid & (op.read_x | op.read_src)),
+                read.en.eq(self.valid & (op.read_x | (op.y == Y.SRC))),
                 read.addr.eq(Mux(op.read_x & (bank_of(op.x) == number), op.x[1:], op.src[1:])),
                 write.en.eq(writing_valid & writing.write & (bank_of(writing.dst) == number)),
                 write.addr.eq(writing.dst[1:]), write.data.eq(result),
             ]
-            banks.append(read.data)
-        loaded = Signal(tile)
+            banks.append(read.data.as_value())
+        given = Signal(tile, reset_less=True)    # the immediate, or the tile that entered with the op
+        select = {name: Signal(2, name=f"select_{name}", reset_less=True) for name in ("x", "src")}
+        follows = Signal()                       # x is the result of the op just ahead
         m.d.sync += reading_valid.eq(self.valid)
-        with m.If(self.valid):
-            m.d.sync += reading.eq(op)
-            with m.If(op.operation == Operation.MOVE):
-                m.d.sync += loaded.eq(self.tile)
+        m.d.sync += reading.eq(op)
+        with m.If(op.y == Y.TILE):
+            m.d.sync += given.eq(self.tile)
+        with m.Else():
+            m.d.sync += [value.eq(op.imm) for value in given]
+        for name, index in (("x", op.x), ("src", op.src)):
+            late = writing_valid & writing.write & (writing.dst == index)
+            newest = operating_valid & operating.write & (operating.dst == index)
+            m.d.sync += select[name].eq(Cat(Mux(late, 0, bank_of(index)) | newest, late | newest))
+        m.d.sync += follows.eq(op.read_x & reading_valid & reading.write & (reading.dst == op.x))
 
-        # the op in `writing` has the newest value of its tile
-        def writes(index):
-            return writing_valid & writing.write & (writing.dst == index)
+        # cycle 1: the operands, from the banks or from newer results
+        x_q, y_q = (Signal(32 * lanes, name=name, reset_less=True) for name in ("x_q", "y_q"))
+        y = Signal(tile)                         # y_q inverts it for MIN and MAX
+        left = Signal(lanes, reset_less=True)
+        forward = Signal()
 
-        def choose(select, values):
+        def choose(select):
             """One of four values: a six-input LUT per bit."""
-            low, high = (Mux(select[0], values[2 * n + 1], values[2 * n]) for n in range(2))
+            low, high = (Mux(select[0], one, zero) for zero, one in (
+                banks, (late_result.as_value(), result.as_value())))
             return Mux(select[1], high, low)
 
-        # cycle 1: from the banks, or newer results; an operand waiting in x_q or y_q is updated by a write to its tile
-        x_q, y_q, x = (Signal(32 * self.config.lanes, name=name) for name in ("x_q", "y_q", "x"))
-        sources = [banks[0].as_value(), banks[1].as_value(), late_result.as_value(), result.as_value()]
-        ahead_x, ahead_src = operating.read_x & writes(operating.x), operating.read_src & writes(operating.src)
-        moves = reading_valid & (reading.operation == Operation.MOVE)
-        m.d.sync += operating_valid.eq(reading_valid)
-        with m.If(reading_valid):
-            m.d.sync += operating.eq(reading)
-        for name, kept, read, index, ahead, moved in (
-                ("x", x_q, reading.read_x, reading.x, ahead_x, 0),
-                ("src", y_q, reading.read_src, reading.src, ahead_src, moves)):
-            read = reading_valid & read
-            select = Signal(2, name=f"select_{name}")
-            late = late_write & (late_dst == index)
-            newest = writes(index) | ~read
-            m.d.comb += select.eq(Cat(Mux(late, 0, bank_of(index)) | newest, late | newest))
-            with m.If(moved | read | (operating_valid & ahead)):
-                m.d.sync += kept.eq(Mux(moved, loaded.as_value(), choose(select, sources)))
+        m.d.comb += y.eq(Mux(reading.y == Y.SRC, choose(select["src"]), given.as_value()))
+        m.d.sync += [operating_valid.eq(reading_valid), forward.eq(follows)]
+        m.d.sync += operating.eq(reading)
+        with m.If(reading_valid & ~reading.hold_x):
+            m.d.sync += x_q.eq(Mux(reading.read_x, choose(select["x"]), 0))
+        with m.If(reading_valid & (reading.y != Y.HOLD)):
+            m.d.sync += [y_q.eq(y.as_value() ^ reading.select.extreme.replicate(32 * lanes)),
+                         left.eq(Cat(shifts_left(value) for value in y))]
+            with m.If(reading.y == Y.ZERO):
+                m.d.sync += y_q.eq(0)
 
-        # cycle 2: the operation; its operand is the result of the op just ahead if that writes the same tile
-        m.d.comb += x.eq(Mux(ahead_x, result.as_value(), x_q))
-        select_y = Signal(2)
-        m.d.comb += select_y.eq(Mux(operating.is_gemm, 3, Mux(operating.use_imm, 2, ahead_src)))
-        next_result = Signal(tile)
-        for n in range(self.config.lanes):
-            waiting = y_q.word_select(n, 32).as_signed()
+        # cycle 2: the operation
+        for n in range(lanes):
+            held, waiting = x_q.word_select(n, 32), y_q.word_select(n, 32)
             m.submodules[f"lane_{n}"] = lane = AluLane()
             m.d.comb += [
-                lane.en.eq(operating_valid), lane.operation.eq(operating.operation),
-                lane.phase.eq(operating.phase), lane.x.eq(x.word_select(n, 32)),
-                lane.y.eq(choose(select_y, [waiting, result[n], operating.imm, self.dot[n]])),
-                next_result[n].eq(lane.result),
+                lane.en.eq(operating_valid), lane.select.eq(operating.select), lane.phase.eq(operating.phase),
+                lane.x.eq(held), lane.late_x.eq(Mux(forward, result[n], held.as_signed())),
+                lane.y.eq(waiting), lane.left.eq(left[n]), lane.addend.eq(waiting.as_signed() | self.dot[n]),
+                result[n].eq(Mux(takes_y[n], ~y_late[n], computed[n])),
             ]
-        m.d.sync += [writing_valid.eq(operating_valid), late_write.eq(writing_valid & writing.write)]
-        with m.If(operating_valid):
-            m.d.sync += writing.eq(operating)
-            with m.If(operating.write):
-                m.d.sync += result.eq(next_result)
+            m.d.sync += [computed[n].eq(lane.result), takes_y[n].eq(lane.takes_y), y_late[n].eq(waiting)]
+        m.d.sync += [writing_valid.eq(operating_valid), writing.eq(operating)]
 
         # cycle 3: the write; the result is kept one cycle more for forwarding
-        with m.If(writing_valid):
-            m.d.sync += [late_result.eq(result), late_dst.eq(writing.dst)]
-        m.submodules.out = out = memory.Memory(shape=8 * self.config.lanes, depth=depth, init=[])
+        m.d.sync += late_result.eq(result)
+        m.submodules.out = out = memory.Memory(shape=8 * lanes, depth=depth, init=[])
         out_read = out.read_port()
         out_write = out.write_port()
         m.d.comb += [
@@ -145,6 +156,6 @@ class Accumulate(wiring.Component):
             out_read.en.eq(self.out.en), out_read.addr.eq(self.out.index), self.out.data.eq(out_read.data),
             self.busy.eq(reading_valid | operating_valid | writing_valid),
         ]
-        with m.If(writing_valid):
-            m.d.comb += self.done.eq(writing.tag)
+        with m.If(reading_valid):
+            m.d.comb += self.done.eq(reading.tag)
         return m

@@ -1,27 +1,30 @@
 """Turns 2-D regions of DRAM into AXI bursts, for every loader and the store unit."""
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
-from vta.hw.rtl.axi import LEN_BITS, bus_log
+from vta.hw.rtl.axi import bus_log
 from vta.hw.rtl.interfaces import burst_layout
 
 ROW_BITS = 28        # bytes of a row: 65535 tiles of at most 4096 bytes
 
 
 def region_layout(config):
-    """A 2-D region: `rows` (>= 1) rows of `x_bytes` (>= 1) bytes each, their starts `stride` bytes apart."""
-    return data.StructLayout({"addr": config.axi_addr_width, "x_bytes": unsigned(ROW_BITS),
+    """A 2-D region: `rows` (>= 1) rows, the first one from byte `first` to byte `last`, both included, each next one
+    `stride` bytes later."""
+    return data.StructLayout({"first": config.axi_addr_width, "last": config.axi_addr_width,
                               "stride": unsigned(ROW_BITS), "rows": unsigned(16)})
 
 
 class BurstGenerator(wiring.Component):
-    """Splits regions into bursts, row by row; contiguous rows are merged into one.
+    """Splits regions into bursts, row by row.
 
     Bursts start and end on bus beats (rows that do not are widened) and never cross an aligned block of `max_burst`
-    beats, hence no 4 KiB boundary. Throughput: one burst a cycle, without a gap between regions; merging
-    rows costs one extra cycle. Latency: one cycle. `last` marks the last burst of a region.
+    beats, hence no 4 KiB boundary. A region is taken when the last burst of the one before is offered, or has been.
+    Throughput: one burst in two cycles. Latency: two cycles. `last` marks the last burst of a region. `burst` is a
+    register.
     """
 
     def __init__(self, config):
@@ -30,56 +33,63 @@ class BurstGenerator(wiring.Component):
             "region": In(stream.Signature(region_layout(config))),
             "burst": Out(stream.Signature(burst_layout(config))),
             "last": Out(1),
+            "idles": Out(1),     # `region.ready` in the next cycle
+            "moves": Out(1),     # in the next cycle `burst` is the next one of the region that was taken last
         })
 
     def elaborate(self, platform):
         m = Module()
-        config, region = self.config, self.region.payload
-        bus, block = bus_log(config), config.max_burst
-        beat_bits = ROW_BITS + 17 - bus
+        config, new = self.config, self.region.payload
+        bus, block_log = bus_log(config), exact_log2(config.max_burst)
+        beats = unsigned(config.axi_addr_width - bus)            # beats, counted from address 0
 
-        def beats_of(addr, nbytes):
-            """Number of beats that hold the `nbytes` bytes at `addr`."""
-            return (addr[:bus] + nbytes + ((1 << bus) - 1)) >> bus
+        # where the next burst starts and its row ends; the row after that, and the rows left from there
+        beat, last_beat = (Signal(beats, name=name, reset_less=True) for name in ("beat", "last_beat"))
+        row = Signal(region_layout(config), reset_less=True)
+        row_ends = Signal(reset_less=True)       # the next burst is the last one of its row: they are in one block
+        last_row = Signal(reset_less=True)       # row.rows == 0
+        active = Signal()                        # there is a next burst
+        valid = Signal()                         # there is a burst
+        idle = Signal(init=1)                    # ~active, a register of its own: it is heavily loaded
+        go = self.moves
+        end = Signal(block_log)
 
-        active = Signal()
-        merge = Signal()
-        row_addr = Signal(config.axi_addr_width)                 # where the current row starts
-        x_bytes = Signal(ROW_BITS)
-        stride = Signal(ROW_BITS)
-        rows = Signal(16)                                        # rows left, including this one
-        beat = Signal(config.axi_addr_width - bus)               # next beat of the row, counted from address 0
-        left = Signal(beat_bits)                                 # beats left in it
-        in_block = Signal(LEN_BITS + 1)
-        count = Signal(LEN_BITS + 1)
-        row_ends = Signal()
-        fire = Signal()
-        next_row = Signal(config.axi_addr_width)
+        def block(at):
+            return at[block_log:]
+
         m.d.comb += [
-            in_block.eq(block - beat[:block.bit_length() - 1]),
-            count.eq(Mux(left < in_block, left, in_block)),
-            row_ends.eq(left <= in_block),
-            self.last.eq(row_ends & (rows == 1)),
-            self.burst.valid.eq(active & ~merge),
-            self.burst.payload.addr.eq(beat << bus),
-            self.burst.payload.len.eq(count - 1),
-            fire.eq(self.burst.valid & self.burst.ready),
-            next_row.eq(row_addr + stride),
-            self.region.ready.eq(~active | (fire & self.last)),
+            self.burst.valid.eq(valid), self.region.ready.eq(idle), go.eq(active & ~valid),
+            # a burst goes up to the end of the row or of the block, whichever comes first
+            end.eq(Mux(row_ends, last_beat[:block_log], config.max_burst - 1)),
         ]
-        with m.If(fire):
-            m.d.sync += [beat.eq(beat + count), left.eq(left - count)]
-            with m.If(row_ends):
-                m.d.sync += [row_addr.eq(next_row), rows.eq(rows - 1), beat.eq(next_row[bus:]),
-                             left.eq(beats_of(next_row, x_bytes))]
-            with m.If(self.last):
-                m.d.sync += active.eq(0)
-        with m.If(merge):       # a cycle of its own: the product takes a whole cycle of a DSP
-            m.d.sync += [left.eq(beats_of(row_addr, x_bytes * rows)), rows.eq(1), merge.eq(0)]
-        with m.If(self.region.valid & self.region.ready):
+        with m.If(self.burst.ready):
+            m.d.sync += valid.eq(0)
+        with m.If(~valid):
+            m.d.sync += [valid.eq(active), self.burst.payload.addr.eq(beat << bus),
+                         self.burst.payload.len.eq(end - beat[:block_log]), self.last.eq(row_ends & last_row)]
+        m.d.comb += self.idles.eq(Mux(idle, ~self.region.valid, go & row_ends & last_row))
+        m.d.sync += idle.eq(self.idles)
+
+        # the next row is in `row`, or while idle in the region that is offered, whether or not there is one
+        start = Signal(region_layout(config))
+        # three comparisons in different words, or synthesis makes one of them, behind a multiplexer
+        following = Signal(len(beat) - block_log)
+        row_in_block, new_in_block, in_last_block = (
+            Signal(name=name) for name in ("row_in_block", "new_in_block", "in_last_block"))
+        m.d.comb += [
+            start.eq(Mux(idle, new.as_value(), row.as_value())), following.eq(block(beat) + 1),
+            row_in_block.eq(block(row.first[bus:]) == block(row.last[bus:])),
+            new_in_block.eq(~(block(new.first[bus:]) != block(new.last[bus:]))),
+            in_last_block.eq(~(following ^ block(last_beat)).any()),
+        ]
+        with m.If(idle | (go & row_ends)):
             m.d.sync += [
-                active.eq(1), merge.eq((region.x_bytes == region.stride) & (region.rows > 1)),
-                row_addr.eq(region.addr), x_bytes.eq(region.x_bytes), stride.eq(region.stride),
-                rows.eq(region.rows), beat.eq(region.addr[bus:]), left.eq(beats_of(region.addr, region.x_bytes)),
-            ]
+                beat.eq(start.first >> bus), last_beat.eq(start.last >> bus),
+                last_row.eq(start.rows == 1),
+                row.eq(start), row.first.eq(start.first + start.stride), row.last.eq(start.last + start.stride),
+                row.rows.eq(start.rows - 1), active.eq(Mux(idle, self.region.valid, ~last_row))]
+        with m.Elif(go):
+            m.d.sync += beat.eq(Cat(Const(0, block_log), following))
+        with m.If(~active | ~valid):
+            m.d.sync += row_ends.eq(Mux(active, Mux(row_ends, row_in_block, in_last_block), new_in_block))
         return m

@@ -8,6 +8,7 @@ from vta.hw.isa import INSN_BITS, Unit
 from vta.hw.registers import ErrorCause
 from vta.hw.rtl.acc_tiles import AccTiles
 from vta.hw.rtl.accumulate import Accumulate
+from vta.hw.rtl.compute_decoder import ComputeDecoder
 from vta.hw.rtl.delay_line import DelayLine
 from vta.hw.rtl.dispatch import Dispatch
 from vta.hw.rtl.gemm import Gemm
@@ -27,9 +28,10 @@ class Compute(wiring.Component):
     """Executes the compute queue; holds the scratchpads, which load writes and store reads.
 
     An instruction's tokens are popped when it is taken from the queue, from where its requests and micro-op reads
-    run ahead; its effects, and the tokens it pushes, come strictly in order. One GEMM or immediate ALU step a
-    cycle, instructions back to back; see `InOrderMerge` for the rest. Errors: OPCODE, MEMORY_TYPE, INDEX,
-    AXI_READ, TOKEN.
+    run ahead; its effects, and the tokens it pushes, come strictly in order. A token is pushed when what waits for it
+    can no longer be early: for load, which overwrites what GEMM has read, after the last read; for store, a cycle
+    before the last write. One GEMM or immediate ALU step a cycle, instructions back to back; see `InOrderMerge` for
+    the rest. Errors: OPCODE, MEMORY_TYPE, INDEX, AXI_READ, TOKEN.
     """
 
     def __init__(self, config):
@@ -48,6 +50,7 @@ class Compute(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.issue = issue = Issue(config.compute_queue_depth)
+        m.submodules.decoder = decoder = ComputeDecoder(config)
         m.submodules.dispatch = dispatch = Dispatch(config)
         m.submodules.uop_loader = uop_loader = Loader(
             config, "UOP", buffer=max(UOP_BUFFER, config.max_burst))
@@ -67,8 +70,8 @@ class Compute(wiring.Component):
         connect(m, issue.prev, flipped(self.l2g))
         connect(m, issue.next, flipped(self.s2g))
         connect(m, issue.o, dispatch.insn)
-        connect(m, dispatch.uop_load, uop_loader.insn)
-        connect(m, dispatch.acc_load, acc_loader.insn)
+        connect(m, dispatch.uop_load, uop_loader.load)
+        connect(m, dispatch.acc_load, acc_loader.load)
         connect(m, dispatch.nest, index.nest)
         # prepared micro-ops, tiles and steps, merged in program order
         connect(m, uop_loader.read, flipped(self.uop_read))
@@ -81,35 +84,33 @@ class Compute(wiring.Component):
         connect(m, dispatch.ticket, merge.ticket)
         connect(m, flipped(self.out), accumulate.out)
         m.d.comb += [
-            issue.clear.eq(self.clear), uop_loader.pointers[0].eq(self.uop_ptr),
-            *(pointer.eq(self.acc_ptr) for pointer in acc_loader.pointers),
-            index.loads_done.eq(dispatch.loads_done), merge.loads_done.eq(dispatch.loads_done),
+            issue.clear.eq(self.clear), decoder.raw.eq(issue.raw), decoder.move.eq(issue.move),
+            decoder.uop_ptr.eq(self.uop_ptr), decoder.acc_ptr.eq(self.acc_ptr), dispatch.decoded.eq(decoder.o),
+            index.loads_done.eq(dispatch.loads_done), merge.load_done.eq(dispatch.load_done),
         ]
 
         # from the merge to the accumulator: tiles through GEMM, the op through the delay line
         op, step = merge.op, merge.step.payload
-        gemm_reads = Signal()
-        tile = Signal.like(accumulate.tile)
+        tile = Signal.like(accumulate.tile, reset_less=True)
         m.d.comb += [
-            gemm_reads.eq(merge.valid & op.is_gemm & ~step.reset),
             *(memory.write.chunk.eq(self.write.chunk) for memory in (inp, wgt)),
             *(memory.write.en.eq(self.write.en & (self.write.chunk.select == number))
               for number, memory in enumerate((inp, wgt))),
-            *(memory.read.en.eq(gemm_reads) for memory in (inp, wgt)),
+            *(memory.read.en.eq(merge.ticket.payload.shared.is_gemm) for memory in (inp, wgt)),
             inp.read.index.eq(step.src), wgt.read.index.eq(step.wgt),
             gemm.inp.eq(inp.read.data), gemm.wgt.eq(wgt.read.data),
-            delay_line.valid.eq(merge.valid), delay_line.op.eq(op), merge.delay_empty.eq(delay_line.empty),
+            delay_line.valid.eq(merge.valid), delay_line.op.eq(op),
+            merge.delay_empty.eq(delay_line.empty),
             accumulate.valid.eq(delay_line.out_valid), accumulate.op.eq(delay_line.out_op),
             accumulate.tile.eq(tile), accumulate.dot.eq(gemm.dot),
         ]
-        m.d.sync += gemm.en.eq(gemm_reads)
-        with m.If(merge.did_tile):
-            m.d.sync += tile.eq(merge.tile.payload.data)
+        m.d.sync += [gemm.en.eq(merge.valid & op.is_gemm), tile.eq(merge.tile.payload.data)]
 
-        # tokens: reserved when the op enters, pushed when it leaves the accumulator
+        # tokens: reserved when the op enters; pushed to load when its tiles are read, to store when its result is here
+        m.d.sync += self.g2l.push.eq(self.g2l.reserve)
         m.d.comb += [
             merge.can_push_prev.eq(self.g2l.can_push), merge.can_push_next.eq(self.g2s.can_push),
-            self.g2l.reserve.eq(merge.valid & op.tag.push_prev), self.g2l.push.eq(accumulate.done.push_prev),
+            self.g2l.reserve.eq(merge.valid & op.tag.push_prev),
             self.g2s.reserve.eq(merge.valid & op.tag.push_next), self.g2s.push.eq(accumulate.done.push_next),
             self.finish.eq(accumulate.done.finish),
         ]
@@ -121,9 +122,9 @@ class Compute(wiring.Component):
         status, step, ticket = self.status, merge.step, dispatch.ticket
         number = issue.o.payload.number
         uop_chunk, acc_chunk = uop_loader.chunk, acc_loader.chunk
+        m.d.sync += status.error.number.eq(number)      # for the watchdog
         m.d.comb += [
-            status.error.number.eq(number),       # for the watchdog
-            status.settled.eq(~issue.o.valid & ~ticket.valid & delay_line.empty & ~accumulate.valid & ~accumulate.busy),
+            status.settled.eq(issue.settled & ~ticket.valid & delay_line.empty & ~accumulate.valid & ~accumulate.busy),
             status.progress.eq(merge.valid | (issue.o.valid & issue.o.ready) | self.write.en
                                | (self.uop_read.beats.valid & self.uop_read.beats.ready)
                                | (self.acc_read.beats.valid & self.acc_read.beats.ready)),
@@ -134,7 +135,7 @@ class Compute(wiring.Component):
             (acc_loader.bad, ErrorCause.AXI_READ, acc_loader.number),
             (uop_loader.beyond, ErrorCause.INDEX, uop_loader.number),
             (acc_loader.beyond, ErrorCause.INDEX, acc_loader.number),
-            (step.valid & step.ready & step.payload.beyond, ErrorCause.INDEX, step.payload.number),
+            (step.valid & step.ready & step.payload.beyond, ErrorCause.INDEX, ticket.payload.number),
             (dispatch.bad_memory, ErrorCause.MEMORY_TYPE, number),
             (dispatch.bad_opcode, ErrorCause.OPCODE, number)])
         count_events(m, status.events, {

@@ -1,7 +1,7 @@
 """The control port: an AXI4-Lite slave in front of the register map, launch, finish, interrupt, soft reset."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.registers import ADDRESS_BITS, SHAPES, register_map
@@ -27,7 +27,7 @@ class RegisterPort(wiring.Component):
     (byte strobes honoured). "ro": input `r` is read. All others: input `r` is read, and in the cycle of a write output
     `r_write` holds the bits written as 1; where `r` has no fields it is 1, and `write_data` the word. Addresses
     without a register respond with SLVERR, read as 0 and change nothing. One access of each kind at a time; a read
-    takes two cycles, a write two from its data on.
+    takes three cycles, a write three from its data on.
     """
 
     def __init__(self, config):
@@ -42,13 +42,21 @@ class RegisterPort(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bus = self.bus
-        write = Signal()
-        read = Signal()
+        write = Signal()         # the registers of the next line hold a write
+        written = Signal(data.StructLayout({"number": ADDRESS_BITS - 2, "data": 32, "strobe": 4}), reset_less=True)
+        read = Signal()          # the next line's, a read
+        number = Signal(ADDRESS_BITS - 2, reset_less=True)
+        accepted_write = Signal()
+        accepted_read = Signal()
         m.d.comb += [
-            write.eq(bus.awvalid & bus.wvalid & ~bus.bvalid), bus.awready.eq(write), bus.wready.eq(write),
-            read.eq(bus.arvalid & ~bus.rvalid), bus.arready.eq(read),
-            self.write_data.eq(bus.wdata),
+            accepted_write.eq(bus.awvalid & bus.wvalid & ~bus.bvalid & ~write),
+            bus.awready.eq(accepted_write), bus.wready.eq(accepted_write),
+            accepted_read.eq(bus.arvalid & ~bus.rvalid & ~read), bus.arready.eq(accepted_read),
+            self.write_data.eq(written.data),
         ]
+        m.d.sync += [
+            write.eq(accepted_write), written.number.eq(bus.awaddr[2:]), written.data.eq(bus.wdata),
+            written.strobe.eq(bus.wstrb), read.eq(accepted_read), number.eq(bus.araddr[2:])]
         with m.If(bus.bready):
             m.d.sync += bus.bvalid.eq(0)
         with m.If(bus.rready):
@@ -62,27 +70,27 @@ class RegisterPort(wiring.Component):
         for register in self.registers:
             port = Value.cast(getattr(self, register.name))
             readable[register.offset >> 2] = port if register.access != "wo" else Const(0, 32)
-            with m.If(write & (bus.awaddr[2:] == register.offset >> 2)):
+            with m.If(write & (written.number == register.offset >> 2)):
                 m.d.sync += bus.bresp.eq(OKAY)
                 if register.access == "rw":
-                    for byte, strobe in enumerate(bus.wstrb):
+                    for byte, strobe in enumerate(written.strobe):
                         with m.If(strobe):
-                            m.d.sync += port.word_select(byte, 8).eq(bus.wdata.word_select(byte, 8))
+                            m.d.sync += port.word_select(byte, 8).eq(written.data.word_select(byte, 8))
                 elif register.access != "ro":
-                    m.d.comb += getattr(self, f"{register.name}_write").eq(bus.wdata if register.fields else 1)
-        known = Cat(bus.araddr[2:] == number for number in readable).any()
+                    m.d.comb += getattr(self, f"{register.name}_write").eq(written.data if register.fields else 1)
+        known = Cat(number == offset for offset in readable).any()
         with m.If(read & known):
-            m.d.sync += [bus.rresp.eq(OKAY), bus.rdata.eq(selected(readable, bus.araddr[2:]))]
+            m.d.sync += [bus.rresp.eq(OKAY), bus.rdata.eq(selected(readable, number))]
         return m
 
 
 class RunControl(wiring.Component):
     """Launch, finish, cycle counter, interrupt and soft reset.
 
-    `launch` starts a run unless one is in progress: `start` for one cycle, then `running` until `finish` or
+    `launch` starts a run unless one is in progress: `start` for one cycle, the next, then `running` until `finish` or
     `abort`. `done` is cleared by the launch and set at the end. `cycles` counts the run, its last cycle included.
     The end of a run and `error_seen` set `irq_status`; ones in `irq_clear` clear it. `reset` requests a soft
-    reset: `halt` stops new transfers, and once `bus_idle` the core gets `core_reset` for one cycle.
+    reset: `halt` stops new transfers, and once `bus_idle` the core gets `core_reset`, a register, for one cycle.
     """
 
     def __init__(self):
@@ -98,10 +106,11 @@ class RunControl(wiring.Component):
         ended = Signal()
         resetting = Signal()
         m.d.comb += [
-            self.start.eq(self.launch & ~self.running & ~resetting),
             ended.eq(self.running & (self.finish | self.abort)),
-            self.halt.eq(resetting), self.core_reset.eq(resetting & self.bus_idle),
+            self.halt.eq(resetting),
         ]
+        m.d.sync += [self.start.eq(self.launch & ~self.running & ~resetting & ~self.reset & ~self.start),
+                     self.core_reset.eq(resetting & self.bus_idle & ~self.core_reset)]
         with m.If(self.running):
             m.d.sync += [self.cycles.eq(self.cycles + 1), self.wrapped.eq(self.wrapped | self.cycles.all())]
         with m.If(ended):

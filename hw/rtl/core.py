@@ -27,7 +27,7 @@ WRITE_PORT = {1: 0, 2: 0, 4: 3}
 class Core(wiring.Component):
     """Executes the stream at `insn_ptr` (`insn_count` instructions) from `start` on; `finish` at FINISH.
 
-    `tokens_set` (by queue) loads `tokens_value` into a token queue. `add` feeds the counters. `settled`:
+    `tokens_set` (by queue) loads `tokens_value` into a token queue. `add` feeds the counters, a cycle late. `settled`:
     no unit can proceed without a token or a launch. A port without read clients leaves its AR channel silent.
     """
 
@@ -109,8 +109,10 @@ class Core(wiring.Component):
         ]
 
         # counters
-        counts = {"read_beats": sum(arbiter.axi.rvalid & arbiter.axi.rready for arbiter in arbiters),
-                  "read_bursts": sum(arbiter.axi.arvalid & arbiter.axi.arready for arbiter in arbiters)}
+        read_beats, read_bursts = (Signal(range(len(arbiters) + 1), name=name) for name in ("beats", "bursts"))
+        m.d.sync += [read_beats.eq(sum(arbiter.axi.rvalid & arbiter.axi.rready for arbiter in arbiters)),
+                     read_bursts.eq(sum(arbiter.axi.arvalid & arbiter.axi.arready for arbiter in arbiters))]
+        counts = {"read_beats": read_beats, "read_bursts": read_bursts}
         for unit in units.values():
             for struct in (unit.status.states, unit.status.events):
                 counts |= {name: struct[name] for name in struct.shape().members}

@@ -1,6 +1,6 @@
 """Latches the first error of a run; the watchdog."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,8 +12,8 @@ from vta.hw.rtl.interfaces import ERROR, NUMBER_BITS
 class ErrorRecord(wiring.Component):
     """Latches the first error after `clear` (one in the same cycle counts); on a tie the lower unit number wins.
 
-    The watchdog counts cycles of a run without `progress` of any unit; from `limit` on (unless 0) it reports
-    WATCHDOG for compute and raises `expired`, which ends the run.
+    The watchdog counts cycles of a run without `progress` of any unit; two cycles after the count has reached `limit`
+    (unless that is 0) it reports WATCHDOG for compute and raises `expired`, which ends the run.
     """
 
     def __init__(self):
@@ -26,11 +26,15 @@ class ErrorRecord(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         stall_cycles = self.limit.like(self.limit, name="stall_cycles")
-        with m.If(self.progress | ~self.running):
+        progress = Signal(init=1)                # a cycle late
+        too_many = Signal()
+        m.d.sync += [progress.eq(self.progress | ~self.running),
+                     too_many.eq(self.running & (self.limit != 0) & (stall_cycles >= self.limit))]
+        with m.If(progress):
             m.d.sync += stall_cycles.eq(0)
         with m.Else():
             m.d.sync += stall_cycles.eq(stall_cycles + 1)
-        m.d.comb += self.expired.eq(self.running & (self.limit != 0) & (stall_cycles >= self.limit))
+        m.d.comb += self.expired.eq(self.running & too_many)
 
         first = self.first
 

@@ -1,29 +1,125 @@
-"""A queue of typed payloads."""
+"""Queues of typed payloads, and the register slice that cuts a handshake."""
 
-from amaranth.hdl import Module, Shape
-from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO, SyncFIFOBuffered
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
+
+
+def counted(count, up, down):
+    """`count` + `up` - `down`, where `up` and `down` may come late in a cycle: one carry chain for a wide `count`, none
+    for a narrow one."""
+    if len(count) > 5:
+        return (Cat(up, count) + Cat(up, down.replicate(len(count))))[1:][:len(count)]
+    more = Cat(bit ^ count[:n].all() for n, bit in enumerate(count))
+    less = Cat(bit ^ ~count[:n].any() for n, bit in enumerate(count))
+    return Mux(up, Mux(down, count, more), Mux(down, less, count))
+
+
+class Counter(wiring.Component):
+    """Counts from `init`, up and down, between 0 and `limit`; `up` at `limit` and `down` at 0 are not allowed.
+
+    `some` (`value` != 0) and `full` (`value` == `limit`) are registers.
+    """
+
+    def __init__(self, limit, init=0):
+        self.limit, self.init = limit, init
+        super().__init__({"up": In(1), "down": In(1), "value": Out(range(limit + 1), init=init),
+                          "some": Out(1, init=int(init != 0)), "full": Out(1, init=int(init == limit))})
+
+    def elaborate(self, platform):
+        m = Module()
+        value, up, down = self.value, self.up, self.down
+        m.d.sync += [
+            value.eq(counted(value, up, down)),
+            self.some.eq(up | (value > 1) | ((value == 1) & ~down)),
+            self.full.eq(~down & ((value == self.limit) | (up & (value == self.limit - 1)))),
+        ]
+        return m
 
 
 class Fifo(wiring.Component):
     """Holds up to `depth` payloads of `shape`; `level` counts them. Throughput: one a cycle.
 
-    Latency: one cycle from `i` to `o`, in LUT RAM; `buffered`: two, through the output register of a block RAM.
+    Latency: one cycle from `i` to `o`, from LUT RAM; with `block_ram` two, from the output of a block RAM. With
+    `registered` (`depth` >= 2) `o` is a register, and the latency one cycle in either case: a payload that finds the
+    queue empty goes straight to that register. `i.ready` is a register, and the way in does not depend on `o.ready`.
     """
 
-    def __init__(self, shape, depth, *, buffered=False):
-        self.shape, self.depth, self.buffered = shape, depth, buffered
+    def __init__(self, shape, depth, *, block_ram=False, registered=False):
+        self.shape, self.depth, self.block_ram, self.registered = shape, depth, block_ram, registered
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)),
                           "level": Out(range(depth + 1))})
 
     def elaborate(self, platform):
         m = Module()
-        kind = SyncFIFOBuffered if self.buffered else SyncFIFO
-        m.submodules.fifo = fifo = kind(width=Shape.cast(self.shape).width, depth=self.depth)
+        width = Shape.cast(self.shape).width
+        capacity = max(self.depth - self.block_ram - self.registered, 1)      # of the memory
+        m.submodules.count = count = Counter(capacity)
+        m.submodules.memory = cells = memory.Memory(shape=width, depth=1 << (capacity - 1).bit_length(), init=[])
+        write = cells.write_port()
+        read = cells.read_port(domain="sync" if self.block_ram else "comb")
+        pop = Signal()
+        straight = Signal()                      # what arrives goes to the output register, past the memory
         m.d.comb += [
-            fifo.w_data.eq(self.i.payload), fifo.w_en.eq(self.i.valid), self.i.ready.eq(fifo.w_rdy),
-            self.o.payload.eq(fifo.r_data), self.o.valid.eq(fifo.r_rdy), fifo.r_en.eq(self.o.ready),
-            self.level.eq(fifo.level),
+            self.i.ready.eq(~count.full), write.data.eq(self.i.payload),
+            write.en.eq(self.i.valid & self.i.ready & ~straight), count.up.eq(write.en), count.down.eq(pop),
         ]
+        for port, moves in ((write, write.en), (read, pop)):
+            at = Signal.like(port.addr, name="at")
+            m.d.comb += port.addr.eq(at)
+            with m.If(moves):
+                m.d.sync += at.eq(at + 1)
+
+        # out of the memory
+        valid = count.some
+        ready = Signal()
+        if self.block_ram:
+            fetched = Signal()
+            m.d.comb += [pop.eq(count.some & (~fetched | ready)), read.en.eq(pop)]
+            m.d.sync += fetched.eq(pop | (fetched & ~ready))
+            valid = fetched
+        else:
+            m.d.comb += pop.eq(valid & ready)
+        if not self.registered:
+            m.d.comb += [self.o.payload.eq(read.data), self.o.valid.eq(valid), ready.eq(self.o.ready),
+                         self.level.eq(count.value + (valid if self.block_ram else 0))]
+            return m
+        output = Signal(width, reset_less=True)
+        full = Signal()                          # `output` holds a payload
+        # ~full, a register of its own: the multiplexers behind it load it heavily
+        vacant = Signal(init=1)
+        m.d.comb += [
+            ready.eq(vacant | self.o.ready), straight.eq(vacant & ~valid & ~count.some),
+            self.o.payload.eq(output), self.o.valid.eq(full),
+            self.level.eq(count.value + (valid if self.block_ram else 0) + full),
+        ]
+        with m.If(ready):
+            m.d.sync += [output.eq(Mux(valid, read.data, self.i.payload)),
+                         full.eq(valid | (straight & self.i.valid)), vacant.eq(~valid & ~(straight & self.i.valid))]
+        return m
+
+
+class RegisterSlice(wiring.Component):
+    """A queue of two registers: neither `i.ready` nor `o` depends on another signal in the same cycle.
+
+    Throughput: one payload a cycle. Latency: one cycle.
+    """
+
+    def __init__(self, shape):
+        self.shape = shape
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform):
+        m = Module()
+        width = Shape.cast(self.shape).width
+        first, second = (Signal(width, name=name, reset_less=True) for name in ("first", "second"))
+        first_valid, second_valid = (Signal(name=f"{name}_valid") for name in ("first", "second"))
+        m.d.comb += [self.i.ready.eq(~second_valid), self.o.payload.eq(first), self.o.valid.eq(first_valid)]
+        with m.If(~first_valid | self.o.ready):
+            m.d.sync += [first.eq(Mux(second_valid, second, self.i.payload)),
+                         first_valid.eq(second_valid | self.i.valid), second_valid.eq(0)]
+        with m.Else():
+            m.d.sync += second_valid.eq(second_valid | self.i.valid)
+        with m.If(~second_valid):
+            m.d.sync += second.eq(self.i.payload)
         return m

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-LATENCY = 4          # cycles from the tiles to `dot`
+LATENCY = 6          # cycles from the tiles to `dot`
 
 
 def balanced_sum(terms):
@@ -17,15 +17,23 @@ def balanced_sum(terms):
     return terms[0]
 
 
-def dual_product(x, w0, w1):
-    """x * w0 and x * w1 (all signed 8 bits) in one DSP48E1: ((w1 * 2^16) + w0) * x + 2^15, a 32-bit word.
+def pair(w0, w1):
+    """Two weights as one operand of a `dual_product`."""
+    return (w1 << 16) + w0
 
-    Adding 2^15 returns what a negative low product borrows from the high one."""
-    return ((w1 << 16) + w0) * x + (1 << 15)
+
+def dual_product(x, weights):
+    """x * w0 and x * w1 (all signed 8 bits) in one multiplier, where `weights` is pair(w0, w1); `correct` it."""
+    return weights * x
+
+
+def correct(product):
+    """A `dual_product` as a 32-bit word: adding 2^15 returns what a negative low product borrows from the high one."""
+    return product + (1 << 15)
 
 
 def split_product(product):
-    """The two factors' products in a `dual_product`: (x * w0, x * w1)."""
+    """The two factors' products in a corrected `dual_product`: (x * w0, x * w1)."""
     return (product[:16] ^ (1 << 15)).as_signed(), product[16:32].as_signed()
 
 
@@ -33,8 +41,9 @@ class Gemm(wiring.Component):
     """dot[b][j] = sum over k of inp[b][k] * wgt[j][k], int8 x int8, exact.
 
     `inp` and `wgt` are tiles as read from the scratchpads, valid with `en`; `dot` (batch x block values, row-major)
-    follows `LATENCY` cycles later: operands, products, partial sums, sums. Throughput: one pair of tiles a cycle;
-    it never stalls. Registers hold in cycles without a step.
+    follows `LATENCY` cycles later: operands, pairs of weights, products, corrected ones (these four are the registers
+    of a DSP48E1), partial sums, sums; otherwise it is 0. Throughput: one pair of tiles a cycle; it never stalls. The
+    other registers hold in cycles without a step.
     """
 
     def __init__(self, config):
@@ -49,28 +58,44 @@ class Gemm(wiring.Component):
         batch, block = self.config.batch, self.config.block
         valid = [self.en, *(Signal(name=f"valid_{n}") for n in range(LATENCY - 1))]
         m.d.sync += [late.eq(early) for early, late in pairwise(valid)]
-        inp, wgt = (Signal.like(port, name=f"{name}_q") for name, port in (("inp", self.inp), ("wgt", self.wgt)))
+        inp, wgt = (Signal.like(port, name=f"{name}_q", reset_less=True)
+                    for name, port in (("inp", self.inp), ("wgt", self.wgt)))
         with m.If(valid[0]):
             m.d.sync += [inp.eq(self.inp), wgt.eq(self.wgt)]
 
         def element(tile, row, k):
             return tile[8 * (row * block + k):][:8].as_signed()
 
+        def registers(name, shape):
+            return [Signal(shape, name=f"{name}_{k}", reset_less=True) for k in range(block)]
+
         for b in range(batch):
+            factors = registers(f"factor_{b}", signed(8))
+            with m.If(valid[1]):
+                m.d.sync += [factor.eq(element(inp, b, k)) for k, factor in enumerate(factors)]
             for j in range(0, block, 2):
-                products = [Signal(signed(32), name=f"product_{b}_{j}_{k}") for k in range(block)]
+                pairs = registers(f"pair_{b}_{j}", signed(25))
+                products, corrected = (registers(f"{name}_{b}_{j}", signed(33)) for name in ("product", "corrected"))
                 with m.If(valid[1]):
-                    for k, product in enumerate(products):
-                        m.d.sync += product.eq(dual_product(
-                            element(inp, b, k), element(wgt, j, k), element(wgt, j + 1, k)))
-                low, high = zip(*map(split_product, products), strict=True)
+                    m.d.sync += [weights.eq(pair(element(wgt, j, k), element(wgt, j + 1, k)))
+                                 for k, weights in enumerate(pairs)]
+                with m.If(valid[2]):
+                    m.d.sync += [product.eq(dual_product(factor, weights))
+                                 for product, factor, weights in zip(products, factors, pairs, strict=True)]
+                with m.If(valid[3]):
+                    m.d.sync += [word.eq(correct(product)) for word, product in zip(corrected, products, strict=True)]
+                low, high = zip(*map(split_product, corrected), strict=True)
                 group = max(block // 4, 1)
                 for lane, terms in ((j, low), (j + 1, high)):
-                    partials = [Signal(signed(self.dot_bits), name=f"partial_{b}_{lane}_{g}")
+                    partials = [Signal(signed(self.dot_bits), name=f"partial_{b}_{lane}_{g}", reset_less=True)
                                 for g in range(block // group)]
-                    with m.If(valid[2]):
+                    with m.If(valid[4]):
                         m.d.sync += [partial.eq(balanced_sum(terms[g * group:][:group]))
                                      for g, partial in enumerate(partials)]
-                    with m.If(valid[3]):
-                        m.d.sync += self.dot[b * block + lane].eq(balanced_sum(partials))
+                    dot = Signal(signed(self.dot_bits), name=f"dot_{b}_{lane}", reset_less=True)
+                    m.d.comb += self.dot[b * block + lane].eq(dot)
+                    with m.If(valid[5]):
+                        m.d.sync += dot.eq(balanced_sum(partials))
+                    with m.Else():
+                        m.d.sync += dot.eq(0)
         return m

@@ -9,12 +9,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.counters import EVENTS, STATES
-from vta.hw.isa import INSN_BITS
 from vta.hw.registers import SHAPES
 from vta.hw.rtl.axi import LEN_BITS
 
 NUMBER_BITS = 24     # instructions of a unit are numbered modulo 2^24 for error reports
-ISSUED = data.StructLayout({"insn": unsigned(INSN_BITS), "number": unsigned(NUMBER_BITS)})
+ISSUED = data.StructLayout({      # an instruction whose tokens are there: those that it pushes, and its number
+    "push_prev": unsigned(1), "push_next": unsigned(1), "number": unsigned(NUMBER_BITS)})
 ERROR = data.StructLayout({      # an error in this cycle: its ErrorCause and the number of the instruction in its unit
     "valid": unsigned(1), "cause": SHAPES["error"]["cause"].shape, "number": unsigned(NUMBER_BITS)})
 

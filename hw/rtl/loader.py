@@ -3,29 +3,34 @@
 The burst generator works on the next LOADs while the data of earlier ones is still arriving.
 """
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
-from vta.hw.isa import MEMORY, MemType
-from vta.hw.rtl.axi import bus_log
+from vta.hw.rtl.axi import LEN_BITS
 from vta.hw.rtl.burst_generator import BurstGenerator
+from vta.hw.rtl.decode import PADS, transfer_layout
 from vta.hw.rtl.fifo import Fifo
-from vta.hw.rtl.interfaces import ISSUED, NUMBER_BITS, beat_layout, chunk_layout, read_client
+from vta.hw.rtl.interfaces import NUMBER_BITS, beat_layout, chunk_layout, read_client
 from vta.hw.rtl.tile_writer import TileWriter
-from vta.hw.rtl.walkers import descriptor_layout
+from vta.hw.rtl.walkers import descriptor_layout, selected
 
 LUT_BUFFER = 64      # buffers of at most this many beats are LUT RAM
 LOADS_AHEAD = 8      # LOADs that may have sent requests before the first one's data has been written
 
 
+def load_layout(config):
+    """A decoded LOAD; with `push` it pushes a token when it is complete. `number` is for error reports."""
+    return data.StructLayout({
+        "transfer": transfer_layout(config), "pads": PADS, "push": unsigned(1), "number": unsigned(NUMBER_BITS)})
+
+
 class Loader(wiring.Component):
     """Executes LOADs of the memory types `names`, in order; see `TileWriter` for what it writes.
 
-    `insn` takes one LOAD in two cycles at most while fewer than `LOADS_AHEAD` are in flight; its first burst
-    is offered in the next cycle. `pointers` are the base addresses of the memory types, multiples of the
-    bus. With `buffer` beats of its own (a power of two) the loader requests only what fits there, so the
-    read channel never waits for `chunk`; without, the consumer must take chunks at once.
+    `load` takes one LOAD in two cycles while fewer than `LOADS_AHEAD` are in flight and their bursts leave at once; the
+    first burst is offered two cycles later. With `buffer` beats of its own (a power of two) the loader requests only
+    what fits there, so the read channel never waits for `chunk`; without, the consumer must take chunks at once.
     `read_ahead` bounds the beats requested and not yet received, so that more urgent clients wait less.
     """
 
@@ -33,8 +38,7 @@ class Loader(wiring.Component):
         self.config, self.names, self.assembled = config, names, assembled
         self.buffer, self.limit = buffer, buffer or read_ahead
         super().__init__({
-            "insn": In(stream.Signature(ISSUED)),
-            "pointers": In(config.axi_addr_width).array(len(names)),
+            "load": In(stream.Signature(load_layout(config))),
             "read": Out(read_client(config)),
             "chunk": Out(stream.Signature(chunk_layout(config))),
             "beyond": Out(1), "bad": Out(1), "number": Out(NUMBER_BITS),
@@ -44,60 +48,69 @@ class Loader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        config, bus = self.config, bus_log(self.config)
+        config = self.config
         m.submodules.bursts = bursts = BurstGenerator(config)
         m.submodules.tile_writer = tile_writer = TileWriter(config, *self.names, assembled=self.assembled)
         m.submodules.descriptors = descriptors = Fifo(descriptor_layout(config), LOADS_AHEAD)
 
-        # decode
-        fields = data.View(MEMORY, self.insn.payload.insn)
-        described = descriptors.i.payload
-        region = bursts.region.payload
+        # a LOAD goes to both halves at once, or only to the tile writer if it has nothing to read
+        load, described = self.load.payload, descriptors.i.payload
+        ready = Signal()                         # both halves can take one
+        taken = Signal()
         select = Signal()
-        addr = Signal(config.axi_addr_width)
-        tile_logs = tile_writer.tile_logs
-        work = Signal()
+        depth_logs = tile_writer.depth_logs
+        transfer, pads = load.transfer, load.pads
         m.d.comb += [
-            select.eq(fields.mem_type == MemType[self.names[1]] if len(self.names) == 2 else 0),
-            addr.eq(Array(pointer + (fields.dram_base << log)
-                          for pointer, log in zip(self.pointers, tile_logs, strict=True))[select]),
-            region.addr.eq(addr), region.rows.eq(fields.y_size),
-            region.x_bytes.eq(Array(fields.x_size << log for log in tile_logs)[select]),
-            region.stride.eq(Array(fields.x_stride << log for log in tile_logs)[select]),
-            *[described[name].eq(fields[name]) for name in (
-                "sram_base", "x_size", "y_size", "y_pad_0", "y_pad_1", "x_pad_0", "x_pad_1")],
-            described.select.eq(select), described.beat_offset.eq(addr[:bus]),
-            described.stride.eq(region.stride[:bus]), described.merged.eq(fields.x_stride == fields.x_size),
-            described.push.eq(fields.push_next), described.number.eq(self.insn.payload.number),
-            work.eq((fields.x_size != 0) & (fields.y_size != 0)),
-            # a LOAD goes to both halves at once, or only to the tile writer if it has nothing to read
-            bursts.region.valid.eq(self.insn.valid & work & descriptors.i.ready),
-            descriptors.i.valid.eq(self.insn.valid & self.insn.ready),
-            self.insn.ready.eq(descriptors.i.ready & (bursts.region.ready | ~work)),
+            bursts.region.payload.eq(transfer.region),
+            select.eq(transfer.select if len(self.names) > 1 else 0), described.select.eq(select),
+            *(described[name].eq(transfer[name]) for name in (
+                "sram_base", "x_size", "y_size", "stride", "beat_offset", "merged")),
+            described.data.eq(transfer.work), described.pads.eq(pads.any),
+            described.base.eq(pads.base + pads.top),
+            described.one_column.eq(transfer.x_size == 1), described.one_row.eq(transfer.y_size == 1),
+            described.no_rows.eq(~pads.some_rows),
+            described.first_run.eq(pads.top + Mux(pads.some_rows, pads.left, pads.bottom)),
+            described.between.eq(pads.between), described.skip.eq(pads.skip),
+            described.last_run.eq(pads.bottom + pads.right),
+            described.base_beyond.eq(selected(select, [(described.base >> log) != 0 for log in depth_logs])),
+            described.sram_beyond.eq(selected(select, [(described.sram_base >> log) != 0 for log in depth_logs])),
+            *(described[f"{name}_some"].eq(described[f"{name}_run"] != 0) for name in ("first", "last")),
+            *(described[f"{name}_one"].eq(described[f"{name}_run"] == 1) for name in ("first", "last")),
+            described.push.eq(load.push), described.number.eq(load.number),
+            taken.eq(self.load.valid & ready), self.load.ready.eq(ready),
+            bursts.region.valid.eq(taken & transfer.work), descriptors.i.valid.eq(taken),
         ]
-        wiring.connect(m, tile_writer.descriptor, descriptors.o)
+        m.d.sync += ready.eq(descriptors.i.ready & bursts.idles & ~taken)
+        connect(m, tile_writer.descriptor, descriptors.o)
 
-        beats = wiring.flipped(self.read.beats)
+        beats = flipped(self.read.beats)
         if self.buffer:
-            m.submodules.buffer = buffer = Fifo(beat_layout(config), self.buffer, buffered=self.buffer > LUT_BUFFER)
-            wiring.connect(m, beats, buffer.i)
+            m.submodules.buffer = buffer = Fifo(
+                beat_layout(config), self.buffer, block_ram=self.buffer > LUT_BUFFER, registered=True)
+            connect(m, beats, buffer.i)
             beats = buffer.o
-        wiring.connect(m, beats, tile_writer.beats)
+        connect(m, beats, tile_writer.beats)
 
-        # requests run ahead by at most `limit` beats
-        ahead = Signal(range(self.limit + 1))
-        room = Signal()
-        burst, request = bursts.burst, self.read.request
-        count = burst.payload.len + 1
+        # requests run ahead by at most `limit` beats. `room` counts a request two cycles late, and bursts come every
+        # other cycle at most: besides the next one, either one of the greatest length must fit, or the next one is
+        # compared
+        room = Signal(range(self.limit + 1), init=self.limit)
+        length = Signal(LEN_BITS, reset_less=True)
+        received = Signal()
+        fits = Signal(init=1)
+        requested = Signal()
+        before = Signal()
+        burst, request, longest = bursts.burst, self.read.request, config.max_burst
         m.d.comb += [
-            room.eq(ahead + count <= self.limit),
-            request.payload.eq(burst.payload),
-            request.valid.eq(burst.valid & room),
-            burst.ready.eq(request.ready & room),
+            request.payload.eq(burst.payload), request.valid.eq(burst.valid & fits),
+            burst.ready.eq(request.ready & fits), requested.eq(burst.valid & burst.ready),
         ]
-        m.d.sync += ahead.eq(ahead + Mux(burst.valid & burst.ready, count, 0) - (beats.valid & beats.ready))
-
-        wiring.connect(m, wiring.flipped(self.chunk), tile_writer.chunk)
+        m.d.sync += [
+            before.eq(requested), length.eq(burst.payload.len), received.eq(beats.valid & beats.ready),
+            room.eq(room + (Mux(before, -1 - length, 0) + received)),
+            fits.eq(Mux(before, room >= 2 * longest, (room >= longest) | (burst.valid & (burst.payload.len < room)))),
+        ]
+        connect(m, flipped(self.chunk), tile_writer.chunk)
         m.d.comb += [self.beyond.eq(tile_writer.beyond), self.bad.eq(tile_writer.bad),
                      self.number.eq(tile_writer.number),
                      self.receiving.eq(tile_writer.busy), self.idle.eq(~tile_writer.busy & ~descriptors.o.valid)]

@@ -10,12 +10,15 @@ OPERANDS = ("dst", "src", "wgt")
 
 
 def nest_layout(config):
-    """Trip counts, micro-op range and index factors of an instruction; trip counts and range must not be empty."""
+    """Micro-op range, trip counts and index factors of an instruction; trip counts and range must not be empty.
+
+    `uops` is the length of the range; `one_uop`, `one_in`, `one_out`: there is one micro-op, one trip of the loop.
+    """
     bits = operand_bits(config)
     u = config.uop_depth_log
     return data.StructLayout({
-        "uop_bgn": unsigned(u), "uop_end": unsigned(u + 1),
-        "iter_out": unsigned(LOOP_BITS), "iter_in": unsigned(LOOP_BITS),
+        "uop_bgn": unsigned(u), "uop_end": unsigned(u + 1), "uops": unsigned(u + 1),
+        "iter_out": unsigned(LOOP_BITS), "iter_in": unsigned(LOOP_BITS), "one_uop": 1, "one_in": 1, "one_out": 1,
         **{f"{name}_factor_{loop}": unsigned(bits[name]) for name in OPERANDS for loop in ("out", "in")}})
 
 
@@ -55,37 +58,47 @@ class Nest(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        now, step = self.current, self.step.payload
-        outer = Signal(offset_layout(self.config))
-        inner = Signal(offset_layout(self.config))
-        left_out = Signal(LOOP_BITS)             # trips left of the outer loop, including this one
-        left_in = Signal(LOOP_BITS)              # ... and of the inner loop
-        uop = Signal(self.config.uop_depth_log + 1)
+        step, new = self.step.payload, self.insn.payload
+        now = Signal(nest_layout(self.config), reset_less=True)
+        outer = Signal(offset_layout(self.config), reset_less=True)
+        inner = Signal(offset_layout(self.config), reset_less=True)
+        # what is left, including this step and trip
+        uop = Signal(self.config.uop_depth_log + 1, reset_less=True)
+        uops, left_in, left_out = (
+            Signal.like(now[name], name=f"left_{name}", reset_less=True) for name in ("uops", "iter_in", "iter_out"))
+        # whether this step is the last one of the micro-ops, of the inner loop, of the nest; this trip the last one
+        last_uop, last_in, last, last_in_trip, last_out_trip = (
+            Signal(name=name, reset_less=True)
+            for name in ("last_uop", "last_in", "last", "last_in_trip", "last_out_trip"))
+        next_uop, next_in_trip, next_out_trip = (
+            # the same, of the next step
+            Signal(name=name) for name in ("next_uop", "next_in_trip", "next_out_trip"))
         active = Signal()
-        fire = Signal()
-        uop_ends = Signal()
-        in_ends = Signal()
         m.d.comb += [
-            self.step.valid.eq(active), step.uop.eq(uop), step.offset.eq(inner),
-            uop_ends.eq(uop + 1 == now.uop_end), in_ends.eq(uop_ends & (left_in == 1)),
-            step.last.eq(in_ends & (left_out == 1)),
-            fire.eq(active & self.step.ready),
-            self.insn.ready.eq(~active | (fire & step.last)),
+            self.current.eq(now),
+            self.step.valid.eq(active), step.uop.eq(uop), step.offset.eq(inner), step.last.eq(last),
+            self.insn.ready.eq(~active | (self.step.ready & last)),
+            next_uop.eq(Mux(last_uop, now.one_uop, uops == 2)),
+            next_in_trip.eq(Mux(last_uop, Mux(last_in_trip, now.one_in, left_in == 2), last_in_trip)),
+            next_out_trip.eq(Mux(last_in, left_out == 2, last_out_trip)),
         ]
-        with m.If(fire):
-            m.d.sync += uop.eq(Mux(uop_ends, now.uop_bgn, uop + 1))
-            with m.If(uop_ends):
+        # the registers follow what is offered, whether or not there is something
+        with m.If(self.insn.ready):
+            m.d.comb += [next_uop.eq(new.one_uop), next_in_trip.eq(new.one_in), next_out_trip.eq(new.one_out)]
+            m.d.sync += [now.eq(new), active.eq(self.insn.valid), uop.eq(new.uop_bgn), outer.eq(0), inner.eq(0),
+                         uops.eq(new.uops), left_in.eq(new.iter_in), left_out.eq(new.iter_out)]
+        with m.Elif(self.step.ready):
+            m.d.sync += [uop.eq(Mux(last_uop, now.uop_bgn, uop + 1)), uops.eq(Mux(last_uop, now.uops, uops - 1))]
+            with m.If(last_uop):
                 m.d.sync += [left_in.eq(left_in - 1), *(
                     inner[name].eq(sticky_add(inner[name], now[f"{name}_factor_in"])) for name in OPERANDS)]
-            with m.If(in_ends):
+            with m.If(last_in):
                 m.d.sync += [left_in.eq(now.iter_in), left_out.eq(left_out - 1)]
                 for name in OPERANDS:
                     onward = sticky_add(outer[name], now[f"{name}_factor_out"])
                     m.d.sync += [outer[name].eq(onward), inner[name].eq(onward)]
-            with m.If(step.last):
-                m.d.sync += active.eq(0)
-        with m.If(self.insn.valid & self.insn.ready):
-            new = self.insn.payload
-            m.d.sync += [now.eq(new), active.eq(1), uop.eq(new.uop_bgn), left_in.eq(new.iter_in),
-                         left_out.eq(new.iter_out), outer.eq(0), inner.eq(0)]
+        with m.If(self.insn.ready | self.step.ready):
+            m.d.sync += [
+                last_uop.eq(next_uop), last_in_trip.eq(next_in_trip), last_out_trip.eq(next_out_trip),
+                last_in.eq(next_uop & next_in_trip), last.eq(next_uop & next_in_trip & next_out_trip)]
         return m

@@ -1,6 +1,6 @@
 """The performance counters of `vta.hw.counters`, in hardware."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,7 @@ VALUES = wiring.Signature({counter.name: Out(32) for counter in COUNTERS})
 
 
 class PerfCounters(wiring.Component):
-    """One 32-bit counter for each entry of `COUNTERS`, by name: adds `add` in every cycle with `enable`.
+    """One 32-bit counter for each entry of `COUNTERS`, by name: adds `add` in every cycle after one with `enable`.
 
     `clear` sets all to 0. They wrap; the cycle counter's flag tells whether they may have.
     """
@@ -24,10 +24,12 @@ class PerfCounters(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        enabled = Signal()
+        m.d.sync += enabled.eq(self.enable)
         for counter in COUNTERS:
             value = getattr(self.value, counter.name)
             with m.If(self.clear):
                 m.d.sync += value.eq(0)
-            with m.Elif(self.enable):
+            with m.Elif(enabled):
                 m.d.sync += value.eq(value + getattr(self.add, counter.name))
         return m

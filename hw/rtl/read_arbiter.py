@@ -1,12 +1,14 @@
 """Shares one AXI read channel among clients: requests by priority, data routed back by ID."""
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import wiring
+from functools import reduce
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.rtl.axi import OKAY, read_signature
-from vta.hw.rtl.fifo import Fifo
-from vta.hw.rtl.interfaces import read_client
+from vta.hw.rtl.fifo import Counter, Fifo, RegisterSlice
+from vta.hw.rtl.interfaces import beat_layout, read_client
 
 
 class ReadArbiter(wiring.Component):
@@ -15,8 +17,8 @@ class ReadArbiter(wiring.Component):
     A client's beats come in the order of its requests, whatever order the memory chooses across IDs; a request that
     has not been taken may be withdrawn. Client k uses ID k modulo `config.read_ids`; clients that share an ID are told
     apart by the order of their requests, which AXI keeps within one ID. Latency: one cycle from a request to ARVALID,
-    none from R to `beats`. Throughput: a request and a beat each cycle. A client that does not take its beat stalls
-    the others: clients request only what they can take soon.
+    one from R to `beats`; all outputs to the bus are registers. Throughput: a request and a beat each cycle. A client
+    that does not take its beat stalls the others: clients request only what they can take soon.
     At most `config.read_outstanding` bursts are in flight; `halt` stops new ones.
     """
 
@@ -33,50 +35,59 @@ class ReadArbiter(wiring.Component):
         m = Module()
         axi, limit = self.axi, self.config.read_outstanding
         ids = [k % self.config.read_ids for k in range(len(self.clients))]
-        in_flight = Signal(range(limit + 1))
+        m.submodules.slice = arrived = RegisterSlice(
+            data.StructLayout({"beat": beat_layout(self.config), "id": unsigned(len(set(ids)))}))      # one-hot
+        m.submodules.in_flight = in_flight = Counter(limit)
         free = Signal()
         grant = Signal()
         ended = Signal()
 
         # requests: the most urgent one enters the AR register when that is empty or being taken
         m.d.comb += [
-            free.eq((~axi.arvalid | axi.arready) & (in_flight != limit) & ~self.halt),
-            ended.eq(axi.rvalid & axi.rready & axi.rlast),
-            self.idle.eq(in_flight == 0),
+            free.eq((~axi.arvalid | axi.arready) & ~in_flight.full & ~self.halt),
+            self.idle.eq(~in_flight.some), grant.eq(free & Cat(client.request.valid for client in self.clients).any()),
+            in_flight.up.eq(grant), in_flight.down.eq(ended),
         ]
-        with m.If(axi.arready):
+        with m.If(free):
+            m.d.sync += axi.arvalid.eq(grant)
+        with m.Elif(axi.arready):
             m.d.sync += axi.arvalid.eq(0)
         orders = self._orders(m, ids)
-        earlier = 0
-        for k, client in enumerate(self.clients):
-            request = client.request
+        requests = [client.request for client in self.clients]
+        # the most urgent client that requests; the last one if none does
+        urgent = Signal(range(max(len(requests), 2)))
+        m.d.comb += urgent.eq(reduce(lambda later, number: Mux(requests[number].valid, number, later),
+                                     reversed(range(len(requests) - 1)), len(requests) - 1))
+        with m.If(free):
+            chosen = Array(request.payload for request in requests)[urgent]
+            m.d.sync += [axi.araddr.eq(chosen.addr), axi.arlen.eq(chosen.len), axi.arid.eq(Array(ids)[urgent])]
+        for k, request in enumerate(requests):
             order = orders.get(ids[k])           # never full: it holds as many as may be in flight
-            m.d.comb += request.ready.eq(free & ~earlier)
-            with m.If(request.valid & request.ready):
-                m.d.comb += grant.eq(1)
-                m.d.sync += [axi.arvalid.eq(1), axi.araddr.eq(request.payload.addr),
-                             axi.arlen.eq(request.payload.len), axi.arid.eq(ids[k])]
-                if order:
+            m.d.comb += request.ready.eq(free & (urgent == k))
+            if order:
+                with m.If(request.valid & request.ready):
                     m.d.comb += [order.i.valid.eq(1), order.i.payload.eq(k)]
-            earlier = earlier | request.valid
-        m.d.sync += in_flight.eq(in_flight + grant - ended)
 
         # data: to the client that the ID, or the queue of a shared ID, names
+        new, beat, number = arrived.i.payload.beat, arrived.o.payload.beat, arrived.o.payload.id
+        m.d.comb += [
+            arrived.i.valid.eq(axi.rvalid), axi.rready.eq(arrived.i.ready),
+            arrived.i.payload.id.eq(Cat(axi.rvalid & (axi.rid == number) for number in range(len(set(ids))))),
+            new.data.eq(axi.rdata), new.error.eq(axi.rresp != OKAY), new.last.eq(axi.rlast),
+            ended.eq(arrived.o.valid & arrived.o.ready & beat.last),
+        ]
         for k, client in enumerate(self.clients):
             beats = client.beats
             order = orders.get(ids[k])
             mine = Signal(name=f"mine_{k}")
             m.d.comb += [
-                mine.eq((axi.rid == ids[k]) & (order.o.payload == k if order else 1)),
-                beats.payload.data.eq(axi.rdata),
-                beats.payload.error.eq(axi.rresp != OKAY),
-                beats.payload.last.eq(axi.rlast),
-                beats.valid.eq(axi.rvalid & mine),
+                mine.eq(number[ids[k]] & (order.o.payload == k if order else 1)),
+                beats.payload.eq(beat), beats.valid.eq(mine),      # an ID is set only if the slice holds a beat
             ]
             with m.If(mine):
-                m.d.comb += axi.rready.eq(beats.ready)
-        for number, order in orders.items():
-            m.d.comb += order.o.ready.eq(ended & (axi.rid == number))
+                m.d.comb += arrived.o.ready.eq(beats.ready)
+        for shared, order in orders.items():
+            m.d.comb += order.o.ready.eq(ended & number[shared])
         return m
 
     def _orders(self, m, ids):

@@ -6,8 +6,9 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from vta.hw.isa import INSN_BITS, MEMORY, MemType, Unit
 from vta.hw.registers import ErrorCause
-from vta.hw.rtl.axi import bus_log, write_signature
+from vta.hw.rtl.axi import write_signature
 from vta.hw.rtl.burst_generator import BurstGenerator
+from vta.hw.rtl.decode import TransferDecoder
 from vta.hw.rtl.fifo import Fifo
 from vta.hw.rtl.interfaces import ISSUED, NUMBER_BITS, TOKEN_SINK, TOKEN_SOURCE, scratch_read, unit_status
 from vta.hw.rtl.issue import Issue
@@ -38,6 +39,7 @@ class Store(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.issue = issue = Issue(config.store_queue_depth)
+        m.submodules.transfer = transfer = TransferDecoder(config, "OUT")
         m.submodules.bursts = bursts = BurstGenerator(config)
         m.submodules.rows = rows = StoreData(config)
         m.submodules.write_master = write_master = WriteMaster(config)
@@ -52,33 +54,34 @@ class Store(wiring.Component):
                                         "number": unsigned(NUMBER_BITS)})
         m.submodules.ends = ends = Fifo(ends_shape, config.write_outstanding)
         m.submodules.numbers = numbers = Fifo(unsigned(NUMBER_BITS), config.write_outstanding)
-        insn = data.View(MEMORY, issue.o.payload.insn)
-        region, row = bursts.region.payload, rows.rows.payload
-        tile_log = config.tile_bytes["OUT"].bit_length() - 1
-        good = Signal()
-        work = Signal()
-        both = Signal()
+        burst = bursts.burst
+        issued, store, row = issue.o.payload, transfer.o, rows.rows.payload
+        fields = data.View(MEMORY, issue.raw)
+        other = Signal()                       # a STORE of another memory type than OUT, with x_size
+        work = store.work
+        # there is room for the next STORE; if it has no work, all others have left
+        can_work = Signal()
+        can_skip = Signal()
         started = Signal()
-        current = Signal(ISSUED)               # the instruction whose bursts are being requested
-        requesting = Signal()
+        taken = Signal(ISSUED)                 # the last STORE with work
+        current = Signal(ISSUED)               # ... and that of `burst`
+        requesting = Signal()                  # bursts are still to be requested
         nothing = Signal()                     # a STORE without work waits for those before it, then ends
         m.d.comb += [
-            good.eq(insn.mem_type == MemType.OUT),
-            work.eq(good & (insn.x_size != 0) & (insn.y_size != 0)),
-            both.eq(bursts.region.ready & rows.rows.ready),
-            nothing.eq(issue.o.valid & ~work & ~requesting),
-            region.addr.eq(self.out_ptr + (insn.dram_base << tile_log)), region.rows.eq(insn.y_size),
-            region.x_bytes.eq(insn.x_size << tile_log), region.stride.eq(insn.x_stride << tile_log),
-            row.sram_base.eq(insn.sram_base), row.x_size.eq(insn.x_size), row.y_size.eq(insn.y_size),
-            row.beat_offset.eq(region.addr[:bus_log(config)]), row.stride.eq(region.stride[:bus_log(config)]),
-            row.merged.eq(insn.x_stride == insn.x_size),
-            bursts.region.valid.eq(issue.o.valid & work & rows.rows.ready),
-            rows.rows.valid.eq(issue.o.valid & work & bursts.region.ready),
+            requesting.eq(~bursts.region.ready | burst.valid),
+            can_work.eq(bursts.region.ready & rows.rows.ready), can_skip.eq(~requesting & ends.i.ready)]
+        with m.If(issue.move):
+            m.d.sync += other.eq((fields.mem_type != MemType.OUT) & (fields.x_size != 0))
+        m.d.comb += [
+            transfer.raw.eq(issue.raw), transfer.move.eq(issue.move), transfer.pointers[0].eq(self.out_ptr),
+            nothing.eq(issue.o.valid & ~work & can_skip),
+            bursts.region.payload.eq(store.region),
+            *(row[name].eq(store[name]) for name in row.shape().members),
+            bursts.region.valid.eq(started & work), rows.rows.valid.eq(started & work),
             started.eq(issue.o.valid & issue.o.ready),
-            issue.o.ready.eq(Mux(work, both, ~requesting & ends.i.ready)),
+            issue.o.ready.eq(Mux(work, can_work, can_skip)),
             issue.clear.eq(self.clear), issue.next.can_pop.eq(1),
         ]
-        burst = bursts.burst
         new_end = ends.i.payload
         sent = Signal()
         m.d.comb += [
@@ -87,17 +90,17 @@ class Store(wiring.Component):
             burst.ready.eq(write_master.request.ready & ends.i.ready),
             sent.eq(burst.valid & burst.ready),
             new_end.burst.eq(~nothing), new_end.last.eq(nothing | bursts.last),
-            new_end.push.eq(Mux(nothing, insn.push_prev, data.View(MEMORY, current.insn).push_prev)),
-            new_end.number.eq(Mux(nothing, issue.o.payload.number, current.number)),
+            new_end.push.eq(Mux(nothing, issued.push_prev, current.push_prev)),
+            new_end.number.eq(Mux(nothing, issued.number, current.number)),
             ends.i.valid.eq(sent | (nothing & started)),
             # whose response comes next: not always that of the oldest of `ends`, which may have no burst
             numbers.i.valid.eq(sent), numbers.i.payload.eq(current.number), numbers.o.ready.eq(write_master.response),
             write_master.halt.eq(self.halt),
         ]
-        with m.If(sent & bursts.last):
-            m.d.sync += requesting.eq(0)
         with m.If(started & work):
-            m.d.sync += [requesting.eq(1), current.eq(issue.o.payload)]
+            m.d.sync += taken.eq(issued)
+        with m.If(bursts.moves):
+            m.d.sync += current.eq(taken)
 
         # the end of an instruction: all its bursts are answered
         end = ends.o.payload
@@ -114,8 +117,8 @@ class Store(wiring.Component):
             ended.eq(leaves & end.last),
             self.s2g.push.eq(ended & end.push), self.s2g.reserve.eq(self.s2g.push),
             self.idle.eq(issue.empty & ~requesting & ~ends.o.valid),
-            self.status.settled.eq(~issue.o.valid & ~requesting & ~ends.o.valid), self.bus_idle.eq(write_master.idle),
-            rows.number.eq(issue.o.payload.number),
+            self.status.settled.eq(issue.settled & ~requesting & ~ends.o.valid), self.bus_idle.eq(write_master.idle),
+            rows.number.eq(issued.number),
             moving.eq(self.axi.wvalid & self.axi.wready),
             self.status.progress.eq(started | sent | leaves | moving),
         ]
@@ -124,7 +127,7 @@ class Store(wiring.Component):
         report_error(m, self.status.error, [
             (no_room, ErrorCause.TOKEN, end.number),
             (rows.beyond, ErrorCause.INDEX, rows.beyond_number),
-            (started & ~good & (insn.x_size != 0), ErrorCause.MEMORY_TYPE, issue.o.payload.number),
+            (started & other, ErrorCause.MEMORY_TYPE, issued.number),
             (write_master.response & write_master.failed, ErrorCause.AXI_WRITE, numbers.o.payload)])
         count_events(m, self.status.events, {
             "store_insns": started,

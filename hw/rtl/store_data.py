@@ -5,10 +5,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.rtl.axi import bus_log
-from vta.hw.rtl.fifo import Fifo
+from vta.hw.rtl.fifo import Counter, Fifo
 from vta.hw.rtl.interfaces import NUMBER_BITS, scratch_read, write_beat_layout
 
-TILES_AHEAD = 4      # tiles read from the output buffer and not yet sent
+TILES_AHEAD = 8      # tiles read from the output buffer and not yet sent
 
 
 def store_rows_layout(config):
@@ -27,7 +27,7 @@ class StoreData(wiring.Component):
     """Reads the tiles of STOREs in order and offers them as beats.
 
     A tile wider than the bus becomes several beats. Narrower tiles are packed into beats at one tile a cycle, with
-    strobes; a row ends its beat unless rows are `merged`. A beat holds until it is taken. Latency: 3 cycles
+    strobes; a row ends its beat unless rows are `merged`. A beat holds until it is taken. Latency: 4 cycles
     from `rows` to the first beat; throughput: a beat a cycle, also across STOREs. `number` is that of the STORE
     being taken. `tile_read`: a tile is read in this cycle; `beyond`: its index, in instruction `beyond_number`, was
     not below the depth (it wraps).
@@ -48,58 +48,68 @@ class StoreData(wiring.Component):
         new = self.rows.payload
 
         # the walk over the tiles: one read a cycle while the queue behind has room
+        walk = data.StructLayout({
+            "merged": 1, "x_size": 16, "stride": bus,
+            "offset": bus, "row_offset": bus})   # of the tile in its beat, of the row's first tile
+        now = Signal(walk, reset_less=True)
         active = Signal()
-        merged = Signal()
         index = Signal(config.acc_depth_log)
         beyond = Signal()
         number = Signal(NUMBER_BITS)
-        column = Signal(16)
-        row = Signal(16)
-        x_size = Signal(16)
-        offset = Signal(bus)                     # of the tile in its beat
-        row_offset = Signal(bus)                 # of the first tile of the row
-        stride = Signal(bus)
-        row_ends = Signal()
+        columns = Signal(16)                     # left of the row, including this one
+        rows_left = Signal(16)                   # including this one
+        last_column = Signal()                   # columns == 1
+        one_column = Signal()                    # x_size == 1
+        last_row = Signal()                      # rows_left == 1
         all_ends = Signal()
         read = Signal()
-        room = Signal()
-        in_flight = Signal()
+        m.submodules.room = room = Counter(TILES_AHEAD, init=TILES_AHEAD)
         # a tile, its byte offset in the beat, and whether it ends the beat
         m.submodules.tiles = tiles = Fifo(data.StructLayout({
             "tile": unsigned(8 * tile_bytes), "offset": unsigned(bus), "flush": unsigned(1)}), TILES_AHEAD)
         narrow = tile_bytes < bus_bytes
         m.d.comb += [
-            room.eq(tiles.level + in_flight < TILES_AHEAD),
-            read.eq(active & room),
-            row_ends.eq(column == 1), all_ends.eq(row_ends & (row == 1)),
-            self.out.en.eq(read), self.out.index.eq(index), self.tile_read.eq(read),
+            read.eq(active & room.some), all_ends.eq(last_column & last_row),
+            self.tile_read.eq(read),
             self.beyond.eq(read & beyond), self.beyond_number.eq(number),
-            self.rows.ready.eq(~active | (read & all_ends)),
+            self.rows.ready.eq(~active),
+            room.up.eq(tiles.o.valid & tiles.o.ready), room.down.eq(read),
         ]
         following = Signal(config.acc_depth_log + 1)
         m.d.comb += following.eq(index + 1)
         with m.If(read):
-            m.d.sync += [index.eq(following), beyond.eq(beyond | following[-1]),
-                         column.eq(column - 1), offset.eq(offset + tile_bytes)]
-            with m.If(row_ends):
-                m.d.sync += [column.eq(x_size), row.eq(row - 1), offset.eq(row_offset + stride),
-                             row_offset.eq(row_offset + stride)]
+            m.d.sync += [index.eq(following), beyond.eq(beyond | following[-1]), columns.eq(columns - 1),
+                         last_column.eq(columns == 2), now.offset.eq(now.offset + tile_bytes)]
+            with m.If(last_column):
+                m.d.sync += [
+                    columns.eq(now.x_size), last_column.eq(one_column),
+                    rows_left.eq(rows_left - 1), last_row.eq(rows_left == 2),
+                    now.offset.eq(now.row_offset + now.stride), now.row_offset.eq(now.row_offset + now.stride)]
             with m.If(all_ends):
                 m.d.sync += active.eq(0)
         with m.If(self.rows.valid & self.rows.ready):
             m.d.sync += [
                 active.eq(1), index.eq(new.sram_base), beyond.eq(new.sram_base >> config.acc_depth_log != 0),
-                column.eq(new.x_size), x_size.eq(new.x_size), row.eq(new.y_size), number.eq(self.number),
-                offset.eq(new.beat_offset), row_offset.eq(new.beat_offset), stride.eq(new.stride),
-                merged.eq(new.merged),
+                columns.eq(new.x_size), last_column.eq(new.x_size == 1), one_column.eq(new.x_size == 1),
+                rows_left.eq(new.y_size), last_row.eq(new.y_size == 1), number.eq(self.number),
+                *(now[name].eq(new[name]) for name in ("x_size", "stride", "merged")),
+                now.offset.eq(new.beat_offset), now.row_offset.eq(new.beat_offset),
             ]
 
-        # the tile arrives a cycle after its read
+        # the read itself is a cycle later, from registers; the tile arrives another one after it
         arriving = tiles.i.payload
-        m.d.comb += [tiles.i.valid.eq(in_flight), arriving.tile.eq(self.out.data)]
+        place = data.StructLayout({"offset": unsigned(bus), "flush": unsigned(1)})
+        reading, arrived = (Signal(place, name=name, reset_less=True) for name in ("reading", "arrived"))
+        out_index = Signal(config.acc_depth_log, reset_less=True)
+        in_flight = Signal()
+        m.d.comb += [
+            self.out.index.eq(out_index), tiles.i.valid.eq(in_flight), arriving.tile.eq(self.out.data),
+            arriving.offset.eq(arrived.offset), arriving.flush.eq(arrived.flush),
+        ]
         m.d.sync += [
-            in_flight.eq(read), arriving.offset.eq(offset),
-            arriving.flush.eq((row_ends & ~(merged & ~all_ends)) | (offset + tile_bytes == bus_bytes)),
+            self.out.en.eq(read), out_index.eq(index), in_flight.eq(self.out.en), arrived.eq(reading),
+            reading.offset.eq(now.offset),
+            reading.flush.eq((last_column & ~(now.merged & ~all_ends)) | (now.offset + tile_bytes == bus_bytes)),
         ]
 
         (self._pack if narrow else self._split)(m, tiles.o)

@@ -1,13 +1,13 @@
 """The second half of a tensor loader: turns arriving beats into tiles, and writes the padding around them."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from vta.hw.rtl.axi import bus_log
 from vta.hw.rtl.interfaces import NUMBER_BITS, beat_layout, chunk_layout
-from vta.hw.rtl.walkers import RUN_BITS, DataWalker, PadWalker, descriptor_layout, selected
+from vta.hw.rtl.walkers import DataWalker, PadWalker, descriptor_layout, selected
 
 
 class TileWriter(wiring.Component):
@@ -37,38 +37,38 @@ class TileWriter(wiring.Component):
         m.submodules.data_walker = walker = DataWalker(self.config, self.tile_logs, self.depth_logs)
         m.submodules.pad_walker = padding = PadWalker(self.config, self.depth_logs)
         new, beat, chunk = self.descriptor.payload, self.beats.payload, self.chunk.payload
-        load = Signal(descriptor_layout(self.config))
-        width = Signal(17)                       # tiles of a padded row of the next LOAD
-        top = Signal(RUN_BITS)                   # tiles of padding above its first row
+        load = Signal(descriptor_layout(self.config), reset_less=True)
         start = Signal()
         active = Signal()
-        fire = Signal()
         do_data = Signal()
         do_pad = Signal()
+        ended = Signal()                         # the LOAD in progress ends in this cycle, or there is none
         done = Signal()
         m.d.comb += [
-            width.eq(new.x_pad_0 + new.x_size + new.x_pad_1), top.eq(new.y_pad_0 * width), padding.width.eq(width),
             *(port.eq(value) for unit in (walker, padding) for port, value in (
-                (unit.start, start), (unit.new, new), (unit.load, load), (unit.top, top))),
+                (unit.start, start), (unit.new, new), (unit.load, load),
+                (unit.new.data, new.data & self.descriptor.valid), (unit.new.pads, new.pads & self.descriptor.valid))),
             do_data.eq(walker.left & self.beats.valid),
             do_pad.eq(padding.valid & (~do_data | (selected(load.select, self.assembled) & ~walker.tile_ends))),
-            done.eq(active & (~walker.left | (do_data & walker.ends)) & (~padding.left | (do_pad & padding.ends))),
-            walker.step.eq(fire & do_data), padding.step.eq(fire & do_pad),
-            self.chunk.valid.eq(do_data | do_pad | done), fire.eq(self.chunk.valid & self.chunk.ready),
+            # if data and padding end in the same cycle, the LOAD takes one cycle more: so this is quick to know
+            ended.eq(Mux(padding.left, ~walker.left & padding.ends,
+                         ~walker.left | (self.beats.valid & walker.ends))),
+            done.eq(active & ended),
+            walker.step.eq(do_data & self.chunk.ready), padding.step.eq(do_pad & self.chunk.ready),
+            self.chunk.valid.eq(do_data | do_pad | done),
             chunk.select.eq(load.select), chunk.write.eq(do_data), chunk.index.eq(walker.index),
             chunk.slice.eq(walker.slice), chunk.complete.eq(walker.tile_ends),
             chunk.data.eq(beat.data >> (walker.beat_offset << 3)
                           if min(self.tile_logs) < bus_log(self.config) else beat.data),
             chunk.pad.eq(do_pad), chunk.pad_index.eq(padding.index), chunk.last.eq(done), chunk.push.eq(load.push),
             self.beats.ready.eq(walker.left & self.chunk.ready & walker.beat_ends),
-            self.beyond.eq(fire & ((do_data & walker.beyond) | (do_pad & padding.beyond))),
+            self.beyond.eq(self.chunk.ready & ((do_data & walker.beyond) | (do_pad & padding.beyond))),
             self.bad.eq(self.beats.valid & self.beats.ready & beat.error),
             self.number.eq(load.number), self.busy.eq(active),
-            start.eq(self.descriptor.valid & self.descriptor.ready),
-            self.descriptor.ready.eq(~active | (done & fire)),
+            # the walkers follow what is offered, whether or not there is something
+            start.eq(self.descriptor.ready),
+            self.descriptor.ready.eq(ended & self.chunk.ready),
         ]
-        with m.If(fire & done):
-            m.d.sync += active.eq(0)
-        with m.If(start):
-            m.d.sync += [load.eq(new), active.eq(1)]
+        with m.If(self.descriptor.ready):
+            m.d.sync += [load.eq(new), active.eq(self.descriptor.valid)]
         return m

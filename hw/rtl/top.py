@@ -67,7 +67,7 @@ class Vta(wiring.Component):
             control.irq_enable.eq(registers.irq_enable), control.irq_clear.eq(irq_clear),
             core.start.eq(control.start), core.running.eq(control.running), core.halt.eq(control.halt),
             core.insn_count.eq(registers.insn_count), core.watchdog.eq(registers.watchdog),
-            core.error_clear.eq(irq_clear.error), core.tokens_value.eq(registers.write_data),
+            core.tokens_value.eq(registers.write_data),
             *(core.tokens_set[queue].eq(getattr(registers, f"tokens_{queue.name.lower()}_write")) for queue in Queue),
             control.finish.eq(core.finish), control.abort.eq(core.expired),
             control.bus_idle.eq(core.bus_idle), control.error_seen.eq(core.error_seen),
@@ -80,12 +80,15 @@ class Vta(wiring.Component):
 
         # run -> registers
         counts, status = counters.value, registers.status
+        m.d.sync += [
+            core.error_clear.eq(irq_clear.error), status.drained.eq(core.settled & core.bus_idle),
+            registers.acc_writes.eq(counts.gemm_steps + counts.reset_steps + counts.alu_steps),
+        ]
         m.d.comb += [
             registers.control.launch.eq(control.running), registers.control.finish.eq(control.done),
             status.busy.eq(control.running), status.done.eq(control.done), status.error.eq(core.error.cause.any()),
-            status.drained.eq(core.settled & core.bus_idle), status.cycles_wrapped.eq(control.wrapped),
+            status.cycles_wrapped.eq(control.wrapped),
             registers.cycles.eq(control.cycles),
-            registers.acc_writes.eq(counts.gemm_steps + counts.reset_steps + counts.alu_steps),
             registers.error.eq(core.error), registers.error_insn.eq(core.error_insn),
             registers.irq_status.eq(control.irq_status),
             *(getattr(registers, name).eq(value) for name, value in identity(self.config).items()),

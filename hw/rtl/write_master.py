@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.rtl.axi import LEN_BITS, OKAY, write_signature
-from vta.hw.rtl.fifo import Fifo
+from vta.hw.rtl.fifo import Counter, Fifo
 from vta.hw.rtl.interfaces import burst_layout, write_beat_layout
 
 
@@ -30,12 +30,12 @@ class WriteMaster(wiring.Component):
         m = Module()
         axi, limit = self.axi, self.config.write_outstanding
         m.submodules.lens = lens = Fifo(unsigned(LEN_BITS), limit)
-        in_flight = Signal(range(limit + 1))
+        m.submodules.in_flight = in_flight = Counter(limit)
 
         # addresses
         accepted = Signal()
         m.d.comb += [
-            self.request.ready.eq((~axi.awvalid | axi.awready) & (in_flight != limit) & ~self.halt),
+            self.request.ready.eq((~axi.awvalid | axi.awready) & ~in_flight.full & ~self.halt),
             accepted.eq(self.request.valid & self.request.ready),
             axi.awid.eq(Const(0)),
             lens.i.valid.eq(axi.awvalid & axi.awready), lens.i.payload.eq(axi.awlen),
@@ -62,6 +62,5 @@ class WriteMaster(wiring.Component):
 
         # responses
         m.d.comb += [axi.bready.eq(1), self.response.eq(axi.bvalid), self.failed.eq(axi.bresp != OKAY),
-                     self.idle.eq(in_flight == 0)]
-        m.d.sync += in_flight.eq(in_flight + accepted - self.response)
+                     self.idle.eq(~in_flight.some), in_flight.up.eq(accepted), in_flight.down.eq(self.response)]
         return m

@@ -4,10 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import ModuleType
 
-from amaranth.lib import fifo as amaranth_fifo
-
 from vta.hw.config import PRESETS
-from vta.hw.rtl import burst_generator, gemm, nest, read_arbiter, store_data, tokens, write_master
+from vta.hw.rtl import burst_generator, fifo, gemm, nest, read_arbiter, store_data, tokens, write_master
 from vta.sim.formal.burst_generator import LegalBursts, WholeRegion
 from vta.sim.formal.fifo import FirstInFirstOut
 from vta.sim.formal.mutant import mutant
@@ -66,10 +64,10 @@ class Proof:
 
 
 TOKEN_BUGS = (
-    Bug("a pop is not counted", "self.count + source.push - sink.pop", "self.count + source.push"),
-    Bug("one extra slot", "reserved != self.depth", "reserved != self.depth + 1"),
-    Bug("a reserved slot is not counted", "reserved + source.reserve", "reserved + source.push"),
-    Bug("the last token is not offered", "self.count != 0", "self.count > 1"),
+    Bug("a pop is not counted", "counted(self.count, source.push, popped)", "counted(self.count, source.push, 0)"),
+    Bug("one extra slot", "(reserved == depth - 1)", "(reserved == depth)"),
+    Bug("a reserved slot is not counted", "counted(reserved, source.reserve", "counted(reserved, source.push"),
+    Bug("the last token is not offered", "source.push | (self.count[1:] != 0)", "(self.count[1:] != 0)"),
 )
 WRITE_BUGS = (
     Bug("W changes while it waits (apache/tvm-vta issue 41)", "self.beats.ready.eq(moved)",
@@ -78,45 +76,50 @@ WRITE_BUGS = (
     Bug("data ahead of its address", "axi.wvalid.eq(self.beats.valid & lens.o.valid)",
         "axi.wvalid.eq(self.beats.valid)"),
     Bug("AW withdrawn", "with m.If(axi.awready):", "with m.If(1):"),
-    Bug("AW overwritten while it waits", "(~axi.awvalid | axi.awready) & (in_flight", "(in_flight"),
-    Bug("one burst too many", "in_flight != limit", "in_flight != limit + 1"),
-    Bug("responses not counted", "in_flight + accepted - self.response", "in_flight + accepted"),
+    Bug("AW overwritten while it waits", "(~axi.awvalid | axi.awready) & ~in_flight", "~in_flight"),
+    Bug("one burst too many", "Counter(limit)", "Counter(limit + 1)"),
+    Bug("responses not counted", "in_flight.down.eq(self.response)", "in_flight.down.eq(0)"),
 )
 READ_BUGS = (
-    Bug("AR withdrawn", "with m.If(axi.arready):", "with m.If(1):"),
-    Bug("AR overwritten while it waits", "(~axi.arvalid | axi.arready) & (in_flight", "(in_flight"),
-    Bug("two requests at once", "earlier = earlier | request.valid", "earlier = request.valid"),
-    Bug("one burst too many", "in_flight != limit", "in_flight != limit + 1"),
-    Bug("every beat ends a burst", "axi.rvalid & axi.rready & axi.rlast)", "axi.rvalid & axi.rready)"),
-    Bug("the last beat is not marked", "beats.payload.last.eq(axi.rlast)", "beats.payload.last.eq(0)"),
+    Bug("AR withdrawn", "with m.Elif(axi.arready):", "with m.Else():"),
+    Bug("AR overwritten while it waits", "(~axi.arvalid | axi.arready) & ~in_flight", "~in_flight"),
+    Bug("two requests at once", "free & (urgent == k)", "free"),
+    Bug("one burst too many", "Counter(limit)", "Counter(limit + 1)"),
+    Bug("every beat ends a burst", "arrived.o.ready & beat.last", "arrived.o.ready"),
+    Bug("the last beat is not marked", "new.last.eq(axi.rlast)", "new.last.eq(0)"),
     Bug("beats go to all clients of an ID", "& (order.o.payload == k if order else 1)", ""),
 )
 BURST_BUGS = (
-    Bug("bursts cross the block boundary", "Mux(left < in_block, left, in_block)", "Mux(left < block, left, block)"),
-    Bug("a burst moves on while it waits", "fire.eq(self.burst.valid & self.burst.ready)", "fire.eq(self.burst.valid)"),
-    Bug("the last beat of a row is dropped", "((1 << bus) - 1)) >> bus", "0) >> bus"),
+    Bug("bursts cross the block boundary", "Mux(row_ends, last_beat[:block_log], config.max_burst - 1)",
+        "last_beat[:block_log]"),
+    Bug("a burst moves on while it waits", "with m.If(~valid):", "with m.If(1):"),
+    Bug("the next block starts a beat late", "Cat(Const(0, block_log), following)",
+        "Cat(Const(1, block_log), following)"),
 )
 REGION_BUGS = (
     BURST_BUGS[2],
-    Bug("the next row starts where the row ends", "next_row.eq(row_addr + stride)", "next_row.eq(row_addr + x_bytes)"),
-    Bug("row count not reset after a merge", "rows.eq(1), merge.eq(0)", "merge.eq(0)"),
-    Bug("last on every row", "self.last.eq(row_ends & (rows == 1))", "self.last.eq(row_ends)"),
+    Bug("the last beat of a row is dropped", "last_beat.eq(start.last >> bus)",
+        "last_beat.eq((start.last >> bus) - 1)"),
+    Bug("the next row starts where the row ends", "row.first.eq(start.first + start.stride)",
+        "row.first.eq(start.last + 1)"),
+    Bug("rows are not counted", "row.rows.eq(start.rows - 1)", "row.rows.eq(start.rows)"),
+    Bug("last on every row", "self.last.eq(row_ends & last_row)", "self.last.eq(row_ends)"),
 )
 NEST_BUGS = (
-    Bug("the inner trip count is not restored", "left_in.eq(now.iter_in), left_out", "left_out"),
+    Bug("the inner trip count is not restored", "[left_in.eq(now.iter_in), left_out", "[left_out"),
     Bug("the inner loop restarts at index 0", "inner[name].eq(onward)]", "inner[name].eq(0)]"),
-    Bug("one micro-op too many", "uop + 1 == now.uop_end", "uop == now.uop_end"),
+    Bug("one micro-op too many", "Mux(last_uop, now.one_uop, uops == 2)", "Mux(last_uop, now.one_uop, uops == 1)"),
     Bug("the sticky bit is not kept", "total[bits] | at[bits] |", "total[bits] |"),
-    Bug("the next instruction is taken early", "~active | (fire & step.last)", "~active | step.last"),
+    Bug("the next instruction is taken early", "~active | (self.step.ready & last)", "~active | last"),
 )
-FIFO_BUGS = {
-    "SyncFIFO": (Bug("a write into a full queue", "w_port.en.eq(self.w_en & self.w_rdy)", "w_port.en.eq(self.w_en)"),),
-    "SyncFIFOBuffered": (Bug("a read from an empty queue", "inner_r_rdy & (~self.r_rdy | self.r_en)",
-                             "inner_r_rdy & (~self.r_rdy | self.r_en) | self.r_en"),
-                         Bug("the output is overwritten", "inner_r_rdy & (~self.r_rdy | self.r_en)", "inner_r_rdy")),
-}
+FIFO_KINDS = {"plain": (), "block_ram": ("block_ram",), "registered": ("registered",),
+              "both": ("block_ram", "registered")}
+FIFO_BUGS = (Bug("a write into a full queue", "self.i.valid & self.i.ready & ~straight", "self.i.valid & ~straight"),
+             Bug("one place too many", "Counter(capacity)", "Counter(capacity + 1)"))
+STRAIGHT_BUGS = (*FIFO_BUGS, Bug("what arrives overtakes what is in the memory", "vacant & ~valid & ~count.some",
+                                 "vacant"))
 PRODUCT_BUGS = (
-    Bug("the borrow is not returned", " * x + (1 << 15)", " * x"),
+    Bug("the borrow is not returned", "product + (1 << 15)", "product"),
     Bug("the two products overlap", "(w1 << 16)", "(w1 << 15)"),
 )
 
@@ -125,10 +128,10 @@ PROOFS = (
           lambda unit: TokenConservation(unit, 8), 2, TOKEN_BUGS, prove=inductive),
     Proof("tokens_1024", "the same for a token queue of 1024, as in the default configuration", tokens,
           lambda unit: TokenConservation(unit, 1024), 2, TOKEN_BUGS[:1], prove=inductive, quick=False),
-    *(Proof(f"{kind}_{depth}", f"a {kind} of {depth} gives what was written, in order", amaranth_fifo,
-            lambda unit, kind=kind, depth=depth: FirstInFirstOut(unit, kind, depth, width=2), steps, FIFO_BUGS[kind],
-            quick=depth == 3, bug_steps=8)
-      for kind in FIFO_BUGS for depth, steps in ((3, 8), (4, 12))),
+    *(Proof(f"fifo_{name}_{depth}", f"a {name} queue of {depth} gives what was written, in order", fifo,
+            lambda unit, kind=kind, depth=depth: FirstInFirstOut(unit, kind, depth, width=2), steps,
+            STRAIGHT_BUGS if "registered" in kind else FIFO_BUGS, quick=depth == 3, bug_steps=8)
+      for name, kind in FIFO_KINDS.items() for depth, steps in ((3, 8), (4, 12))),
     Proof("write_master", "AW and W hold, W follows its AW, WLAST is correct, responses are counted", write_master,
           lambda unit: WriteChannelRules(PAIR, unit), 7, WRITE_BUGS, bug_steps=7),
     Proof("write_master_long", "the same with four bursts in flight", write_master,
@@ -147,11 +150,11 @@ PROOFS = (
     Proof("read_master_long", "the same, for longer", read_arbiter,
           lambda unit: ReadChannelRules(PAIR, unit), 10, READ_BUGS[-1:], quick=False, bug_steps=8),
     Proof("bursts", "bursts hold and are legal, none crosses 4 KiB, for regions of any size", burst_generator,
-          lambda unit: LegalBursts(TINY, unit), 2, BURST_BUGS, prove=inductive),
+          lambda unit: LegalBursts(TINY, unit), 2, BURST_BUGS, prove=inductive, bug_steps=9),
     Proof("bursts_default", "the same with the widths of the default configuration", burst_generator,
           lambda unit: LegalBursts(PRESETS["default"], unit), 2, BURST_BUGS[:1], prove=inductive, quick=False),
     Proof("region", "the bursts of a region are its rows, beat by beat", burst_generator,
-          lambda unit: WholeRegion(TINY, unit), 6, REGION_BUGS, quick=False),
+          lambda unit: WholeRegion(TINY, unit), 10, REGION_BUGS, quick=False, bug_steps=10),
     Proof("nest", "the steps are those of three nested loops", nest, lambda unit: ThreeLoops(TINY, unit), 5, NEST_BUGS),
     Proof("nest_long", "the same, over two instructions", nest,
           lambda unit: ThreeLoops(TINY, unit, trips=2), 10, NEST_BUGS[-1:], quick=False),

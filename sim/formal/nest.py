@@ -25,7 +25,9 @@ class ThreeLoops(Property):
         new, step = dut.insn.payload, dut.step.payload
         m.d.comb += [Assume((new.iter_out != 0) & (new.iter_out <= self.trips)),
                      Assume((new.iter_in != 0) & (new.iter_in <= self.trips)),
-                     Assume((new.uop_end > new.uop_bgn) & (new.uop_end <= new.uop_bgn + self.trips))]
+                     Assume((new.uop_end > new.uop_bgn) & (new.uop_end <= new.uop_bgn + self.trips)),
+                     Assume(new.uops == new.uop_end - new.uop_bgn), Assume(new.one_uop == (new.uops == 1)),
+                     Assume(new.one_in == (new.iter_in == 1)), Assume(new.one_out == (new.iter_out == 1))]
         self.held(m, dut.insn.valid, dut.insn.ready, [new], Assume)
         self.held(m, dut.step.valid, dut.step.ready, [step])
         insn, busy = Signal(dut.insn.payload.shape()), Signal()

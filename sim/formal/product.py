@@ -15,6 +15,7 @@ class DualProduct(Property):
 
     def state(self, m):
         x = self.free(signed(8), "x") if self.x is None else Const(self.x, signed(8))
+        gemm = self.gemm
         w0, w1 = (self.free(signed(8), name) for name in ("w0", "w1"))
-        low, high = self.gemm.split_product(self.gemm.dual_product(x, w0, w1)[:32])
+        low, high = gemm.split_product(gemm.correct(gemm.dual_product(x, gemm.pair(w0, w1)))[:32])
         m.d.comb += [Assert(low == x * w0), Assert(high == x * w1)]

@@ -18,11 +18,12 @@ class TokenConservation(Property):
     def state(self, m):
         queue, depth, source, sink = self.queue, self.queue.depth, self.queue.source, self.queue.sink
         fragment = self.unit(m, queue)
+        late = inner(fragment, "popped")         # a pop of the cycle before, which is not counted yet
         reserved, pushed, popped = (Signal(GHOST_BITS, name=name) for name in ("reserved", "pushed", "popped"))
         m.d.comb += [
             # the protocol
             Assume(~source.reserve | source.can_push),
-            Assume(~sink.pop | sink.can_pop),
+            Assume(~sink.pop | (sink.can_pop & ~late)),
             Assume(~source.push | source.reserve | (pushed != reserved)),
             # the host sets the count only between runs
             Assume(~queue.set | (~source.reserve & ~source.push & ~sink.pop)),
@@ -31,12 +32,11 @@ class TokenConservation(Property):
         m.d.sync += [reserved.eq(Mux(queue.set, given, reserved + source.reserve)),
                      pushed.eq(Mux(queue.set, given, pushed + source.push)),
                      popped.eq(Mux(queue.set, 0, popped + sink.pop))]
+        here, taken = ((count - popped + late)[:GHOST_BITS] for count in (pushed, reserved))
         m.d.comb += [
-            Assert(queue.count == (pushed - popped)[:GHOST_BITS]),
-            Assert(sink.can_pop == (pushed != popped)),
-            Assert(source.can_push == ((reserved - popped)[:GHOST_BITS] != depth)),
+            Assert(queue.count == here), Assert(sink.can_pop == (here != 0)),
+            Assert(source.can_push == (taken != depth)),
             # invariants that make the above inductive
-            Assert(inner(fragment, "reserved") == (reserved - popped)[:GHOST_BITS]),
-            Assert((reserved - popped)[:GHOST_BITS] <= depth),
-            Assert((pushed - popped)[:GHOST_BITS] <= (reserved - popped)[:GHOST_BITS]),
+            Assert(inner(fragment, "reserved") == taken), Assert(taken <= depth), Assert(here <= taken),
+            Assert(~late | (here != 0)),
         ]

@@ -7,8 +7,6 @@ import sys
 import pytest
 from repository import SUPPORT
 
-from vta.hw.isa import AluOp
-
 EXTENDED = """
 import enum, vta.hw.isa as isa
 isa.AluOp = enum.IntEnum("AluOp", {op.name: op.value for op in isa.AluOp} | {"CLP": NUMBER})
@@ -33,24 +31,6 @@ LANE = "from amaranth.hdl import Fragment; from vta.hw.rtl.alu import AluLane; F
 def test_what_lacks_it_fails_at_once(code, where):
     done = run(code)
     assert done.returncode and f"NotImplementedError: {where} does not implement CLP" in done.stderr
-
-
-def test_it_is_an_operation_of_its_own():
-    done = run("from vta.hw.rtl.alu import Operation as O; assert O.CLP == 8 and len(O) == len(isa.AluOp) + 2")
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("number", [6, 7])
-def test_a_collision_with_the_pipelines_own_operations_fails(number):
-    done = run("import vta.hw.rtl.alu", number)
-    assert done.returncode and "ValueError: duplicate values found in <enum 'Operation'>" in done.stderr
-    assert "-> CLP" in done.stderr
-
-
-def test_min_and_max_may_not_be_swapped():
-    swapped = {op.name: op.value for op in AluOp} | {"MIN": AluOp.MAX.value, "MAX": AluOp.MIN.value}
-    done = run(f"isa.AluOp = enum.IntEnum('AluOp', {swapped}); {LANE}")
-    assert done.returncode and "bit 0 must tell MIN from MAX" in done.stderr
 
 
 def test_fuzzing_no_longer_takes_it_for_unknown():

@@ -34,9 +34,10 @@ class Mover(wiring.Component):
             m.submodules[name] = bursts = BurstGenerator(self.config)
             m.d.comb += [
                 bursts.region.valid.eq(self.start),
-                bursts.region.payload.addr.eq(getattr(self, name)),
+                bursts.region.payload.first.eq(getattr(self, name)),
+                bursts.region.payload.last.eq(getattr(self, name) + self.x_bytes - 1),
                 bursts.region.payload.stride.eq(getattr(self, f"{name}_stride")),
-                bursts.region.payload.x_bytes.eq(self.x_bytes), bursts.region.payload.rows.eq(self.rows)]
+                bursts.region.payload.rows.eq(self.rows)]
             wiring.connect(m, bursts.burst, unit)
         beats = read_arbiter.clients[0].beats
         m.d.comb += [

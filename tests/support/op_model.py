@@ -2,7 +2,11 @@
 
 from slow_reference import low, operate
 
-from vta.hw.rtl.alu import MUL_PHASES, Operation
+from vta.hw.isa import AluOp
+from vta.hw.rtl.accumulate import Y
+from vta.hw.rtl.alu import MUL_PHASES, SELECTED
+
+BY_SELECT = {frozenset(bits): operation for operation, bits in SELECTED.items()}
 
 
 def bank(index):
@@ -10,17 +14,18 @@ def bank(index):
     return bin(index).count("1") & 1
 
 
-def op(operation, dst=0, x=None, src=None, imm=None, write=1, phase=0, dot=False, tag=()):
-    """An op as a dict; `x` and `src` are read if given."""
-    return {"operation": operation, "phase": phase, "is_gemm": dot, "use_imm": imm is not None, "imm": imm or 0,
-            "x": x or 0, "src": src or 0, "dst": dst, "read_x": x is not None, "read_src": src is not None,
+def op(operation=AluOp.ADD, dst=0, x=None, src=None, imm=None, y=None, write=1, phase=0, dot=False, hold_x=0, tag=()):
+    """An op as a dict; `x` and `src` are read if given, `imm` is the second operand if given, else see `y`."""
+    y = y if y is not None else Y.SRC if src is not None else Y.IMM if imm is not None else Y.ZERO
+    return {"select": dict.fromkeys(SELECTED[operation], 1), "phase": phase, "is_gemm": dot, "imm": imm or 0,
+            "x": x or 0, "src": src or 0, "dst": dst, "read_x": x is not None, "hold_x": hold_x, "y": y,
             "write": write, "tag": dict.fromkeys(tag, 1)}
 
 
-def multiply(dst, src=None, imm=None, tag=()):
+def multiply(dst, src=None, imm=None, y=None, tag=()):
     """The ops of one MUL step."""
-    first = op(Operation.MUL, dst, x=dst, src=src, imm=imm, write=0)
-    rest = [op(Operation.MUL, dst, imm=imm, write=phase == MUL_PHASES - 1, phase=phase)
+    first = op(AluOp.MUL, dst, x=dst, src=src, imm=imm, y=y, write=0)
+    rest = [op(AluOp.MUL, dst, y=Y.HOLD, hold_x=1, write=phase == MUL_PHASES - 1, phase=phase)
             for phase in range(1, MUL_PHASES)]
     rest[-1]["tag"] = dict.fromkeys(tag, 1)
     return [first, *rest]
@@ -33,22 +38,25 @@ class OpModel:
         self.lanes = config.lanes
         self.acc = [[0] * config.lanes for _ in range(config.depth["ACC"])]
         self.x = self.y = [0] * config.lanes
+        self.operation = self.written = None         # the last op's, and the tile that it wrote
 
-    def apply(self, op, dot=None, tile=None):
-        if op["read_x"] and op["read_src"]:
+    def apply(self, op, dot=None, tile=None, gap=True):
+        """`gap`: this op does not follow the one before at once."""
+        operation = BY_SELECT[frozenset(name for name, bit in op["select"].items() if bit)]
+        y = Y(op["y"])
+        if op["read_x"] and y is Y.SRC:
             assert bank(op["x"]) != bank(op["src"]) or op["x"] == op["src"], "two tiles of one bank"
-        if op["read_x"]:
-            self.x = self.acc[op["x"]]
-        if op["read_src"]:
-            self.y = self.acc[op["src"]]
-        if not op["write"]:
-            return
-        operation = Operation(op["operation"])
-        y = dot if op["is_gemm"] else [op["imm"]] * self.lanes if op["use_imm"] else self.y
-        if operation == Operation.ZERO:
-            result = [0] * self.lanes
-        elif operation == Operation.MOVE:
-            result = self.y = tile
-        else:
-            result = [low(operate(operation, *pair), 32) for pair in zip(self.x, y, strict=True)]
-        self.acc[op["dst"]] = result
+        if not gap:
+            late = [op["src"]] if y is Y.SRC else []
+            late += [op["x"]] if op["read_x"] and operation in (AluOp.SHR, AluOp.MUL) else []
+            assert self.written is None or self.written not in late, f"{op}: an operand that is not here yet"
+        assert y is not Y.HOLD or operation == self.operation, "y is held for another operation"
+        if not op["hold_x"]:
+            self.x = self.acc[op["x"]] if op["read_x"] else [0] * self.lanes
+        if y is not Y.HOLD:
+            self.y = {Y.ZERO: [0] * self.lanes, Y.IMM: [op["imm"]] * self.lanes, Y.TILE: tile,
+                      Y.SRC: self.acc[op["src"]]}[y]
+        self.operation, self.written = operation, op["dst"] if op["write"] else None
+        if op["write"]:
+            second = dot if op["is_gemm"] else self.y
+            self.acc[op["dst"]] = [low(operate(operation, *pair), 32) for pair in zip(self.x, second, strict=True)]

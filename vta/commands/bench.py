@@ -73,14 +73,15 @@ def _boards(args):
     if args.board and args.write:
         raise ValueError(f"--board {args.board} --write {args.write}: a part would replace the whole table")
     _check_write(args, "boards")
-    measured = {}
+    measured = []
     for group in groups([find_board(args.board)] if args.board else BOARDS.values()):
-        measured[group] = costs = []
+        costs = []
+        measured.append((group, costs))
         for cost in measure(group, args.only, args.vectors):
-            print(f"{group[0].name:<12} {cost.name:<26} {cost.reference:>9} -> {cost.cycles:>9} cycles", file=sys.stderr,
-                  flush=True)
+            print(f"{group[0].name:<12} {cost.name:<26} {cost.reference:>9} -> {cost.cycles:>9} cycles",
+                  file=sys.stderr, flush=True)
             costs.append(cost)
-    if not all(measured.values()):
+    if not all(costs for _, costs in measured):
         raise ValueError(f"no row of the benchmark matches {args.only!r}")
     text = table(measured)
     print(text)

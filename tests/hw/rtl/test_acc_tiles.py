@@ -62,7 +62,7 @@ def test_tiles_padding_and_ends(width, stalls):
 
 
 def test_rate_and_latency():
-    """A chunk each cycle; a tile one cycle after its last chunk."""
+    """A chunk each cycle; a tile two cycles after its last chunk."""
     config = PRESETS["tiny"]
     dut = AccTiles(config)
     b = Bench(dut)
@@ -70,4 +70,4 @@ def test_rate_and_latency():
     taken = b.send(dut.chunk, chunks)
     got = b.receive(dut.tile, 20)
     b.run()
-    assert at_full_rate(taken) and [cycle for cycle, _ in got] == [cycle + 1 for cycle in taken[1::2]]
+    assert at_full_rate(taken) and [cycle for cycle, _ in got] == [cycle + 2 for cycle in taken[1::2]]

@@ -9,13 +9,14 @@ from op_model import OpModel, bank, multiply, op
 from stream_bench import Bench, cycles, each_stall, unpack
 
 from vta.hw.config import PRESETS
-from vta.hw.rtl.accumulate import Accumulate
-from vta.hw.rtl.alu import Operation
+from vta.hw.isa import AluOp
+from vta.hw.rtl.accumulate import DOT_CYCLE, Accumulate, Y
 
 CONFIG = PRESETS["tiny"]
 BYTES = data.ArrayLayout(8, CONFIG.lanes)
 DOT_BITS = 16 + CONFIG.log_block
-LATENCY = 3
+LATENCY = 3                     # cycles from an op to its write
+DONE = 1                        # ... and to its tag
 TAGS = ("push_prev", "push_next", "finish")
 
 
@@ -34,24 +35,28 @@ def run(ops, stalls="none", seed=0, tiles=16):
     b = Bench(dut, stalls, seed)
     pattern, model = b.pattern(), OpModel(CONFIG)
     dones = b.watch(dut.done, dut.busy)
-    tags, shown, dots = {}, [], {}
+    tags, shown, dots, last = {}, [], {}, {"write": 0}
 
     async def feed_dots(ctx):
         for cycle in itertools.count():
-            ctx.set(dut.dot, dots.pop(cycle, tile(b.random, DOT_BITS)))
+            ctx.set(dut.dot, dots.pop(cycle, [0] * CONFIG.lanes))
             await ctx.tick()
     clock = itertools.count()
 
     async def enter(ctx, one):
-        while next(pattern):
+        nonlocal last
+        needs_gap = one["y"] is Y.SRC or (one["read_x"] and {"shift", "multiply"} & set(one["select"]))
+        while next(pattern) or (needs_gap and last["write"] and last["dst"] in (one["src"], one["x"])):
+            last = {"write": 0}
             ctx.set(dut.valid, 0)
             await ctx.tick()
             next(clock)
-        cycle = next(clock)
-        given = tile(b.random)
-        dots[cycle + 2] = tile(b.random, DOT_BITS)
-        model.apply(one, dots[cycle + 2], given)
-        tags[cycle + LATENCY] = one["tag"]
+        cycle, gap, last = next(clock), not last["write"], one
+        given, dot = tile(b.random), tile(b.random, DOT_BITS)
+        if one["is_gemm"]:
+            dots[cycle + DOT_CYCLE] = dot
+        model.apply(one, dot, given, gap)
+        tags[cycle + DONE] = one["tag"]
         ctx.set(dut.valid, 1)
         ctx.set(dut.op, one)
         ctx.set(dut.tile, given)
@@ -64,7 +69,7 @@ def run(ops, stalls="none", seed=0, tiles=16):
             await enter(ctx, one)
         for shift in (0, 8, 8, 8):
             for index in range(tiles if shift else 0):
-                await enter(ctx, op(Operation.SHR, index, x=index, imm=shift))
+                await enter(ctx, op(AluOp.SHR, index, x=index, imm=shift))
             await cycles(ctx, LATENCY + 1)
             for _ in range(LATENCY + 1):
                 next(clock)
@@ -83,39 +88,38 @@ def run(ops, stalls="none", seed=0, tiles=16):
         assert now == expected
     for cycle, (bits, busy) in enumerate(dones):
         assert unpack(dut.done.shape(), bits) == dict.fromkeys(TAGS, 0) | tags.get(cycle, {})
-        assert busy == any(cycle + late in tags for late in range(LATENCY))
+        assert busy == any(cycle + DONE - late in tags for late in range(1, LATENCY + 1))
     return tags
 
 
 def fill(tiles=16):
-    return [op(Operation.MOVE, index) for index in range(tiles)]
+    return [op(dst=index, y=Y.TILE) for index in range(tiles)]
 
 
 def random_ops(random, count, tiles):
-    """Ops of all kinds on few tiles; a src is reused only while the register still holds it."""
-    ops, kept = [], False
+    """Ops of all kinds on few tiles; a src is reused only by the same operation, and while y holds it."""
+    ops, kept = [], None
     for _ in range(count):
-        operation = random.choice([*Operation, Operation.ADD, Operation.ADD])
+        operation = random.choice([*AluOp, AluOp.ADD, "zero", "tile", "gemm"])
         dst, src = random.randrange(tiles), random.randrange(tiles)
         tag = [name for name in TAGS if random.random() < 0.1]
-        if operation in (Operation.ZERO, Operation.MOVE):
-            ops.append(op(operation, dst, tag=tag))
-            kept &= operation == Operation.ZERO
-        elif random.random() < 0.3 and operation == Operation.ADD:
-            ops.append(op(operation, dst, x=dst, dot=True, tag=tag))
-        elif random.random() < 0.4:
-            imm = random.choice([random.randrange(-1 << 15, 1 << 15), random.randint(-33, 33)])
-            ops += multiply(dst, imm=imm, tag=tag) if operation == Operation.MUL else [
-                op(operation, dst, x=dst, imm=imm, tag=tag)]
+        if operation in ("zero", "tile", "gemm"):
+            x = dst if operation == "gemm" else None
+            ops.append(op(dst=dst, x=x, y=Y.TILE if operation == "tile" else Y.ZERO, dot=operation == "gemm", tag=tag))
+            kept = None
+            continue
+        if random.random() < 0.4:
+            operand = {"imm": random.choice([random.randrange(-1 << 15, 1 << 15), random.randint(-33, 33)])}
+        elif kept == operation and random.random() < 0.5:
+            operand = {"y": Y.HOLD}
+        elif bank(src) == bank(dst) and src != dst:
+            ops.append(op(operation, src=src, write=0))                # src alone first
+            operand = {"y": Y.HOLD}
         else:
-            if kept and random.random() < 0.3:
-                src = None
-            elif bank(src) == bank(dst) and src != dst:
-                ops.append(op(Operation.MIN, src=src, write=0))        # src alone first
-                src = None
-            kept = True
-            ops += multiply(dst, src=src, tag=tag) if operation == Operation.MUL else [
-                op(operation, dst, x=dst, src=src, tag=tag)]
+            operand = {"src": src}
+        kept = None if "imm" in operand else operation
+        ops += multiply(dst, **operand, tag=tag) if operation == AluOp.MUL else [
+            op(operation, dst, x=dst, **operand, tag=tag)]
     return ops
 
 
@@ -126,13 +130,15 @@ def test_all_kinds_mixed(tiles, stalls):
 
 
 KINDS = {
-    "x": lambda a, b: [op(Operation.ADD, a, x=a, imm=77)],
-    "src": lambda a, b: [op(Operation.ADD, b, x=b, src=a)],
-    "both": lambda a, b: [op(Operation.ADD, a, x=a, src=a)],
-    "dot": lambda a, b: [op(Operation.ADD, a, x=a, dot=True)],
+    "x": lambda a, b: [op(AluOp.ADD, a, x=a, imm=77)],
+    "extreme": lambda a, b: [op(AluOp.MAX, a, x=a, imm=-5)],
+    "shift": lambda a, b: [op(AluOp.SHR, a, x=a, imm=3)],
+    "src": lambda a, b: [op(AluOp.ADD, b, x=b, src=a)],
+    "both": lambda a, b: [op(AluOp.ADD, a, x=a, src=a)],
+    "dot": lambda a, b: [op(dst=a, x=a, dot=True)],
     "mul": lambda a, b: multiply(b, src=a),
-    "move": lambda a, b: [op(Operation.MOVE, a)],
-    "zero": lambda a, b: [op(Operation.ZERO, a)],
+    "move": lambda a, b: [op(dst=a, y=Y.TILE)],
+    "zero": lambda a, b: [op(dst=a)],
 }
 
 
@@ -141,11 +147,11 @@ def test_same_tile_at_every_distance(distance):
     """Each kind writes a tile and each kind uses it `distance` ops later."""
     ops = fill()
     for first, second in itertools.product(KINDS.values(), KINDS.values()):
-        between = [op(Operation.ADD, 8 + n, x=8 + n, imm=n) for n in range(distance - 1)]
+        between = [op(AluOp.ADD, 8 + n, x=8 + n, imm=n) for n in range(distance - 1)]
         ops += [*first(1, 3), *between, *second(1, 3), *between]             # 1 and 3: one of each bank
     run(ops, seed=distance)
 
 
 def test_one_op_a_cycle():
-    tags = run(fill() + [op(Operation.ADD, n % 2, x=n % 2, imm=1, tag=["finish"]) for n in range(50)])
-    assert all(cycle + 1 in tags for cycle in range(LATENCY, LATENCY + 65))
+    tags = run(fill() + [op(AluOp.ADD, n % 2, x=n % 2, imm=1, tag=["finish"]) for n in range(50)])
+    assert all(cycle + 1 in tags for cycle in range(DONE, DONE + 65))

@@ -95,7 +95,7 @@ def test_written_value_is_read_back(width):
             await ctx.tick()
             ctx.set(bus.arvalid, 0)
             ctx.set(bus.rready, 1)
-            await ctx.tick()
+            await cycles(ctx, 2)
             got.append(ctx.get(bus.rdata))
     got = []
     host.b.process(later)
@@ -139,16 +139,16 @@ def test_address_and_data_may_come_apart(late):
         host.b.feed(port, deque([(20 if is_late else 0, value)]))
     answers = host.b.receive(channel(bus, "b", "resp"), 1)
     host.b.run()
-    assert answers[0][0] == 21 and host.registers_now()[register.name] == 77
+    assert answers[0][0] == 22 and host.registers_now()[register.name] == 77
 
 
 def test_rate():
-    """A read and a write each take two cycles."""
+    """A read and a write each take three cycles."""
     host = Host(32)
     written, read = host.write([(8, n, 15) for n in range(10)]), host.read([8] * 10)
     host.b.run()
     for got in (written, read):
-        assert [cycle for cycle, _ in got] == list(range(1, 20, 2))
+        assert [cycle for cycle, _ in got] == list(range(2, 30, 3))
 
 
 def control(script, length, **constant):
@@ -173,9 +173,10 @@ def control(script, length, **constant):
 
 @pytest.mark.parametrize("end", ["finish", "abort"])
 def test_a_run(end):
-    """`start` with the launch, `cycles` counts from the next cycle to the end; `done` until the next launch."""
-    seen = control({3: {"launch": 1}, 5: {"launch": 1}, 10: {end: 1}, 20: {"launch": 1}, 21: {end: 1}}, 30)
-    assert seen["start"] == [cycle in (3, 20) for cycle in range(30)]              # the second launch is ignored
+    """`start` after the launch, `cycles` counts from the next cycle to the end; `done` until the next launch."""
+    seen = control({2: {"launch": 1}, 3: {"launch": 1}, 5: {"launch": 1}, 10: {end: 1}, 19: {"launch": 1},
+                    21: {end: 1}}, 30)
+    assert seen["start"] == [cycle in (3, 20) for cycle in range(30)]              # the other launches are ignored
     assert seen["running"] == [4 <= cycle <= 10 or cycle == 21 for cycle in range(30)]
     assert seen["done"] == [11 <= cycle <= 20 or cycle >= 22 for cycle in range(30)]
     assert seen["cycles"][11] == 7 and seen["cycles"][-1] == 1
@@ -193,17 +194,25 @@ def test_interrupts(enable):
 
 def test_soft_reset_waits_for_the_bus():
     """No new transfers from the next cycle on; once the bus is idle, a cycle of reset ends run and interrupts."""
-    seen = control({1: {"launch": 1}, 3: {"error_seen": 1}, 5: {"reset": 1}, 8: {"launch": 1}, 9: {"bus_idle": 1}}, 15)
-    assert seen["halt"] == [6 <= cycle <= 9 for cycle in range(15)]
-    assert seen["core_reset"] == [cycle == 9 for cycle in range(15)]
-    assert seen["running"] == [2 <= cycle <= 9 for cycle in range(15)]
-    assert seen["irq_status"][9:11] == [2, 0] and seen["done"][-1] == 0
+    seen = control({0: {"launch": 1}, 3: {"error_seen": 1}, 5: {"reset": 1}, 8: {"launch": 1}, 9: {"bus_idle": 1}}, 15)
+    assert seen["halt"] == [6 <= cycle <= 10 for cycle in range(15)]
+    assert seen["core_reset"] == [cycle == 10 for cycle in range(15)]
+    assert seen["running"] == [2 <= cycle <= 10 for cycle in range(15)]
+    assert seen["irq_status"][10:12] == [2, 0] and seen["done"][-1] == 0
     assert sum(seen["start"]) == 1                                                 # none while a reset is pending
 
 
 def test_reset_at_rest():
     seen = control({2: {"reset": 1}}, 10, bus_idle=1)
-    assert seen["core_reset"] == [cycle == 3 for cycle in range(10)]
+    assert seen["core_reset"] == [cycle == 4 for cycle in range(10)]
+
+
+@pytest.mark.parametrize("launch", range(2, 8))
+def test_no_launch_is_lost_in_a_reset(launch):
+    """Whenever it comes, it starts a run that the reset does not touch, or is ignored."""
+    seen = control({2: {"reset": 1}} | {launch: {"launch": 1} | ({"reset": 1} if launch == 2 else {})}, 12, bus_idle=1)
+    assert seen["core_reset"] == [cycle == 4 for cycle in range(12)]
+    assert sum(seen["start"]) == seen["running"][-1] == (launch >= 5)
 
 
 def test_cycles_wrap_with_a_flag():
@@ -216,6 +225,7 @@ def test_cycles_wrap_with_a_flag():
             ctx.set(dut.launch, 1)
             await ctx.tick()
             ctx.set(dut.launch, 0)
+            await ctx.tick()
             ctx.set(dut.cycles, count)                 # four billion cycles later
             await cycles(ctx, 4)
             ctx.set(dut.finish, 1)
@@ -223,4 +233,4 @@ def test_cycles_wrap_with_a_flag():
             ctx.set(dut.finish, 0)
     b.process(go)
     b.run()
-    assert seen[3:5] == [(0, 1, 1), (1, 1, 1)] and seen[-1] == (5, 0, 0)
+    assert seen[4:6] == [(0, 1, 1), (1, 1, 1)] and seen[-1] == (5, 0, 0)

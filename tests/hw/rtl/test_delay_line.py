@@ -1,9 +1,9 @@
-"""hw/rtl/delay_line.py: GEMM ops leave after three cycles, others as early as order permits."""
+"""hw/rtl/delay_line.py: GEMM ops leave when their products come, others as early as order permits."""
 
 from stream_bench import Bench, each_stall, unpack
 
 from vta.hw.config import PRESETS
-from vta.hw.rtl.delay_line import DelayLine
+from vta.hw.rtl.delay_line import CYCLES, DelayLine
 
 
 @each_stall
@@ -22,7 +22,7 @@ def test_order_and_latency(stalls):
             if out_valid:
                 left.append((cycle, unpack(dut.out_op.shape(), out)["imm"]))
             if valid:
-                due = cycle + (1 if empty and not is_gemm else 3)
+                due = cycle + (1 if empty and not is_gemm else CYCLES)
                 assert not entered or due > entered[-1][0]
                 entered.append((due, cycle))
             ahead = [due for due, at in entered if at < cycle]
@@ -30,4 +30,4 @@ def test_order_and_latency(stalls):
     b.process(drive)
     b.run(after=200)
     assert left == [pair for pair in entered if pair[0] < 200]
-    assert {due - at for due, at in entered} == {1, 3}
+    assert {due - at for due, at in entered} == {1, CYCLES}

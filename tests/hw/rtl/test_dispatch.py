@@ -6,13 +6,14 @@ from random import Random
 
 import pytest
 from load_model import load
-from stream_bench import Bench, at_full_rate, each_stall, values
+from stream_bench import Bench, at_full_rate, each_stall, until, values
 
 from vta.hw.config import PRESETS
 from vta.hw.isa import MEMORY, AluOp, Opcode, encode, layouts
-from vta.hw.rtl.dispatch import TICKETS_AHEAD, Dispatch
+from vta.hw.rtl.compute_decoder import Kind
+from vta.hw.rtl.dispatch import Dispatch
 from vta.hw.rtl.index import SEQ_BITS
-from vta.hw.rtl.merge import Kind
+from vta.hw.rtl.merge import TICKETS_AHEAD
 
 TINY = PRESETS["tiny"]
 MODULO = 1 << SEQ_BITS
@@ -30,6 +31,15 @@ class Instruction:
         self.word = encode(layout, fields | {"opcode": opcode})
         self.tag = {"push_prev": fields.get("push_prev", 0), "push_next": fields.get("push_next", 0),
                     "finish": opcode == Opcode.FINISH}
+        self.fields = fields
+
+    @property
+    def decoded(self):
+        """What the decoder makes of it, as far as it matters here."""
+        bgn, end = self.written or EVERYWHERE
+        return {"kind": self.kind, "finish": self.tag["finish"], "bgn": bgn, "end": end,
+                **{name: int(self.error == name) for name in ("bad_opcode", "bad_memory")},
+                "transfer": {"sram_base": self.mark}, "nest": {"uop_bgn": self.mark % TINY.depth["UOP"]}}
 
 
 def load_uop(x, sram=0, flags=None, **shape):
@@ -69,7 +79,16 @@ def bench(insns, stalls="none", seed=0):
     """A Dispatch with `insns` to take, their LOAD UOPs answered by one to three chunks each; checks what it writes."""
     dut = Dispatch(TINY)
     b, chunks = Bench(dut, stalls, seed), deque()
-    b.taken = b.send(dut.insn, [{"insn": insn.word, "number": n} for n, insn in enumerate(insns)])
+    for n, insn in enumerate(insns):
+        insn.mark = n
+    b.taken = b.send(dut.insn, [{name: insn.tag[name] for name in ("push_prev", "push_next")} | {"number": n}
+                                for n, insn in enumerate(insns)])
+
+    async def decode(ctx):
+        for insn in insns:
+            ctx.set(dut.decoded, insn.decoded)
+            await until(ctx, dut.insn.valid & dut.insn.ready)
+    b.process(decode)
     b.got = {port: b.receive(getattr(dut, port), sum(insn.port == port for insn in insns), stable=False)
              for port in ("acc_load", "nest")}
     loads = [(n, insn) for n, insn in enumerate(insns) if insn.port == "uop_load"]
@@ -84,14 +103,15 @@ def bench(insns, stalls="none", seed=0):
 
     async def write(ctx):
         for cycle in itertools.count():
-            permitted = not next(held)
+            permitted = not next(held) and b.written[-1:] != [cycle - 1]     # the next one's turn is a cycle later
             ctx.set(dut.write.permitted, permitted)
-            *_, en, chunk, before, bgn, end, done, bad_opcode, bad_memory, number = await ctx.tick().sample(
+            _, _, en, chunk, before, bgn, end, done, last, given, *bad, number = await ctx.tick().sample(
                 dut.write.en, dut.write.chunk, dut.write.nests_before, dut.write.bgn, dut.write.end, dut.loads_done,
-                dut.bad_opcode, dut.bad_memory, dut.insn.payload.number)
-            assert done == len(b.written) % MODULO and permitted >= en
-            bad = {"bad_opcode": bad_opcode, "bad_memory": bad_memory}
-            b.errors += [(name, number) for name, bit in bad.items() if bit]
+                dut.load_done, dut.write.done, dut.bad_opcode, dut.bad_memory, dut.insn.payload.number)
+            late = bool(b.written) and b.written[-1] == cycle - 1            # a cycle after the last chunk
+            assert done == (len(b.written) - late) % MODULO and permitted >= en and last == given == late
+            names = ("bad_opcode", "bad_memory")
+            b.errors += [(name, number) for name, bit in zip(names, bad, strict=True) if bit]
             if en:
                 n, insn = loads[len(b.written)]
                 assert (chunk.data, bgn, end) == (n, *insn.written)
@@ -99,7 +119,7 @@ def bench(insns, stalls="none", seed=0):
                 if chunk.last:
                     b.written.append(cycle)
     b.process(write)
-    b.loads = loads
+    b.loads, b.insns = loads, insns
     return b
 
 
@@ -111,14 +131,13 @@ def test_every_instruction_to_its_unit(stalls):
     tickets = b.receive(b.dut.ticket, len(insns))
     b.run(until=lambda: len(b.written) == len(b.loads))
     loads = list(itertools.accumulate(insn.port == "uop_load" for insn in insns))
-    assert values(tickets) == [
-        {"kind": insn.kind.value, "loads": count % MODULO, "tag": insn.tag, "number": n}
-        for n, (insn, count) in enumerate(zip(insns, loads, strict=True))]
+    assert [{name: ticket[name] for name in ("kind", "tag", "number")} for ticket in values(tickets)] == [
+        {"kind": insn.kind.value, "tag": insn.tag, "number": n} for n, insn in enumerate(insns)]
     for port in ("uop_load", "acc_load"):
-        assert values(b.got[port]) == [{"insn": insn.word, "number": n} for n, insn in enumerate(insns)
-                                       if insn.port == port]
-    assert values(b.got["nest"]) == [{"issued": {"insn": insn.word, "number": n}, "loads": loads[n] % MODULO}
-                                     for n, insn in enumerate(insns) if insn.port == "nest"]
+        assert [(load["transfer"]["sram_base"], load["number"]) for load in values(b.got[port])] == [
+            (n, n) for n, insn in enumerate(insns) if insn.port == port]
+    assert [(nest["nest"]["uop_bgn"], nest["loads"]) for nest in values(b.got["nest"])] == [
+        (n % TINY.depth["UOP"], loads[n] % MODULO) for n, insn in enumerate(insns) if insn.port == "nest"]
     assert b.errors == [(insn.error, n) for n, insn in enumerate(insns) if insn.error]
 
 
@@ -128,31 +147,29 @@ def test_rate_and_latency():
     b = bench([insn for insn in (random_instruction(random) for _ in range(40)) if insn.port != "uop_load"])
     tickets = b.receive(b.dut.ticket)
     b.run()
-    assert at_full_rate(b.taken) and [cycle for cycle, _ in tickets] == [cycle + 1 for cycle in b.taken]
+    assert at_full_rate(b.taken) and tickets[0][0] == b.taken[0] + 1 and len(tickets) == len(b.taken)
     for port in ("acc_load", "nest"):
-        numbers = [(cycle, value.get("issued", value)["number"]) for cycle, value in b.got[port]]
-        assert numbers and all(b.taken[number] == cycle for cycle, number in numbers)
+        assert [cycle for cycle, _ in b.got[port]] == [
+            b.taken[n] for n, insn in enumerate(b.insns) if insn.port == port] != []
 
 
 @pytest.mark.parametrize("busy", ["acc_load", "nest", "ticket"])
 def test_an_instruction_waits_only_for_what_it_needs(busy):
     """With one of the outputs stuck, those before the first instruction that needs it are taken."""
     insns = [Instruction(Opcode.LOAD, **load("UOP", 0))] * 5 + [load_uop(1)] + [
-        Instruction(Opcode.GEMM, **STEPS) if busy == "nest" else Instruction(Opcode.LOAD, **load("ACC", 1))] + [
+        Instruction(Opcode.GEMM, kind=Kind.STEPS, **STEPS) if busy == "nest"
+        else Instruction(Opcode.LOAD, kind=Kind.TILES, **load("ACC", 1))] + [
         Instruction(Opcode.LOAD, **load("UOP", 0))] * 20
     dut = Dispatch(TINY)
     b = Bench(dut)
-    taken = b.feed(dut.insn, deque((0, {"insn": insn.word, "number": n}) for n, insn in enumerate(insns)))
+    taken = b.feed(dut.insn, deque((0, {"number": n}) for n, _ in enumerate(insns)))
+
+    async def decode(ctx):
+        for insn in insns:
+            ctx.set(dut.decoded, {"kind": insn.kind})
+            await until(ctx, dut.insn.valid & dut.insn.ready)
+    b.process(decode)
     for port in {"uop_load", "acc_load", "nest", "ticket"} - {busy}:
         b.receive(getattr(dut, port), stable=False)
     b.run(after=60)
     assert len(taken) == (TICKETS_AHEAD if busy == "ticket" else 6)
-
-
-@pytest.mark.parametrize("name", ["INP", "WGT", "OUT"])
-def test_other_memory_types(name):
-    """Fetch sends LOADs of INP and WGT to load; here they are errors."""
-    b = bench([Instruction(Opcode.LOAD, **load(name, 1))])
-    b.receive(b.dut.ticket, 1)
-    b.run()
-    assert b.errors == [("bad_memory", 0)]

@@ -2,7 +2,9 @@
 
 import dataclasses
 
+import decoded
 import pytest
+from op_model import bank
 from stream_bench import Bench, at_full_rate, each_stall, values
 
 from vta.hw.config import PRESETS
@@ -21,6 +23,7 @@ class Program:
         self.random, self.config, self.formats = random, config, layouts(config)
         self.uops = [dict.fromkeys(("dst", "src", "wgt"), 0)] * config.depth["UOP"]
         self.loads, self.nests, self.steps = [], [], []
+        self.before = {"dst": 0, "src": 0}
 
     def load(self, base, count):
         """LOAD `count` random micro-ops to `base`."""
@@ -35,16 +38,13 @@ class Program:
         self.loads.append({"base": base, "words": words, "nests": len(self.nests)})
 
     def nest(self, opcode, bgn, count, iter_out=1, iter_in=1, **fields):
-        layout = self.formats.of(opcode)
         fields |= {"opcode": opcode, "uop_bgn": bgn, "uop_end": bgn + count, "iter_out": iter_out, "iter_in": iter_in}
-        number = len(self.nests)
-        self.nests.append({"issued": {"insn": encode(layout, fields), "number": number},
-                             "loads": len(self.loads) % MODULO})
+        self.nests.append(decoded.queued_nest(self.config, fields, opcode, len(self.loads) % MODULO))
         for o in range(iter_out):
             for i in range(iter_in):
                 for u in range(bgn, bgn + count):
                     last = (o, i, u) == (iter_out - 1, iter_in - 1, bgn + count - 1)
-                    self.steps.append(self._step(fields, o, i, u) | {"last": last, "number": number})
+                    self.steps.append(self._step(fields, o, i, u) | {"last": last})
 
     def _step(self, fields, o, i, u):
         depth, alu = self.config.depth, fields["opcode"] == Opcode.ALU
@@ -59,11 +59,20 @@ class Program:
         elif not reset:
             used += ["src", "wgt"]
         beyond = u >= depth["UOP"] or any(at[name] >= limits[name] for name in used)
-        step = {name: at[name] % limits[name] for name in used} | {"beyond": beyond, "is_alu": alu, "reset": reset}
-        if alu:
-            step |= {"alu_opcode": fields["alu_opcode"], "use_imm": fields["use_imm"],
-                     "imm": fields["imm"] & 0xFFFF}
-        return step
+        step = {name: at[name] % limits[name] for name in used} | {"beyond": beyond}
+        return step | self._facts(fields, at["dst"] % depth["ACC"], at["src"] % depth["ACC"],
+                                  first=(o, i, u) == (0, 0, fields["uop_bgn"]))
+
+    def _facts(self, fields, dst, src, first):
+        """What a step says about its tiles and those of the step before, `step_layout` in words."""
+        alu, before = fields["opcode"] == Opcode.ALU, self.before
+        waits = alu and fields["alu_opcode"] in (AluOp.SHR, AluOp.MUL)
+        again = not first and before["src"] == src and before["src"] != before["dst"]
+        reads = bool(alu and not fields["use_imm"] and not again)
+        self.before = {"dst": dst, "src": src}
+        return {"reads_src": reads, "clash": reads and src != dst and bank(src) == bank(dst),
+                "after_tile": reads or waits,
+                "after_step": (reads and src == before["dst"]) or (waits and dst == before["dst"])}
 
     def random_nest(self):
         opcode = self.random.choice([Opcode.GEMM, Opcode.ALU])
@@ -96,19 +105,22 @@ def run(program, stalls="none", seed=0):
                     waited.append(not held)
                     await ctx.tick()
                 ctx.set(port.en, 1)
-                ctx.set(port.chunk, {"write": 1, "index": load["base"] + n, "data": word, "complete": 1})
+                ctx.set(port.chunk, {"write": 1, "index": load["base"] + n, "data": word, "complete": 1,
+                                     "last": n == len(load["words"]) - 1})
                 await ctx.tick()
                 ctx.set(port.en, 0)
+            ctx.set(port.done, 1)
             ctx.set(dut.loads_done, (number + 1) % MODULO)
+            await ctx.tick()
+            ctx.set(port.done, 0)
     b.process(write)
     taken = b.send(dut.nest, program.nests)
     got = b.receive(dut.step, len(program.steps))
-    idle = b.watch(dut.idle)
     b.run()
     for step, expected in zip(values(got), program.steps, strict=True):
-        step["src"] %= depth["ACC" if step["is_alu"] else "INP"]     # as wide as the larger of the two
+        if "src" in expected:                                        # as wide as the larger of the two memories
+            step["src"] %= depth["ACC" if "wgt" not in expected else "INP"]
         assert {name: step[name] for name in expected} == expected
-    assert idle[-1]
     return taken, got, waited
 
 
@@ -136,15 +148,15 @@ def loaded(count=8):
 
 
 def test_rate_and_latency():
-    """Four cycles from the nest to its first step, then a step each cycle over all nests."""
+    """Seven cycles from the nest to its first step, then (but for one cycle) a step each cycle."""
     program = loaded()
     for n in range(10):
-        program.nest(Opcode.GEMM, n % 3, 1 + n % 4, 1, 1 + n % 2)
+        program.nest(Opcode.GEMM, n % 3, 2 + n % 4, 1, 1 + n % 2)
     program.nests = [nest | {"loads": 0} for nest in program.nests]      # they need not wait: all zeros
     program.loads.clear()
-    program.steps = [step | {"dst": 0, "src": 0, "wgt": 0, "beyond": 0} for step in program.steps]
+    program.steps = [{"dst": 0, "src": 0, "wgt": 0, "beyond": 0, "last": step["last"]} for step in program.steps]
     taken, got, _ = run(program)
-    assert got[0][0] == taken[0] + 4 and at_full_rate([cycle for cycle, _ in got])
+    assert got[0][0] == taken[0] + 7 and at_full_rate([cycle for cycle, _ in got[1:]])
 
 
 @pytest.mark.parametrize("base, nests, waits", [(3, 1, False), (0, 1, False), (2, 1, True), (1, 1, True),

@@ -103,28 +103,28 @@ def test_nothing_is_requested_before_its_token():
     b.process(grant)
     b.run(after=100)
     assert [cycle < 10 for cycle, _, _ in memory.bursts] == [True, False]
-    assert memory.bursts[1][0] == 51
+    assert memory.bursts[1][0] == 52
 
 
-def test_the_token_comes_with_the_last_write():
+def test_the_token_comes_a_cycle_before_the_last_write():
     b = run([load("WGT", 3, push=1)])
     pushes = [cycle for cycle, row in enumerate(b.seen) if row[1]]
-    assert pushes == [max(cycle for cycle, row in enumerate(b.seen) if row[0])]
+    assert pushes == [max(cycle for cycle, row in enumerate(b.seen) if row[0]) - 1]
 
 
 def test_token_instructions():
-    """Without size, a LOAD only moves tokens, one a cycle."""
+    """Without size, a LOAD only moves tokens, one in two cycles."""
     loads = [load("INP", 0, push=1) | {"pop_next": 1} for _ in range(12)]
     b = run(loads)
     assert not b.memory.bursts
     pushes = [cycle for cycle, row in enumerate(b.seen) if row[1]]
-    assert pushes == list(range(pushes[0], pushes[0] + 12))
+    assert pushes == list(range(pushes[0], pushes[0] + 24, 2))
 
 
 def test_every_state_is_reached():
-    b = run([*[load("INP", 0) | {"pop_next": 1}] * 6, load("INP", 4), load("WGT", 2)], tokens="random", latency=20)
+    b = run([*[load("INP", 0) | {"pop_next": 1}] * 40, load("INP", 4), load("WGT", 2)], tokens="random", latency=20)
     assert {"busy", "wait_insn", "wait_mem", "wait_token"} <= set(b.states)
-    assert b.states.count("busy") == 6 + 4 + 2 * 2
+    assert b.states.count("busy") == 40 + 4 + 2 * 2
 
 
 def test_read_errors_and_full_queues():

@@ -3,8 +3,9 @@
 import dataclasses
 from collections import deque
 
+import decoded
 import pytest
-from load_model import beyond, load, load_fields, split_loads, tiles_from, tiles_of, word
+from load_model import beyond, load, load_fields, split_loads, tiles_from, tiles_of
 from memory_bench import ReadMemory
 from stream_bench import Bench, at_full_rate, each_stall, values
 
@@ -43,7 +44,7 @@ def bench(config, names, stalls, seed=0, assembled=None, errors=(), **options):
 
 def check(b, config, names, loads, pointer=0):
     """Run `loads`; returns the chunks received."""
-    b.send(b.dut.insn, [{"insn": word(fields), "number": n} for n, fields in enumerate(loads)])
+    b.send(b.dut.load, [decoded.load(config, names, fields, n, pointer) for n, fields in enumerate(loads)])
     chunks = b.receive(b.dut.chunk, stable=False)
     seen = b.watch(b.dut.beyond, b.dut.bad, b.dut.number)
     b.run(until=lambda: sum(chunk["last"] for chunk in values(chunks)) == len(loads))
@@ -130,11 +131,6 @@ def test_indices_beyond_the_memory_wrap(stalls):
 def test_base_addresses_are_added():
     config, names = TINY, ("INP", "WGT")
     b = bench(config, names, "none")
-
-    async def point(ctx):
-        for pointer in b.dut.pointers:
-            ctx.set(pointer, 0x348)
-    b.process(point)
     check(b, config, names, [load_fields(b.random, config, "WGT", DRAM - 0x348)], pointer=0x348)
 
 
@@ -151,20 +147,20 @@ def test_requests_run_ahead_within_their_limit(limit):
     names = ("INP", "WGT")
     dut = Loader(TINY, *names, **limit)
     b = Bench(dut)
-    insn = word(load("WGT", 2))                              # 4 beats
-    b.feed(dut.insn, deque([(0, {"insn": insn, "number": 0})] * (LOADS_AHEAD + 2)))
+    one = decoded.load(TINY, names, load("WGT", 2))          # 4 beats
+    b.feed(dut.load, deque([(0, one)] * (LOADS_AHEAD + 2)))
     bursts = b.receive(dut.read.request)
     b.run(after=100)
     assert sum(burst["len"] + 1 for burst in values(bursts)) == next(iter(limit.values()))
 
 
 def test_full_rate_and_latency():
-    """First request a cycle after its LOAD; a beat in every cycle, over all LOADs; chunks with the beats."""
+    """First request two cycles after its LOAD; a beat in every cycle, over all LOADs; chunks with the beats."""
     config, names = dataclasses.replace(TINY, read_ahead_beats=64), ("INP", "WGT")
     b = bench(config, names, "none")
     loads = [load("WGT", 4, sram=4 * n, dram=4 * n) for n in range(8)]           # 8 beats each
     chunks = check(b, config, names, loads)
-    assert b.memory.bursts[0][0] == 1
+    assert b.memory.bursts[0][0] == 3
     assert at_full_rate(b.memory.taken) and len(b.memory.taken) == 64
     assert [cycle for cycle, _ in chunks] == b.memory.taken
 

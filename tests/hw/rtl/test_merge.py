@@ -2,17 +2,18 @@
 
 import itertools
 
+import decoded
 import pytest
 from op_model import OpModel, bank
 from slow_reference import low, operate
 from stream_bench import Bench, each_stall, unpack
 
 from vta.hw.config import PRESETS
-from vta.hw.isa import AluOp
+from vta.hw.isa import AluOp, Opcode
 from vta.hw.rtl.accumulate import op_layout
 from vta.hw.rtl.alu import MUL_PHASES
-from vta.hw.rtl.index import SEQ_BITS
-from vta.hw.rtl.merge import InOrderMerge, Kind
+from vta.hw.rtl.compute_decoder import Kind
+from vta.hw.rtl.merge import InOrderMerge
 
 CONFIG = PRESETS["tiny"]
 LANES = CONFIG.lanes
@@ -30,11 +31,11 @@ class Program:
         self.random, self.tiles = random, tiles
         self.tickets, self.steps, self.loads, self.tags, self.cost, self.hazards = [], [], 0, [], 0, 0
         self.data, self.acc = [], [[0] * LANES for _ in range(CONFIG.depth["ACC"])]
-        self.kept = None
+        self.dst, self.last, self.alu, self.resets, self.stalls = 0, None, 0, 0, 0
 
-    def ticket(self, kind, **tag):
+    def ticket(self, kind, shared=None, **tag):
         self.loads += kind == Kind.UOPS
-        self.tickets.append({"kind": kind, "loads": self.loads % (1 << SEQ_BITS), "tag": tag})
+        self.tickets.append({"kind": kind, "shared": shared or {"select": {"add": 1}}, "tag": tag})
         self.tags.append(dict.fromkeys(("push_prev", "push_next", "finish"), 0) | tag)
         self.cost += kind in (Kind.NOTHING, Kind.UOPS)
 
@@ -45,21 +46,35 @@ class Program:
             lanes = [0 if pad else self.random.randrange(-1 << 31, 1 << 31) for _ in range(LANES)]
             self.data.append({"write": 1, "pad": pad, "index": index, "last": n == len(indices) - 1, "data": lanes})
             self.acc[index] = lanes
-            if not pad or self.kept == index:
-                self.kept = None
+        self.last = "tile"
         self.cost += len(indices)
 
-    def nest(self, steps, **tag):
-        self.ticket(Kind.STEPS, **tag)
-        for n, step in enumerate(steps):
-            self.steps.append(step | {"last": n == len(steps) - 1})
-            self._execute(step)
+    def nest(self, opcode, fields, tiles, **tag):
+        """An instruction with a step for each (dst, src, wgt) of `tiles`."""
+        about, kept = decoded.shared(fields, opcode), None
+        self.ticket(Kind.STEPS, about, **tag)
+        for n, (dst, src, wgt) in enumerate(tiles):
+            reads = bool(about["has_src"] and kept != src)
+            clash = reads and src != dst and bank(src) == bank(dst)
+            kept = src if src != dst else None
+            self.steps.append({
+                "dst": dst, "src": src, "wgt": wgt, "last": n == len(tiles) - 1, "reads_src": reads, "clash": clash,
+                "after_tile": reads or about["waits"],
+                "after_step": (reads and src == self.dst) or (about["waits"] and dst == self.dst)})
+            late = (self.last == "tile" and self.steps[-1]["after_tile"]) or (
+                self.last == "step" and self.steps[-1]["after_step"])
+            self.alu += opcode == Opcode.ALU
+            self.resets += about["reset"]
+            self.stalls += late and opcode == Opcode.ALU
+            self.hazards += clash
+            self.dst, self.last = dst, "step"
+            self._execute(fields | {"is_alu": opcode == Opcode.ALU, "dst": dst, "src": src, "wgt": wgt})
 
     def _execute(self, step):
         dst, src = step["dst"], step["src"]
         self.cost += 1
         if not step["is_alu"]:
-            self.acc[dst] = [0 if step["reset"] else low(x + y, 32)
+            self.acc[dst] = [0 if step.get("reset") else low(x + y, 32)
                              for x, y in zip(self.acc[dst], dot_of(src, step["wgt"]), strict=True)]
         else:
             y = [low(step["imm"], 16)] * LANES if step["use_imm"] else self.acc[src]
@@ -67,18 +82,6 @@ class Program:
                              for pair in zip(self.acc[dst], y, strict=True)]
             if step["alu_opcode"] == AluOp.MUL:
                 self.hazards += MUL_PHASES - 1
-            if not step["use_imm"] and self.kept != src:
-                self.hazards += src != dst and bank(src) == bank(dst)
-                self.kept = src
-        if self.kept == dst:
-            self.kept = None
-
-    def random_step(self, alu):
-        step = {"is_alu": alu, "dst": self.random.randrange(self.tiles), "src": self.random.randrange(self.tiles)}
-        if not alu:
-            return step | {"reset": self.random.random() < 0.2, "wgt": self.random.randrange(8)}
-        return step | {"alu_opcode": self.random.choice(list(AluOp)), "use_imm": self.random.randint(0, 1),
-                       "imm": self.random.randrange(1 << 16), "reset": 0}
 
     def random_instruction(self):
         tag = {name: 1 for name in ("push_prev", "push_next") if self.random.random() < 0.3}
@@ -86,10 +89,15 @@ class Program:
         if kind == Kind.TILES:
             self.load([self.random.randrange(self.tiles) for _ in range(self.random.randint(1, 4))], **tag)
         elif kind == Kind.STEPS:
-            alu = self.random.random() < 0.7
-            self.nest([self.random_step(alu) for _ in range(self.random.randint(1, 6))], **tag)
+            alu, random = self.random.random() < 0.7, self.random
+            fields = {"alu_opcode": random.choice(list(AluOp)), "use_imm": random.randint(0, 1),
+                      "imm": random.randrange(-1 << 15, 1 << 15)} if alu else {"reset": random.random() < 0.2}
+            self.nest(Opcode.ALU if alu else Opcode.GEMM, fields, [
+                (random.randrange(self.tiles), random.randrange(self.tiles), random.randrange(8))
+                for _ in range(random.randint(1, 6))], **tag)
         else:
             self.ticket(kind, **tag)
+            self.last = None
 
 
 def run(program, stalls="none"):
@@ -105,17 +113,19 @@ def run(program, stalls="none"):
 
     async def check(ctx):
         nonlocal done
+        merged, gap = 0, True
         for cycle in itertools.count():
             # LOAD UOPs complete in time, or late
-            done += done < program.loads and not next(pattern)
+            one_more = done < program.loads and not next(pattern)
+            ctx.set(dut.load_done, one_more)
             room = [not next(side) for side in space]
-            ctx.set(dut.loads_done, done % (1 << SEQ_BITS))
             ctx.set(dut.can_push_prev, room[0])
             ctx.set(dut.can_push_next, room[1])
-            ctx.set(dut.delay_empty, not next(pattern))
-            _, _, valid, bits, step, tile, ticket, hazard, waits, *did = await ctx.tick().sample(
+            ctx.set(dut.delay_empty, empty := not next(pattern))
+            _, _, valid, bits, step, tile, kind, hazard, waits, *did = await ctx.tick().sample(
                 dut.valid, dut.op.as_value(), dut.step.payload.as_value(), dut.tile.payload.as_value(),
-                dut.ticket.payload.loads, dut.wait_hazard, dut.wait_space, *(getattr(dut, name) for name in counted))
+                dut.ticket.payload.kind.as_value(), dut.wait_hazard, dut.wait_space,
+                *(getattr(dut, name) for name in counted))
             for name, value in zip(counted, did, strict=True):
                 counted[name] += value
             assert not (waits and all(room)) and sum(did[:4]) <= 1
@@ -124,20 +134,27 @@ def run(program, stalls="none"):
                 step = unpack(dut.step.payload.shape(), step)
                 assert room[0] or not op["tag"]["push_prev"]
                 assert room[1] or not op["tag"]["push_next"]
-                model.apply(op, dot_of(step["src"], step["wgt"]), unpack(dut.tile.payload.shape(), tile)["data"])
+                if kind in (Kind.TILES.value, Kind.STEPS.value):
+                    data = unpack(dut.tile.payload.shape(), tile)["data"]
+                    model.apply(op, dot_of(step["src"], step["wgt"]), data, gap)
+                else:
+                    assert not op["write"]
+                    model.written = None
                 cycles.append(cycle)
                 hazards.append(hazard)
                 if did[-1]:
                     tags.append(op["tag"])
-                    assert (done - ticket) % (1 << SEQ_BITS) < 16, "before its LOAD UOP"
+                    merged += kind == Kind.UOPS.value
+                    assert merged <= done, "before its LOAD UOP"
                 else:
                     assert not any(op["tag"].values())
+            gap = not valid and (gap or bool(empty))       # the op before has left the delay line
+            done += one_more
     b.process(check)
     b.run(until=lambda: len(tags) == len(program.tickets))
     assert tags == program.tags
     assert model.acc == program.acc
-    alu = sum(step["is_alu"] for step in program.steps)
-    reset = sum(step["reset"] for step in program.steps)
+    alu, reset = program.alu, program.resets
     assert counted == {"did_gemm": len(program.steps) - alu - reset, "did_reset": reset, "did_alu": alu,
                        "did_tile": len(program.data), "did_ticket": len(program.tickets)}
     return cycles, sum(hazards)
@@ -160,11 +177,12 @@ def test_program_order(tiles, stalls):
 
 
 def test_costs():
-    """Without stalls there is an op every cycle, and their number is as promised."""
+    """Without stalls there is an op every cycle, and their number is as promised; one cycle more for each operand that
+    the op just before wrote."""
     program = programs(9)
     cycles, hazards = run(program)
     assert hazards == program.hazards and len(cycles) == program.cost + program.hazards
-    assert cycles[-1] - cycles[0] == len(cycles) - 1
+    assert cycles[-1] - cycles[0] == len(cycles) - 1 + program.stalls and program.stalls > 10
 
 
 @pytest.mark.parametrize("fields, cost", [
@@ -176,7 +194,7 @@ def test_costs():
 def test_cost_of_one_step(fields, cost):
     """dst is tile 1, of bank 1 like 2 and 4; 3 is of bank 0."""
     program = Program(Bench(InOrderMerge(CONFIG)).random)
-    step = {"is_alu": 1, "reset": 0, "dst": 1, "src": 0, "imm": 3, "use_imm": 0, "wgt": 0} | fields
-    program.nest([step])
+    alu = fields.get("is_alu", 1)
+    program.nest(Opcode.ALU if alu else Opcode.GEMM, {"imm": 3, "use_imm": 0} | fields, [(1, fields.get("src", 0), 1)])
     cycles, _ = run(program)
     assert len(cycles) == cost

@@ -24,11 +24,18 @@ def steps(insn):
                     for name, value in offset.items()}}
 
 
+def counted(insn):
+    """Adds the fields that follow from the others."""
+    insn["uops"] = insn["uop_end"] - insn["uop_bgn"]
+    return insn | {"one_uop": insn["uops"] == 1, "one_in": insn["iter_in"] == 1, "one_out": insn["iter_out"] == 1}
+
+
 def instruction(random, factors="any"):
     bits, depth = operand_bits(CONFIG), CONFIG.depth["UOP"]
     bgn = random.choice([0, random.randrange(depth), depth - 1])
     insn = {"uop_bgn": bgn, "uop_end": min(bgn + random.randint(1, 4), 2 * depth),
             "iter_out": random.randint(1, 4), "iter_in": random.choice([1, random.randint(1, 5)])}
+    insn = counted(insn)
     for name in OPERANDS:
         for loop in ("out", "in"):
             insn[f"{name}_factor_{loop}"] = random.choice(
@@ -54,7 +61,7 @@ def test_one_step_a_cycle_across_instructions():
     dut = Nest(CONFIG)
     b = Bench(dut)
     insns = [instruction(b.random) for _ in range(10)]
-    one = {"uop_bgn": 3, "uop_end": 4, "iter_out": 1, "iter_in": 1}
+    one = counted({"uop_bgn": 3, "uop_end": 4, "iter_out": 1, "iter_in": 1})
     insns += [one] * 5
     expected = sum(insn["iter_out"] * insn["iter_in"] * (insn["uop_end"] - insn["uop_bgn"]) for insn in insns)
     taken = b.send(dut.insn, insns)
@@ -70,8 +77,8 @@ def test_the_longest_loop(loop):
 
     async def run(ctx):
         step = dut.step.payload
-        ctx.set(dut.insn.payload, {"uop_bgn": 0, "uop_end": 1, "iter_out": 1, "iter_in": 1, f"iter_{loop}": trips,
-                                   f"dst_factor_{loop}": 1})
+        ctx.set(dut.insn.payload, counted({"uop_bgn": 0, "uop_end": 1, "iter_out": 1, "iter_in": 1,
+                                           f"iter_{loop}": trips, f"dst_factor_{loop}": 1}))
         ctx.set(dut.insn.valid, 1)
         ctx.set(dut.step.ready, 1)
         await ctx.tick()

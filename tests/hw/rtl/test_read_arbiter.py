@@ -67,13 +67,13 @@ def test_the_lower_client_is_more_urgent():
 
 
 def test_rate_and_latency():
-    """A request and a beat each cycle; ARVALID one cycle after the request, `beats` with R."""
+    """A request and a beat each cycle; ARVALID one cycle after the request, `beats` one after R."""
     b = bench("none", 4, latency=1)
     taken = b.send(b.dut.clients[0].request, [{"addr": 64 * n, "len": 7} for n in range(12)])
     got = b.receive(b.dut.clients[0].beats, 96)
     b.run()
     assert b.port.bursts[0][0] == taken[0] + 1 and at_full_rate(taken[:4])
-    assert b.port.taken == [cycle for cycle, _ in got] and at_full_rate(b.port.taken)
+    assert [cycle + 1 for cycle in b.port.taken] == [cycle for cycle, _ in got] and at_full_rate(b.port.taken)
 
 
 def test_outstanding_limit_and_halt():

@@ -119,11 +119,12 @@ def test_a_store_without_work_waits_for_those_before_it():
 
 
 def test_one_tile_stores_cost_their_beats():
-    """Sixteen STOREs of one tile of one beat: a beat each cycle, all responses outstanding at once."""
-    config = dataclasses.replace(TINY, write_outstanding=64, store_queue_depth=32)
-    b = run(config, [store(1, dram=8 * n, push=1) for n in range(16)], latency=60)
+    """STOREs of one tile of two beats: a beat each cycle, all responses outstanding at once."""
+    config = dataclasses.replace(PRESETS["default"], log_uop_buff_size=9, log_inp_buff_size=10, log_wgt_buff_size=12,
+                                 log_acc_buff_size=11)
+    b = run(config, [store(1, dram=n, push=1) for n in range(16)], latency=60)
     cycles = [cycle for cycle, _ in b.port.beats]
-    assert len(cycles) == 16 and cycles[-1] - cycles[0] == 15 and cycles[-1] < b.port.answered[0]
+    assert len(cycles) == 32 and cycles[-1] - cycles[0] == 31 and cycles[-1] < b.port.answered[0]
 
 
 @pytest.mark.parametrize("fields, cause", [

@@ -1,6 +1,8 @@
 """hw/rtl/tile_writer.py: timing and order of its streams; test_loader.py tests what it writes."""
 
+import decoded
 import pytest
+from load_model import load
 from stream_bench import Bench, at_full_rate, each_stall, values
 
 from vta.hw.config import PRESETS
@@ -9,8 +11,9 @@ from vta.hw.rtl.tile_writer import TileWriter
 CONFIG = PRESETS["tiny"]               # INP tiles of half a beat, WGT tiles of two
 
 
-def descriptor(x_size, y_size=1, select=0, **fields):
-    return {"select": select, "x_size": x_size, "y_size": y_size, "merged": 1, "push": 1} | fields
+def descriptor(x_size, y_size=1, select=0, sram=0, pads=(0, 0, 0, 0)):
+    names = ("INP", "WGT")
+    return decoded.descriptor(CONFIG, names, load(names[select], x_size, y_size, sram=sram, pads=pads, push=1))
 
 
 def beats(count):
@@ -52,7 +55,7 @@ def test_padding_needs_no_data():
     """Rows of padding above and below are written while no beat comes; the rows' own sides as well."""
     dut = TileWriter(CONFIG, "INP", "WGT", assembled=("WGT",))
     b = Bench(dut)
-    b.send(dut.descriptor, [descriptor(2, 2, select=1, y_pad_0=1, y_pad_1=1, x_pad_0=1, x_pad_1=1)])
+    b.send(dut.descriptor, [descriptor(2, 2, select=1, pads=(1, 1, 1, 1))])
     busy = b.watch(dut.busy)
     got = b.receive(dut.chunk)
     b.run(after=60)
@@ -68,7 +71,7 @@ def test_beyond_the_memory(base, x_size, beyond):
     assert CONFIG.depth["WGT"] == 128
     dut = TileWriter(CONFIG, "INP", "WGT")
     b = Bench(dut)
-    b.send(dut.descriptor, [descriptor(x_size, select=1, sram_base=base)])
+    b.send(dut.descriptor, [descriptor(x_size, select=1, sram=base)])
     b.send(dut.beats, beats(2 * x_size))
     wrapped = b.watch(dut.beyond)
     got = b.receive(dut.chunk, 2 * x_size)

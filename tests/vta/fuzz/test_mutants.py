@@ -12,22 +12,22 @@ PROGRAMS = 300
 TINY = PRESETS["tiny"]
 MUTANTS = {
     "no forwarding from the step before": (
-        "accumulate", "x.eq(Mux(ahead_x, result.as_value(), x_q))", "x.eq(x_q)"),
+        "accumulate", "Mux(forward, result[n], held.as_signed())", "held.as_signed()"),
     "forwarding from the wrong distance": (
-        "accumulate", "late = late_write & (late_dst == index)", "late = late_write & (writing.dst == index)"),
+        "accumulate", "late = writing_valid & writing.write", "late = operating_valid & writing.write"),
     "a token pushed while one is popped is lost": (
-        "tokens", "self.count + source.push - sink.pop", "self.count + (source.push & ~sink.pop) - sink.pop"),
+        "tokens", "counted(self.count, source.push, popped)", "counted(self.count, source.push & ~popped, popped)"),
     "one padding tile too many": (
-        "walkers", "last_run.eq(new.x_pad_1 + bottom)", "last_run.eq(new.x_pad_1 + bottom + 1)"),
+        "loader", "last_run.eq(pads.bottom + pads.right)", "last_run.eq(pads.bottom + pads.right + 1)"),
     "bursts that cross 4 KiB": (
-        "burst_generator", "in_block.eq(block - beat[:block.bit_length() - 1])", "in_block.eq(block)"),
+        "burst_generator", "Mux(row_ends, last_beat[:block_log], config.max_burst - 1)", "last_beat[:block_log]"),
     "reset leaves the output buffer": (
         "accumulate", "out_write.en.eq(writing_valid & writing.write)",
-        "out_write.en.eq(writing_valid & writing.write & (writing.operation != Operation.ZERO))"),
+        "out_write.en.eq(writing_valid & writing.write & ~((writing.y == Y.ZERO) & ~writing.is_gemm))"),
     "ACC_8BIT without its sign": (
-        "acc_tiles", "chunk.data[8 * (lane % narrow):][:8].as_signed()", "chunk.data[8 * (lane % narrow):][:8]"),
+        "acc_tiles", "now.data[8 * (lane % narrow):][:8].as_signed()", "now.data[8 * (lane % narrow):][:8]"),
     "a src tile kept after it was overwritten": (
-        "merge", "m.d.sync += kept.eq(0)", "m.d.sync += kept.eq(kept)"),
+        "index", "added.first | before.overwritten | (src", "added.first | (src"),
     "micro-ops overwritten before they are read": (
         "index", "(still_reading == 1) & loops.step.valid & disjoint", "(still_reading == 1) & loops.step.valid"),
     "WLAST one beat early": (
@@ -35,13 +35,17 @@ MUTANTS = {
     "a STORE's token before its response": (
         "store", "answered.eq((owed != 0) | write_master.response | ~end.burst)", "answered.eq(1)"),
     "a left shift by 32 that gives 0": (
-        "alu", "left.eq(y[31] & (y[:5] != 0))", "left.eq(y[31])"),
+        "accumulate", "shifts_left(value) for value in y", "value[31] for value in y"),
+    "an operand that the op just before wrote": (
+        "merge", "hazard.eq(fresh & (", "hazard.eq(0 & ("),
+    "a STORE that reads before the last write": (
+        "compute", "self.g2s.push.eq(accumulate.done.push_next)", "self.g2s.push.eq(merge.valid & op.tag.push_next)"),
     "instructions after FINISH are executed": (
-        "fetch", "m.d.sync += [left.eq(0), wanted.eq(0)]", "m.d.sync += wanted.eq(0)"),
+        "fetch", "m.d.sync += [some_left.eq(0), last_left.eq(0), wanted.eq(0)", "m.d.sync += [wanted.eq(0)"),
     "rows merged that are not contiguous": (
-        "burst_generator", "region.x_bytes == region.stride", "region.x_bytes <= region.stride"),
+        "decode", "fields.x_stride == fields.x_size", "fields.x_stride >= fields.x_size"),
     "an index out of range that is not reported": (
-        "index", "step.beyond.eq(uop_beyond |", "step.beyond.eq("),
+        "index", "step.beyond.eq(added.uop_beyond | sums.dst[-1]", "step.beyond.eq(sums.dst[-1]"),
 }
 
 

@@ -1,0 +1,82 @@
+"""Golden model of the decoders: what LOADs and STOREs look like once decoded, from their fields."""
+
+from vta.hw.isa import AluOp, MemType, Opcode
+from vta.hw.rtl.alu import SELECT, SELECTED
+from vta.hw.rtl.burst_generator import ROW_BITS
+
+
+def transfer(config, names, fields, pointer=0):
+    """The fields of `transfer_layout` for an instruction of one of the memory types `names`."""
+    select = names.index(MemType(fields["mem_type"]).name)
+    tile, x, y, stride = config.tile_bytes[names[select]], fields["x_size"], fields["y_size"], fields["x_stride"]
+    first, bus = pointer + fields["dram_base"] * tile, config.bus_bytes
+    merged = stride == x
+    return {"select": select, "work": int(x != 0 and y != 0), "merged": int(merged),
+            "sram_base": fields["sram_base"], "x_size": x, "y_size": y,
+            "region": {"first": first, "last": first + (x * y if merged else x) * tile - 1 if x and y else None,
+                       "stride": stride * tile % (1 << ROW_BITS), "rows": 1 if merged else y},
+            "beat_offset": first % bus, "stride": stride * tile % bus}
+
+
+def pads(fields):
+    """The fields of PADS for a LOAD."""
+    top, bottom, left, right = (fields.get(name, 0) for name in ("y_pad_0", "y_pad_1", "x_pad_0", "x_pad_1"))
+    width, rows = left + fields["x_size"] + right, fields["y_size"] != 0
+    return {"base": fields["sram_base"] + left, "top": top * width, "bottom": bottom * width,
+            "left": left, "right": right, "between": left + right, "skip": left + right + 1,
+            "any": int(fields["x_size"] != 0 and (top + bottom > 0 or (left + right > 0 and rows))),
+            "some_rows": int(rows)}
+
+
+def load(config, names, fields, number=0, pointer=0):
+    """The fields of `load_layout`: what a Loader gets for a LOAD."""
+    decoded = transfer(config, names, fields, pointer)
+    decoded["region"]["last"] = decoded["region"]["last"] or 0
+    return {"transfer": decoded, "pads": pads(fields), "push": fields.get("push_next", 0), "number": number}
+
+
+def descriptor(config, names, fields, number=0):
+    """The fields of `descriptor_layout`: what a tile writer gets for a LOAD."""
+    about, around = transfer(config, names, fields), pads(fields)
+    depth, base = config.depth[names[about["select"]]], around["base"] + around["top"]
+    first = around["top"] + (around["left"] if around["some_rows"] else around["bottom"])
+    last = around["bottom"] + around["right"]
+    return {
+        **{name: about[name] for name in (
+            "select", "sram_base", "x_size", "y_size", "stride", "beat_offset", "merged")},
+        "data": about["work"], "pads": around["any"], "base": base, "base_beyond": int(base >= depth),
+        "sram_beyond": int(about["sram_base"] >= depth),
+        "one_column": int(about["x_size"] == 1), "one_row": int(about["y_size"] == 1),
+        "no_rows": int(not around["some_rows"]),
+        "first_run": first, "first_some": int(first != 0), "first_one": int(first == 1),
+        "last_run": last, "last_some": int(last != 0), "last_one": int(last == 1),
+        "between": around["between"], "skip": around["skip"],
+        "push": fields.get("push_next", 0), "number": number}
+
+
+def nest(fields, opcode):
+    """The fields of `nest_layout` for a GEMM or ALU instruction."""
+    uops = fields["uop_end"] - fields["uop_bgn"]
+    return {**{name: value for name, value in fields.items() if "factor" in name or name in (
+                "uop_bgn", "uop_end", "iter_out", "iter_in")},
+            "uops": uops, "one_uop": int(uops == 1), "one_in": int(fields["iter_in"] == 1),
+            "one_out": int(fields["iter_out"] == 1)}
+
+
+def shared(fields, opcode):
+    """The fields of SHARED for a GEMM or ALU instruction."""
+    alu = opcode == Opcode.ALU
+    operation = AluOp(fields["alu_opcode"]) if alu else AluOp.ADD
+    reset, use_imm = not alu and bool(fields.get("reset")), bool(alu and fields.get("use_imm"))
+    return {"select": dict.fromkeys(SELECT.members, 0) | dict.fromkeys(SELECTED[operation], 1),
+            "is_alu": int(alu), "is_gemm": int(not alu and not reset), "reset": int(reset), "use_imm": int(use_imm),
+            "has_src": int(alu and not use_imm), "waits": int(alu and operation in (AluOp.SHR, AluOp.MUL)),
+            "imm": fields.get("imm", 0) if alu else 0}
+
+
+def queued_nest(config, fields, opcode, loads):
+    """The fields of `queued_nest_layout`."""
+    about = shared(fields, opcode)
+    reads_src = not about["reset"] and (not about["use_imm"] or config.alu_imm_reads_src)
+    return {"nest": nest(fields, opcode), "loads": loads, "reads_src": int(reads_src),
+            **{name: about[name] for name in ("is_alu", "has_src", "waits", "use_imm")}}
