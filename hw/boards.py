@@ -28,6 +28,7 @@ class Family:
     control_clock: str
     memory: str              # AXI slaves that reach DRAM; {n} is the port number, {gp} is n + 2
     memory_clock: str
+    memory_protocol: str     # of these slaves
     memory_ports: int
     automation: tuple        # options of Vivado's rule for the cell
     port_settings: dict      # switches on one memory port
@@ -38,7 +39,7 @@ ZYNQ = Family(
     machine="armv7l", interrupt_line=61,                 # UG585: IRQ_F2P[0]
     cell="processing_system7", clock="FCLK_CLK0", reset="FCLK_RESET0_N", interrupt="IRQ_F2P",
     control="M_AXI_GP0", control_clock="M_AXI_GP0_ACLK",
-    memory="S_AXI_HP{n}", memory_clock="S_AXI_HP{n}_ACLK",
+    memory="S_AXI_HP{n}", memory_clock="S_AXI_HP{n}_ACLK", memory_protocol="AXI3",
     memory_ports=4, automation=("make_external", "FIXED_IO, DDR"),
     port_settings={"PCW_USE_S_AXI_HP{n}": "1", "PCW_S_AXI_HP{n}_DATA_WIDTH": "64"},
     settings={"PCW_USE_M_AXI_GP0": "1", "PCW_EN_CLK0_PORT": "1", "PCW_EN_RST0_PORT": "1",
@@ -48,13 +49,33 @@ ZYNQMP = Family(
     machine="aarch64", interrupt_line=121,               # UG1085: PL_PS_Group0[0]
     cell="zynq_ultra_ps_e", clock="pl_clk0", reset="pl_resetn0", interrupt="pl_ps_irq0",
     control="M_AXI_HPM0_FPD", control_clock="maxihpm0_fpd_aclk",
-    memory="S_AXI_HP{n}_FPD", memory_clock="saxihp{n}_fpd_aclk",
+    memory="S_AXI_HP{n}_FPD", memory_clock="saxihp{n}_fpd_aclk", memory_protocol="AXI4",
     memory_ports=4, automation=(),
     port_settings={"PSU__USE__S_AXI_GP{gp}": "1", "PSU__SAXIGP{gp}__DATA_WIDTH": "128"},
     settings={"PSU__USE__M_AXI_GP0": "1", "PSU__USE__M_AXI_GP1": "0", "PSU__USE__M_AXI_GP2": "0",
               "PSU__MAXIGP0__DATA_WIDTH": "32", "PSU__FPGA_PL0_ENABLE": "1",
               "PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ": "{mhz}", "PSU__USE__IRQ0": "1"})
 FAMILIES = (ZYNQ, ZYNQMP)
+
+
+@dataclass(frozen=True)
+class Dram:
+    """DRAM as one memory port of the processing system sees it while the processor uses it too."""
+
+    latency_ns: int          # from a read's address to its first beat
+    commands: int            # bursts that the port accepts at a time, in each direction
+    share: float             # of the port's cycles in which a data channel moves a beat
+    burst: int = 16          # beats of the longest burst that the port does not split
+
+
+# Latency: 374 ns for 128 bytes on a PYNQ-Z2 at 100 MHz whose processor hammers DRAM, one read at a time
+# (github.com/ammrat13/pynqz2-ram-tester), so some 210 to the first beat; 110 more are assumed for what lies between VTA
+# and the port. None was found for the UltraScale+ boards: the same is assumed. Commands: 8 (UG585, UG1085: "command
+# acceptance capability"). Share: what the DRAM controllers achieve of their theoretical throughput, which is more than
+# one port needs: 75 % on Zynq-7000 (UG585, 22.3.2) and on a ZCU102, here taken for ZCU104 and KV260, 92 % on an Ultra96
+# (both Manev et al., doi.org/10.1109/ICFPT47387.2019.00029).
+# Burst: AXI3 has 16 beats; UltraScale+ has AXI4 ports that turn into AXI3 inside (UG1085, 35).
+BUSY_DRAM = Dram(latency_ns=320, commands=8, share=0.75)
 
 
 @dataclass(frozen=True)
@@ -71,6 +92,12 @@ class Board:
     board_part: str          # pattern of Vivado's name for the board
     ps: dict = field(default_factory=dict)
     target: str = ""         # TARGET of TVM's vta_config.json; empty: the preset's
+    dram: Dram = BUSY_DRAM
+
+    @property
+    def latency(self):
+        """Cycles of VTA's clock from a read's address to its first beat."""
+        return round(self.dram.latency_ns * self.clock_mhz / 1000)
 
     @property
     def config(self):
@@ -83,16 +110,17 @@ _PYNQ_PS = {"PCW_CRYSTAL_PERIPHERAL_FREQMHZ": "50", "PCW_UIPARAM_DDR_PARTNO": "M
             "PCW_UIPARAM_DDR_BUS_WIDTH": "16 Bit", "PCW_UART0_PERIPHERAL_ENABLE": "1",
             "PCW_UART0_UART0_IO": "MIO 14 .. 15", "PCW_SD0_PERIPHERAL_ENABLE": "1",
             "PCW_SD0_SD0_IO": "MIO 40 .. 45"}
+# Clocks are requests that rest on estimates: docs/boards.md, "Clocks".
 _ZYNQ = {"family": ZYNQ, "preset": "pynq", "clock_mhz": 100, "control_base": 0x43C0_0000,
          "interrupt_base": 0x4180_0000, "dram_bytes": 512 << 20, "ps": _PYNQ_PS}
-_ZYNQMP = {"family": ZYNQMP, "clock_mhz": 200, "control_base": 0xA000_0000,
+_ZYNQMP = {"family": ZYNQMP, "clock_mhz": 150, "control_base": 0xA000_0000,
            "interrupt_base": 0xA001_0000, "dram_bytes": 2 << 30,
            "ps": {"PSU__PSS_REF_CLK__FREQMHZ": "33.333"}}
 BOARDS = {board.name: board for board in (
     Board("pynq-z1", "Digilent PYNQ-Z1", "xc7z020clg400-1", board_part="*:pynq-z1:*", **_ZYNQ),
     Board("pynq-z2", "TUL PYNQ-Z2", "xc7z020clg400-1", board_part="*:pynq-z2:*", **_ZYNQ),
     Board("ultra96-v2", "Avnet Ultra96-V2", "xczu3eg-sbva484-1-i", board_part="*:ultra96v2:*",
-          preset="ultra96", **_ZYNQMP),
+          preset="ultra96", dram=Dram(latency_ns=320, commands=8, share=0.92), **_ZYNQMP),
     Board("zcu104", "AMD ZCU104", "xczu7ev-ffvc1156-2-e", board_part="*:zcu104:*", preset="zcu104",
           **_ZYNQMP),
     Board("kv260", "AMD Kria KV260", "xck26-sfvc784-2LV-c", board_part="*:kv260_som:*", preset="zcu104",

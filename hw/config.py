@@ -242,7 +242,8 @@ class Config:
 
 def _presets():
     small = dict(log_uop_buff_size=9, log_inp_buff_size=9, log_wgt_buff_size=11, log_acc_buff_size=11)
-    mpsoc = dict(axi_data_width=128, read_ids=16)
+    # 16 beats are what the high-performance ports pass on as one, and 8 reads what they accept at a time (UG1085)
+    mpsoc = dict(axi_data_width=128, max_burst=16, read_ids=16)
     return {name: Config(name=name, **fields) for name, fields in {
         "default": {},
         "pynq": dict(target="pynq", max_burst=16),

@@ -43,16 +43,20 @@ class Row:
         return self.bound / self.cycles
 
 
-def measure(device, latency, pattern="*", folder=None):
-    """Yield the Row of each layer, and of each large vector in `folder`, whose name matches `pattern`.
+def benchmarks(config, latency, pattern="*", folder=None, names=(BY_HAND, *LAYERS)):
+    """[(name, run)] of the layers `names` and of each large vector in `folder`, where the name matches `pattern`.
 
-    `latency` is that of the device's memory. ValueError where a result is wrong.
+    `run(device, name, latency)` measures one: its Row; ValueError where a result is wrong.
     """
-    found = [(BY_HAND, _by_hand), *((name, _layer) for name in LAYERS)]
-    found += [(vector.name, functools.partial(_vector, vector)) for vector in _vectors(folder, device.config, latency)]
-    for name, run in found:
-        if fnmatch.fnmatch(name, pattern):
-            yield run(device, name, latency)
+    found = [(name, _by_hand if name == BY_HAND else _layer) for name in names]
+    found += [(vector.name, functools.partial(_vector, vector)) for vector in _vectors(folder, config, latency)]
+    return [(name, run) for name, run in found if fnmatch.fnmatch(name, pattern)]
+
+
+def measure(device, latency, pattern="*", folder=None):
+    """Yield the Row of each of `benchmarks`. `latency` is that of the device's memory."""
+    for name, run in benchmarks(device.config, latency, pattern, folder):
+        yield run(device, name, latency)
 
 
 def _vectors(folder, config, latency):

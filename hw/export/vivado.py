@@ -44,9 +44,16 @@ def settings(board, config, verilog):
         "ps_interrupt": family.interrupt, "ps_control": family.control,
         "ps_control_clock": family.control_clock, "ps_automation": family.automation,
         "ps_settings": _properties(switches), "ps_fallback": _properties(board.ps), "memory_ports": memory,
+        "memory_bridge": memory_bridge(board, config),
         "control_base": f"0x{board.control_base:08X}", "control_range": f"0x{1 << ADDRESS_BITS:X}",
         "interrupt_base": f"0x{board.interrupt_base:08X}", "dram_range": f"0x{board.dram_bytes:X}",
     }
+
+
+def memory_bridge(board, config):
+    """What connects a memory port: the small AXI3 converter where no burst needs splitting, else a SmartConnect."""
+    fits = config.max_burst <= board.dram.burst
+    return "axi_protocol_converter" if board.family.memory_protocol == "AXI3" and fits else "smartconnect"
 
 
 def write_folder(board, config, verilog, folder):
@@ -119,6 +126,21 @@ def manifest(board, config, verilog, folder):
         "vivado": found.get("vivado"),
         "timing": {"met": min(slack.values()) >= 0 if len(slack) == 2 else None, **slack},
     }
+
+
+def timing_advice(values):
+    """What to do about the timing in a manifest that is not met, as one line."""
+    timing, mhz = values["timing"], values["clock_mhz"]
+    setup, hold = timing["wns_ns"], timing["whs_ns"]
+    lines = []
+    if setup < 0:
+        reached = 1000 / (1000 / mhz - setup)
+        lines.append(f"the longest path is {-setup:.3f} ns too long (WNS {setup} ns), so this run would do for "
+                     f"{reached:.0f} MHz: try --clock-mhz {max(int(0.98 * reached), 10)}, or another implementation "
+                     "strategy in implementation.tcl; timing_summary.txt has the paths")
+    if hold < 0:
+        lines.append(f"hold is violated (WHS {hold} ns), which no clock frequency mends: see timing_summary.txt")
+    return f"timing is not met at {mhz} MHz: " + "; ".join(lines)
 
 
 def write_manifest(values, path):

@@ -2,12 +2,16 @@
 # stops at anything else. The test's driver sets `::block($ip)` to {pins} {interfaces} {segments by interface}
 # before; pins and interfaces are "name role" pairs (role: clock, reset, in, out, master, slave).
 
-array set ::cell {}          ;# cell -> IP
+array set ::cell {}          ;# cell -> IP, or what `widen` made of it
+array set ::ip {}            ;# cell -> IP
 array set ::settings {}      ;# cell -> settings made
 array set ::driven {}        ;# pin -> driver
 array set ::joined {}        ;# interface pin -> its partner
+array set ::protocol {}      ;# slaves of the processing system that are not AXI4 -> their protocol; the test sets it
 array set ::mapped {}        ;# space,segment -> {offset range}, or excluded
 set ::log {}
+# of Vivado's implementation strategies (UG904), the ones that it is reasonable to use
+set ::strategies {Performance_Explore Performance_ExplorePostRoutePhysOpt Performance_ExtraTimingOpt}
 
 proc option {arguments name} { return [lindex $arguments [expr {[lsearch -exact $arguments $name] + 1}]] }
 proc must {condition message} { if {!$condition} { error "fake Vivado: $message" } }
@@ -39,6 +43,7 @@ proc create_bd_cell {args} {
     set ip [option $args -vlnv]
     must [info exists ::block($ip)] "no IP $ip"
     set ::cell([lindex $args end]) $ip
+    set ::ip([lindex $args end]) $ip
     return [lindex $args end]
 }
 proc apply_bd_automation {args} { lappend ::log "automation [option $args -config]" }
@@ -47,6 +52,7 @@ proc set_property {args} {
     must [expr {[llength $pairs] % 2 == 0}] "odd list of properties: $pairs"
     set object [lindex $args end]
     foreach {name value} $pairs { lappend ::settings($object) $name $value }
+    if {$name eq "strategy"} { must [expr {$value in $::strategies && $object eq "impl_1"}] "strategy $value of $object" }
     if {[info exists ::cell($object)] && [string match *:smartconnect:* $::cell($object)]} { widen $object }
 }
 # A SmartConnect has as many interfaces as it is told.
@@ -97,6 +103,23 @@ proc validate_bd_design {} {
         foreach {pin role} $interfaces {
             if {![info exists ::joined($cell/$pin)]} { error "$cell/$pin is not connected" }
         }
+    }
+    check_protocols
+}
+# An AXI3 slave needs a master that speaks AXI3; only a SmartConnect or a converter that is told so does. A converter
+# that does not split bursts (mode 0) needs masters whose bursts are short enough.
+proc check_protocols {} {
+    foreach {pin wanted} [array get ::protocol] {
+        if {![info exists ::joined($pin)]} { continue }
+        set cell [lindex [split $::joined($pin) /] 0]
+        set ip $::ip($cell)
+        if {[string match *:smartconnect:* $ip]} { continue }
+        must [string match *:axi_protocol_converter:* $ip] "$wanted slave $pin behind $ip"
+        set settings $::settings($cell)
+        must [expr {[dict get $settings CONFIG.SI_PROTOCOL] eq "AXI4"
+                    && [dict get $settings CONFIG.MI_PROTOCOL] eq $wanted}] "$cell converts $settings"
+        must [expr {[dict get $settings CONFIG.TRANSLATION_MODE] == 2 || $::max_burst <= 16}] \
+            "$cell passes bursts of $::max_burst beats on to $wanted"
     }
 }
 proc save_bd_design {} {}

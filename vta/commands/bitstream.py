@@ -18,7 +18,7 @@ HELP = "build a board's bitstream with Vivado or open tools"
 EPILOG = """examples:
   vta bitstream --list
   vta bitstream --board pynq-z2
-  vta bitstream --board zcu104 --clock-mhz 150 --scripts-only
+  vta bitstream --board zcu104 --clock-mhz 200 --scripts-only
   vta bitstream --flow ecp5 --board ecpix-5
 """
 
@@ -67,8 +67,7 @@ def run(args):
     vivado.write_manifest(done, manifest)
     timing = done["timing"]
     if not timing["met"]:
-        raise vivado.VivadoError(f"timing is not met at {board.clock_mhz} MHz (worst slack "
-                                 f"{min(timing['wns_ns'], timing['whs_ns'])} ns): try --clock-mhz lower")
+        raise vivado.VivadoError(vivado.timing_advice(done))
     print(f"{folder / done['bitstream']}.bit: timing met, {timing['wns_ns']} ns to spare")
     return 0
 

@@ -37,16 +37,26 @@ connect_bd_intf_net [get_bd_intf_pins control/M01_AXI] [get_bd_intf_pins interru
 connect_bd_net [get_bd_pins vta/interrupt] [get_bd_pins interrupts/intr]
 connect_bd_net [get_bd_pins interrupts/irq] [get_bd_pins ps/$vta(ps_interrupt)]
 
-# DRAM: each AXI master of VTA has a port of the processing system to itself.
+# DRAM: each AXI master of VTA has a port of the processing system to itself, behind a register slice: the ports' places
+# are fixed, so that the way there takes a cycle of its own.
 set clocked [list ps/$vta(ps_control_clock) reset/slowest_sync_clk control/aclk vta/aclk interrupts/s_axi_aclk]
 set connected {control/aresetn}
 foreach {master slave clock} $vta(memory_ports) {
-    set joint [create_bd_cell -type ip -vlnv [latest_ip smartconnect] memory_$master]
-    set_property -dict {CONFIG.NUM_SI 1 CONFIG.NUM_MI 1} $joint
-    connect_bd_intf_net [get_bd_intf_pins vta/$master] [get_bd_intf_pins memory_$master/S00_AXI]
-    connect_bd_intf_net [get_bd_intf_pins memory_$master/M00_AXI] [get_bd_intf_pins ps/$slave]
-    lappend clocked memory_$master/aclk ps/$clock
-    lappend connected memory_$master/aresetn
+    create_bd_cell -type ip -vlnv [latest_ip axi_register_slice] slice_$master
+    set bridge [create_bd_cell -type ip -vlnv [latest_ip $vta(memory_bridge)] memory_$master]
+    if {$vta(memory_bridge) eq "smartconnect"} {
+        set_property -dict {CONFIG.NUM_SI 1 CONFIG.NUM_MI 1} $bridge
+        lassign {S00_AXI M00_AXI} from to
+    } else {
+        # translation mode 0: VTA has no bursts of more than 16 beats, so none is split
+        set_property -dict {CONFIG.SI_PROTOCOL AXI4 CONFIG.MI_PROTOCOL AXI3 CONFIG.TRANSLATION_MODE 0} $bridge
+        lassign {S_AXI M_AXI} from to
+    }
+    connect_bd_intf_net [get_bd_intf_pins vta/$master] [get_bd_intf_pins slice_$master/S_AXI]
+    connect_bd_intf_net [get_bd_intf_pins slice_$master/M_AXI] [get_bd_intf_pins $bridge/$from]
+    connect_bd_intf_net [get_bd_intf_pins $bridge/$to] [get_bd_intf_pins ps/$slave]
+    lappend clocked slice_$master/aclk $bridge/aclk ps/$clock
+    lappend connected slice_$master/aresetn $bridge/aresetn
 }
 
 # One clock, one reset.

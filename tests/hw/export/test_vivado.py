@@ -1,6 +1,7 @@
 """The Vivado folder of every board is complete, and its Tcl runs in a stand-in that knows blocks and pins."""
 
 import json
+import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
@@ -31,6 +32,7 @@ def blocks(board, component):
               | {f"saxihp{n}_fpd_aclk": "clock" for n in ports},
               {"M_AXI_HPM0_FPD": "master"} | {f"S_AXI_HP{n}_FPD": "slave" for n in ports},
               {f"S_AXI_HP{n}_FPD": [f"HP{n}_DDR_LOW", f"HP{n}_LPS_OCM", f"HP{n}_QSPI"] for n in ports})
+    bridge = ({"aclk": "clock", "aresetn": "reset"}, {"S_AXI": "slave", "M_AXI": "master"}, {})
     name = "processing_system7:5.5" if zynq else "zynq_ultra_ps_e:3.4"
     return {
         f"xilinx.com:ip:{name}": ps,
@@ -40,6 +42,8 @@ def blocks(board, component):
         "xilinx.com:ip:axi_intc:4.1": (
             {"s_axi_aclk": "clock", "s_axi_aresetn": "reset", "intr": "in", "irq": "out"},
             {"s_axi": "slave"}, {"s_axi": ["Reg"]}),
+        "xilinx.com:ip:axi_register_slice:2.1": bridge,
+        "xilinx.com:ip:axi_protocol_converter:2.1": bridge,
         "xilinx.com:ip:smartconnect:1.0": ({"aclk": "clock", "aresetn": "reset"}, {}, {}),
         VLNV: vta_block(component),
     }
@@ -72,8 +76,11 @@ def run_stage(folder, stage, board, known_board=True, progress="100%", check="")
     component = (folder / "ip" / "component.xml").read_text()
     lines = [f"source {{{SUPPORT / 'fake_vivado.tcl'}}}", f"set ::progress {{{progress}}}",
              f"set ::run_directory {{{folder}}}",
+             f"set ::max_burst {board.config.max_burst}",
              f"set ::board_parts {{{board.board_part.replace('*', 'x') if known_board else ''}}}"]
     lines += [f"set ::block({vlnv}) {{{tcl(block)}}}" for vlnv, block in blocks(board, component).items()]
+    if board.family is ZYNQ:
+        lines += [f"set ::protocol(ps/S_AXI_HP{n}) AXI3" for n in range(4)]
     lines += [f"source {{{folder / stage}.tcl}}", check]
     script = folder / "drive.tcl"
     script.write_text("\n".join(lines))
@@ -99,7 +106,8 @@ foreach key [array names ::mapped vta/*] {{ puts "dram $key $::mapped($key)" }}
 puts "clock $::driven(vta/aclk) reset $::driven(vta/aresetn)"
 puts "ps $::settings(ps)"
 must [expr {{$::joined(vta/s_axi) eq "control/M00_AXI"}}] wires
-must [expr {{$::joined(vta/m_axi) eq "memory_m_axi/S00_AXI"}}] wires
+must [expr {{$::joined(vta/m_axi) eq "slice_m_axi/S_AXI"}}] wires
+puts "bridge $::ip(memory_m_axi)"
 must [expr {{$::cell(vta) eq "{VLNV}"}}] vlnv
 """
     done = run_stage(tmp_path, "block_design", board, known, check=check)
@@ -107,6 +115,8 @@ must [expr {{$::cell(vta) eq "{VLNV}"}}] vlnv
     out = done.stdout
     assert f"registers 0x{board.control_base:08X}" in out
     assert f"0x0 0x{board.dram_bytes:X}" in out and "reset reset/peripheral_aresetn" in out
+    bridge = "axi_protocol_converter" if board.family is ZYNQ else "smartconnect"
+    assert f"bridge xilinx.com:ip:{bridge}:" in out
     crystal = next(iter(board.ps))
     assert (crystal in out) is not known, "the table's settings are for Vivados without the board's files"
     assert f"{board.clock_mhz}" in out
@@ -122,6 +132,23 @@ def test_several_memory_ports(name, tmp_path, monkeypatch):
                      check="foreach key [array names ::mapped vta/*] { puts $key=$::mapped($key) }")
     assert done.returncode == 0, done.stderr
     assert sum("=0x0 " in line for line in done.stdout.splitlines()) == 4
+
+
+@needs_tcl
+@pytest.mark.parametrize("bridge", ["smartconnect", "axi_protocol_converter"])
+def test_bursts_that_an_axi3_port_splits(bridge, tmp_path, monkeypatch):
+    board = BOARDS["pynq-z2"]
+    config = make(board, tmp_path, max_burst=32)
+    monkeypatch.setattr(type(board), "config", config)
+    settings = tmp_path / "settings.tcl"
+    text = settings.read_text()
+    assert "set vta(memory_bridge) {smartconnect}" in text
+    settings.write_text(text.replace("{smartconnect}", f"{{{bridge}}}"))
+    done = run_stage(tmp_path, "block_design", board)
+    if bridge == "smartconnect":
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode != 0 and "passes bursts of 32 beats on to AXI3" in done.stderr
 
 
 @needs_tcl
@@ -154,10 +181,14 @@ def test_failed_run_says_so(tmp_path):
     ("vta/s_axi]", "vta/s_axl]", "has no interface called s_axl"),
     ("vta/interrupt]", "vta/irq]", "has no pin called irq"),
     ("create_bd_design", "create_block_design", "invalid command name"),
-    ("lappend clocked memory_$master/aclk ", "lappend clocked ", "aclk is open"),
+    ("lappend clocked slice_$master/aclk ", "lappend clocked ", "aclk is open"),
+    ("CONFIG.MI_PROTOCOL AXI3", "CONFIG.MI_PROTOCOL AXI4", "memory_m_axi converts"),
+    ("[get_bd_intf_pins slice_$master/M_AXI] [get_bd_intf_pins $bridge/$from]",
+     "[get_bd_intf_pins slice_$master/M_AXI] [get_bd_intf_pins ps/$slave]", "is connected twice"),
+    ("[latest_ip $vta(memory_bridge)]", "[latest_ip axi_register_slice]", "AXI3 slave ps/S_AXI_HP0 behind"),
 ])
 def test_the_stand_in_notices_mistakes(old, new, message, tmp_path):
-    board = BOARDS["zcu104"]
+    board = BOARDS["pynq-z2"]
     make(board, tmp_path)
     script = tmp_path / "block_design.tcl"
     assert old in script.read_text()
@@ -181,6 +212,15 @@ def test_manifest(tmp_path):
     assert json.loads((tmp_path / "manifest.json").read_text()) == values
     vivado.write_folder(board, config, text, tmp_path)
     assert vivado.manifest(board, config, text, tmp_path)["timing"] == {"met": None}, "a stale result"
+
+
+@pytest.mark.parametrize("wns, whs, said, unsaid", [
+    (-1.5, 0.02, r"1\.500 ns too long \(WNS -1\.5 ns\), so this run would do for 87 MHz: try --clock-mhz 85", "hold"),
+    (0.1, -0.02, r"hold is violated \(WHS -0\.02 ns\), which no clock frequency mends", "clock-mhz"),
+    (-0.5, -0.1, r"WNS -0\.5 ns.*WHS -0\.1 ns", "nonesuch")])
+def test_timing_advice(wns, whs, said, unsaid):
+    advice = vivado.timing_advice({"clock_mhz": 100, "timing": {"wns_ns": wns, "whs_ns": whs}})
+    assert re.search(r"^timing is not met at 100 MHz: .*" + said, advice) and unsaid not in advice
 
 
 def test_source_revision(tmp_path, monkeypatch):

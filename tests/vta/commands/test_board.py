@@ -48,6 +48,18 @@ def test_bitstream_without_vivado(fake_rtl, tmp_path, capsys, monkeypatch):
     assert main(["bitstream", "--board", "kv260", "--out", str(tmp_path), "--scripts-only"]) == 0
 
 
+def test_missed_timing(fake_rtl, tmp_path, capsys, monkeypatch):
+    tool = tmp_path / "vivado"
+    tool.write_text("#!/bin/sh\nprintf 'wns_ns -2.5\\nwhs_ns 0.1\\nvivado 2022.1\\n' > timing.txt\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert main(["bitstream", "--board", "pynq-z2", "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("vta: timing is not met at 100 MHz: ") and "80 MHz: try --clock-mhz 78" in said
+    manifest = json.loads((tmp_path / "1x16_i8w8a32_15_15_18_17.json").read_text())
+    assert manifest["timing"] == {"met": False, "wns_ns": -2.5, "whs_ns": 0.1}
+
+
 def test_clock_reaches_the_settings(fake_rtl, tmp_path):
     main(["bitstream", "--board", "pynq-z1", "--out", str(tmp_path), "--scripts-only", "--clock-mhz", "77"])
     assert "{CONFIG.PCW_FPGA0_PERIPHERAL_FREQMHZ} {77}" in (tmp_path / "settings.tcl").read_text()
