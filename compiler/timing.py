@@ -32,16 +32,16 @@ CONSTANTS = {
     "latency": 16,        # read address to first beat, last write beat to response: the memory's
     "fetch": 13,          # until the first instruction is dispatched, in addition to the latency
     "issue": 5,           # between two bulk LOADs
-    "request": 5,         # from a LOAD's issue to its first beat, in addition to the latency
-    "load": 5,            # from a bulk LOAD's last beat to its token
+    "request": 6,         # from a LOAD's issue to its first beat, in addition to the latency
+    "load": 3,            # from a bulk LOAD's last beat to its token
     "gemm": 0,            # overhead of a GEMM beyond its steps
     "alu": 0,             # overhead of an ALU instruction beyond its steps
     "mul": 4,             # a step of MUL
     "clash": 1,           # extra, for a step whose src and dst lie in one accumulator bank
     "token": 1,           # from the last step of a kernel to its token
-    "load_uop": 2,        # from the last beat of a LOAD in compute to the next kernel's first step
+    "load_uop": 4,        # from the last beat of a LOAD in compute to the next kernel's first step
     "fetch_share": 0.2,   # of the beats of the stream that a LOAD in compute waits for
-    "store": 1,           # from a STORE's issue to its first beat
+    "store": 2,           # from a STORE's issue to its first beat
     "response": 0,        # from a write response to the token
     "finish": 4,          # from the last effect of compute to the end of the run
     "taken_ahead": 16,    # instructions that compute takes from its queue early
