@@ -61,12 +61,14 @@ class ReadArbiter(wiring.Component):
         with m.If(free):
             chosen = Array(request.payload for request in requests)[urgent]
             m.d.sync += [axi.araddr.eq(chosen.addr), axi.arlen.eq(chosen.len), axi.arid.eq(Array(ids)[urgent])]
-        for k, request in enumerate(requests):
-            order = orders.get(ids[k])           # never full: it holds as many as may be in flight
-            m.d.comb += request.ready.eq(free & (urgent == k))
-            if order:
-                with m.If(request.valid & request.ready):
-                    m.d.comb += [order.i.valid.eq(1), order.i.payload.eq(k)]
+        m.d.comb += [request.ready.eq(free & (urgent == k)) for k, request in enumerate(requests)]
+        # the order of clients that share an ID, a cycle later: no data is here before the one after that
+        granted = Signal()
+        latest = Signal.like(urgent)
+        if orders:
+            m.d.sync += [granted.eq(grant), latest.eq(urgent)]
+        for shared, order in orders.items():     # never full: each holds as many as may be in flight
+            m.d.comb += [order.i.valid.eq(granted & (axi.arid == shared)), order.i.payload.eq(latest)]
 
         # data: to the client that the ID, or the queue of a shared ID, names
         new, beat, number = arrived.i.payload.beat, arrived.o.payload.beat, arrived.o.payload.id

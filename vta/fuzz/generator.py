@@ -16,8 +16,14 @@ from vta.fuzz.transfers import load, store
 from vta.hw.isa import INSN_BYTES, WORKERS, Queue, Unit, encode, to_words
 
 
+MIN_TOKEN_DEPTH = 4     # in shallower queues the sequencer often finds no token that may be pushed
+
+
 def generate(config, seed):
-    """The random Case of `seed`, an integer."""
+    """The random Case of `seed`, an integer. ValueError for a configuration whose token queues are too shallow."""
+    if config.token_depth < MIN_TOKEN_DEPTH:
+        raise ValueError(f"configuration {config.name!r}: token_depth = {config.token_depth}: random programs need "
+                         f"{MIN_TOKEN_DEPTH} at least")
     rng = random.Random(f"{seed}")
     micro_ops = MicroOps(config, rng, seed)
     first = {queue: rng.choice((0, 0, 0, 1, 2)) if rng.random() < 0.3 else 0 for queue in Queue}
@@ -86,7 +92,7 @@ def _append_threads(draft, threads):
     sizes = {name: draft.config.depth[name] // threads for name in draft.working_sets}
     shares = [{name: (thread * size, size) for name, size in sizes.items()} for thread in range(threads)]
     for queue in (Queue.G2L, Queue.S2G):
-        for _ in range(threads - len(sequencer.queues[queue])):
+        for _ in range(min(threads, draft.config.token_depth - 1) - len(sequencer.queues[queue])):
             sequencer.push(queue)
     for _ in range(rng.choice((1, 2, 4))):
         for draft.working_sets in shares:

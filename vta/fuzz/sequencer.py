@@ -64,7 +64,7 @@ class Sequencer:
             return self.know(unit, Unit.COMPUTE, self.clock[Unit.COMPUTE][Unit.COMPUTE])
         while self.clock[unit][other] < count:
             if not self.queues[queue]:
-                self.push(queue)
+                self.push(queue, reserve=0)
             self.pop(queue)
 
     def pop(self, queue):
@@ -77,10 +77,13 @@ class Sequencer:
         for other, count in self.queues[queue].popleft().items():
             self.clock[unit][other] = max(self.clock[unit][other], count)
 
-    def push(self, queue):
-        """Let the producer's latest instruction push a token, or a token instruction after it."""
+    def push(self, queue, reserve=1):
+        """Let the producer's latest instruction push a token, or a token instruction after it.
+
+        `reserve` places are left free, for a token that says how many have been popped: without them two units
+        might each wait to hear from the other."""
         unit, consumer = queue.producer, queue.consumer
-        if self._room(queue) < 2:
+        if self._room(queue) <= reserve:
             self.know(unit, consumer, self.clock[consumer][consumer])
         latest = self._latest[unit]
         if latest is None or self._pending[unit] or latest.get(queue.push_flag) or self.rng.random() < 0.3:
