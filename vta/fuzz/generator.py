@@ -15,7 +15,6 @@ from vta.fuzz.nests import alu, gemm, load_uops
 from vta.fuzz.transfers import load, store
 from vta.hw.isa import INSN_BYTES, WORKERS, Queue, Unit, encode, to_words
 
-
 MIN_TOKEN_DEPTH = 4     # in shallower queues the sequencer often finds no token that may be pushed
 
 
