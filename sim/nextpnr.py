@@ -16,7 +16,7 @@ STAGES = {"Packing constants": "packing", "Creating initial": "placing", "Routin
 
 
 def run(folder, *arguments):
-    """Runs nextpnr in `folder`, missed timing allowed; its stages go to the log, its output to `place.log` there.
+    """Runs nextpnr in `folder`, missed timing allowed; its stages go to the log, its output, as it comes, to `place.log`.
 
     Raises ToolchainError if it is missing or fails.
     """
@@ -24,14 +24,15 @@ def run(folder, *arguments):
         raise ToolchainError(f"no package {PACKAGE}: pip install 'amaranth-vta[timing]'")
     lines, started, stage = [], time.monotonic(), None
     command = [yosys.SCRIPTS / PACKAGE, "--timing-allow-fail", *arguments]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with open(folder / "place.log", "w", buffering=1) as written, subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         for text in process.stdout:
             lines.append(text)
+            written.write(text)
             now = next((name for key, name in STAGES.items() if key in text), stage)
             if now != stage:
                 stage = now
                 log.info("place and route, %s: %.0f s", stage, time.monotonic() - started)
-    (folder / "place.log").write_text("".join(lines))
     if process.returncode:
         errors = re.findall(r"^ERROR: (.*)", "".join(lines), re.M)
         raise ToolchainError(f"nextpnr fails: {errors[0] if errors else f'code {process.returncode}'}; "
