@@ -16,7 +16,7 @@ STAGES = {"Packing constants": "packing", "Creating initial": "placing", "Routin
 
 
 def run(folder, *arguments):
-    """Runs nextpnr in `folder`, missed timing allowed; its stages go to the log, its output, as it comes, to `place.log`.
+    """Runs nextpnr in `folder`, missed timing allowed. Its stages go to the log, its output to `place.log`.
 
     Raises ToolchainError if it is missing or fails.
     """
