@@ -109,9 +109,8 @@ class Program:
         """A Placement: the program in the memory of `device`, ready to run any number of times."""
         if not isinstance(getattr(device, "config", None), Config):
             raise ProgramError(f"{device!r} is no device: open one with vta.device(...)")
-        if device.config.hash != self.config.hash:
-            raise ProgramError(f"program {self.name!r} is for configuration hash {self.config.hash:#010x}, "
-                               f"the device has {device.config.hash:#010x} ({device.config.name})")
+        if refusal := device.config.refusal(self.config):
+            raise ProgramError(f"program {self.name!r} cannot run on this device: {refusal}")
         with ExitStack() as stack:
             homes = [stack.enter_context(device.memory.alloc(max(buffer.nbytes, 1), PAGE))
                      for buffer in self.code.buffers]

@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from vta.hw.features import FEATURES
+
 
 class ConfigError(ValueError):
     """A configuration that cannot be built; the message names the key, its value and the rule."""
@@ -28,6 +30,7 @@ ARCHITECTURE_KEYS = {
     "LOG_WGT_BUFF_SIZE": "log_wgt_buff_size",
     "LOG_ACC_BUFF_SIZE": "log_acc_buff_size",
 }
+FEATURES_KEY = "FEATURES"      # ... and this one, a list of names, left out where there are none, as in TVM's files
 LABEL_KEYS = {"TARGET": "target", "HW_VER": "hw_ver"}
 LOOP_BITS = 14
 SRAM_BASE_BITS = 16
@@ -48,6 +51,7 @@ class Config:
     log_inp_buff_size: int = 15
     log_wgt_buff_size: int = 18
     log_acc_buff_size: int = 17
+    features: frozenset = frozenset()      # names of `vta.hw.features`, beyond the stock instruction set
     # labels, used in bitstream names only
     target: str = "sim"
     hw_ver: str = "0.0.2"
@@ -73,6 +77,9 @@ class Config:
             value = getattr(self, field.name)
             if not isinstance(value, field.type) or (field.type is int and isinstance(value, bool)):
                 raise ConfigError(f"{field.name} = {value!r} must be of type {field.type.__name__}")
+        unknown = [name for name in self.features if name not in FEATURES]
+        self._need(not unknown, f"features: no feature {unknown[0] if unknown else ''!r}; there are "
+                                f"{', '.join(FEATURES)}")
         for rule in (self._check_widths, self._check_depths, self._check_fields, self._check_rtl):
             rule()
 
@@ -192,9 +199,26 @@ class Config:
 
     # exchange
     @property
-    def architecture(self) -> dict[str, int]:
-        """The keys of `vta_config.json` that a program depends on."""
+    def dimensions(self) -> dict[str, int]:
+        """TVM's keys of `vta_config.json` that a program depends on."""
         return {key: getattr(self, field) for key, field in ARCHITECTURE_KEYS.items()}
+
+    @property
+    def architecture(self) -> dict[str, int | list[str]]:
+        """All keys that a program depends on: the dimensions and, where there are any, the features."""
+        names = [name for name in FEATURES if name in self.features]
+        return self.dimensions | ({FEATURES_KEY: names} if names else {})
+
+    def refusal(self, wanted: "Config") -> str | None:
+        """Why a program made for the configuration `wanted` cannot run on this one; None if it can."""
+        for key, value in wanted.dimensions.items():
+            if self.dimensions[key] != value:
+                return f"it needs {key} = {value}, configuration {self.name!r} has {self.dimensions[key]}"
+        missing = [name for name in FEATURES if name in wanted.features - self.features]
+        if missing:
+            return (f"it needs the feature{'s' * (len(missing) > 1)} {', '.join(missing)}, configuration "
+                    f"{self.name!r} has {', '.join(sorted(self.features)) or 'none'}")
+        return None
 
     @property
     def hash(self) -> int:
@@ -207,12 +231,17 @@ class Config:
         labels = {key: getattr(self, field) for key, field in LABEL_KEYS.items()}
         return json.dumps(labels | self.architecture, indent=2) + "\n"
 
+    def to_dict(self) -> dict[str, int | str | list[str]]:
+        """All fields but the name, as JSON has them; `from_dict` takes them back."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "name"}
+        return fields | {"features": [name for name in FEATURES if name in self.features]}
+
     @classmethod
     def from_dict(cls, keys: dict[str, int | str], base: "Config | None" = None, name: str = "config") -> "Config":
-        """A configuration from `vta_config.json` keys or Config's field names; `base` (the default) has the rest."""
+        """A configuration from `vta_config.json` keys or Config's field names; `base` (`stock`) has the rest."""
         if not isinstance(keys, dict):
             raise ConfigError(f"configuration {name!r}: expected an object of keys, got {type(keys).__name__}")
-        known = ARCHITECTURE_KEYS | LABEL_KEYS
+        known = ARCHITECTURE_KEYS | LABEL_KEYS | {FEATURES_KEY: "features"}
         own = {field.name for field in dataclasses.fields(cls)} - {"name"}
         values = {}
         for key, value in keys.items():
@@ -220,8 +249,12 @@ class Config:
             if field not in own:
                 raise ConfigError(f"configuration {name!r}: unknown key {key!r}; known: {', '.join(known)}, "
                                   f"{', '.join(sorted(own - set(known.values())))}")
+            if field == "features":
+                if not isinstance(value, (list, tuple, set, frozenset)) or not all(isinstance(n, str) for n in value):
+                    raise ConfigError(f"configuration {name!r}: {key} = {value!r} must be a list of names")
+                value = frozenset(value)
             values[field] = value
-        return dataclasses.replace(base or PRESETS["default"], **values, name=name)
+        return dataclasses.replace(base or PRESETS["stock"], **values, name=name)
 
     @classmethod
     def load(cls, source: "Config | str | Path") -> "Config":
@@ -246,6 +279,7 @@ def _presets():
     mpsoc = dict(axi_data_width=128, max_burst=16, read_ids=16)
     return {name: Config(name=name, **fields) for name, fields in {
         "default": {},
+        "stock": {},
         "pynq": dict(target="pynq", max_burst=16),
         "ultra96": dict(target="ultra96", **mpsoc),
         "zcu104": dict(target="zcu104", **mpsoc),

@@ -60,7 +60,6 @@ def built_config(bitstream, config):
         built = Config.from_dict({key: keys[key] for key in keys if key != "name"}, name=keys["name"])
     except (ValueError, KeyError, TypeError, RecursionError, ConfigError) as error:
         raise BitstreamError(f"{manifest} is not a manifest of `vta bitstream`: {error}") from None
-    if built.hash != config.hash:
-        raise BitstreamError(f"{bitstream} has configuration {built.name!r} (hash 0x{built.hash:08x}), the "
-                             f"program needs {config.name!r} (hash 0x{config.hash:08x})")
+    if refusal := built.refusal(config):
+        raise BitstreamError(f"{bitstream} does not fit the program: {refusal}")
     return built

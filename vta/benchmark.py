@@ -68,7 +68,7 @@ def _vectors(folder, config, latency):
         raise ValueError(f"no vector files (*.npz) in {folder}")
     for path in paths:
         vector = load_vector(path)
-        if vector.config.architecture == config.architecture and bound(
+        if config.refusal(vector.config) is None and bound(
                 vector.insns, config, latency=latency, bus_bytes=config.bus_bytes,
                 tokens_before=vector.tokens_before).cycles > LARGE:
             yield vector

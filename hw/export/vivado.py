@@ -4,7 +4,6 @@ The stages are the scripts in `hw/export/tcl/`, copied unchanged; what depends o
 `settings.tcl`, written from the board table. Nothing in the folder needs an edit.
 """
 
-import dataclasses
 import hashlib
 import json
 import re
@@ -121,7 +120,7 @@ def manifest(board, config, verilog, folder):
         "board": board.name, "part": board.part, "clock_mhz": board.clock_mhz,
         "bitstream": bitstream_name(config),
         "bitstream_sha256": _sha256(bit.read_bytes()) if bit.exists() else None,
-        "configuration": dataclasses.asdict(config), "hash": f"0x{config.hash:08x}", "vlnv": VLNV,
+        "configuration": config.to_dict() | {"name": config.name}, "hash": f"0x{config.hash:08x}", "vlnv": VLNV,
         "verilog_sha256": _sha256(verilog.encode()), "source_revision": source_revision(),
         "vivado": found.get("vivado"),
         "timing": {"met": min(slack.values()) >= 0 if len(slack) == 2 else None, **slack},

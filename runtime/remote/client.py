@@ -61,7 +61,7 @@ class RemoteDevice(Device):
         if hello["token"] and not token:
             raise RemoteError(f"{self.url} wants its token: tcp://host:port?token=... or $VTA_TOKEN")
         nonces = hello["nonce"], secrets.token_bytes(NONCE_BYTES)
-        self._wire.send("hello", protocol=PROTOCOL, nonce=nonces[1], hash=config.hash,
+        self._wire.send("hello", protocol=PROTOCOL, nonce=nonces[1], config=config.architecture,
                         proof=proof(token or "", "client", *nonces))
         ready = self._answer(self._timeout)
         if ready["op"] == "wait":

@@ -11,9 +11,9 @@ import secrets
 import socket
 import threading
 import time
-from dataclasses import asdict
 from importlib import metadata
 
+from vta.hw.config import PRESETS, Config, ConfigError
 from vta.runtime.device import DeviceError
 from vta.runtime.remote.session import Session
 from vta.runtime.remote.wire import HELLO_LIMIT, NONCE_BYTES, PROTOCOL, Wire, WireError, pack, proof
@@ -137,7 +137,7 @@ class Server:
             except (DeviceError, ValueError, OSError) as error:
                 wire.send("refused", message=f"the device cannot be opened: {error}")
                 return
-            config = {key: value for key, value in asdict(self.config).items() if key != "name"}
+            config = self.config.to_dict()
             wire.send("ready", device=device.name, name=self.config.name, config=config,
                       size=device.memory.size, base=device.memory.base,
                       proof=proof(self._token or "", "server", nonce, hello["nonce"]))
@@ -158,11 +158,11 @@ class Server:
         expected = proof(self._token or "", "client", nonce, theirs)
         if self._token is not None and not hmac.compare_digest(shown, expected):
             return "wrong token"
-        wanted = hello.get("hash") if isinstance(hello.get("hash"), int) else 0
-        if wanted != self.config.hash:
-            return (f"this device has configuration {self.config.name!r} (hash 0x{self.config.hash:08x}), "
-                    f"the program wants one with hash 0x{wanted:08x}")
-        return None
+        try:
+            refusal = self.config.refusal(Config.from_dict(hello.get("config"), PRESETS["stock"], "of the client"))
+        except ConfigError as error:
+            return str(error)
+        return f"this device does not fit the program: {refusal}" if refusal else None
 
 
 def _family(host):

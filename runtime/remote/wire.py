@@ -19,7 +19,7 @@ import numpy as np
 from vta.runtime.device import DeviceError
 from vta.runtime.memory import PAGE
 
-PROTOCOL = 1                     # both sides must have the same
+PROTOCOL = 2                     # both sides must have the same
 CHUNK = 1 << 20                  # bytes of DRAM in one message at most
 HELLO_LIMIT = 4096               # longest frame before authentication
 LIMIT = CHUNK + 65536            # longest frame after that

@@ -96,7 +96,7 @@ def write(path, data):
     ("sim --trace TMP", "Is a directory"),
     ("sim --trace TMP/none/x.vcd", "x.vcd: No such file or directory"),
     ("replay GOOD --config huge", "no configuration 'huge'"),
-    ("replay GOOD --config tiny", "made for LOG_BLOCK = 4, configuration 'tiny' has 2"),
+    ("replay GOOD --config tiny", "it needs LOG_BLOCK = 4, configuration 'tiny' has 2"),
     ("replay GOOD --config TMP/malformed.json", "malformed.json: Expecting property name"),
     ("replay GOOD --config TMP/deep.json", "deep.json: maximum recursion depth"),
     ("replay GOOD --config TMP/invalid.json", "log_block = 7: must be 2 to 6"),

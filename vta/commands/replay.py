@@ -65,10 +65,8 @@ def _config(vector, chosen):
     from vta.runtime.vector import VectorError
     if chosen is None:
         return vector.config
-    for key, value in vector.config.architecture.items():
-        if chosen.architecture[key] != value:
-            raise VectorError(f"{vector.path}: made for {key} = {value}, configuration {chosen.name!r} has "
-                              f"{chosen.architecture[key]}")
+    if refusal := chosen.refusal(vector.config):
+        raise VectorError(f"{vector.path}: {refusal}")
     return chosen
 
 
