@@ -59,7 +59,7 @@ area: .venv/ready  ## measure the area of configurations with Yosys, into docs/a
 	@$(VTA) area --all --write docs/area.md
 
 .PHONY: timing
-timing: .venv/ready  ## estimate the clock, place and route on an ECP5, into docs/timing.md (an hour)
+timing: .venv/ready  ## estimate the clock, place and route on an ECP5, into docs/timing.md (half an hour)
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[timing]'
 	@$(VTA) timing --all --write docs/timing.md
 

@@ -36,19 +36,21 @@ def area_configurations():
             dataclasses.replace(PRESETS["default"], log_batch=1, name="2x16")]
 
 
-def row(config, cycles=True):
+def row(config, cycles=True, convolutions=True):
     """The Row of `config`: synthesis takes minutes unless cached, cycles (tiles of 1x16 only) another minute."""
     synthesis = synthesise(config)
-    counts = layer_cycles(config) if cycles and (config.batch, config.block) == (1, 16) else (None, None)
+    counts = (None, None)
+    if cycles and (config.batch, config.block) == (1, 16):
+        counts = layer_cycles(config, convolutions)
     return Row(config, area_of_synthesis(synthesis), estimate(synthesis), *counts)
 
 
-def layer_cycles(config):
-    """Cycles on the RTL: (of the convolution by hand, of ResNet-18's ten convolutions together)."""
+def layer_cycles(config, convolutions=True):
+    """Cycles on the RTL: (of the convolution by hand, of ResNet-18's ten convolutions together, or None)."""
     with open_device("tsim", config, latency=LATENCY) as device:
         by_hand = [found.cycles for found in measure(device, LATENCY, BY_HAND)]
-        found = {found.name: found.cycles for found in measure(device, LATENCY, "resnet18_C*")}
-    return by_hand[0], sum(found[name] for name in RESNET18_CONVOLUTIONS)
+        found = {found.name: found.cycles for found in measure(device, LATENCY, "resnet18_C*")} if convolutions else {}
+    return by_hand[0], sum(found[name] for name in RESNET18_CONVOLUTIONS) if convolutions else None
 
 
 def table(rows):

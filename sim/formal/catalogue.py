@@ -64,7 +64,8 @@ class Proof:
 
 
 TOKEN_BUGS = (
-    Bug("a pop is not counted", "counted(self.count, source.push, popped)", "counted(self.count, source.push, 0)"),
+    Bug("a pop is not counted", "counted(self.count, source.push, popped)",
+        "counted(self.count, source.push, popped & 0)"),
     Bug("one extra slot", "(reserved == depth - 1)", "(reserved == depth)"),
     Bug("a reserved slot is not counted", "counted(reserved, source.reserve", "counted(reserved, source.push"),
     Bug("the last token is not offered", "source.push | (self.count[1:] != 0)", "(self.count[1:] != 0)"),

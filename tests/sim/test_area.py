@@ -51,7 +51,7 @@ def test_the_documented_default_fits():
 def test_a_file_without_marks_is_refused_before_the_work(name, tmp_path, monkeypatch, capsys):
     def work(*_, **__):
         raise AssertionError("the work has begun")
-    monkeypatch.setattr("vta.sim.synthesis.synthesise", work)
+    monkeypatch.setattr("vta.clock.synthesise", work)
     monkeypatch.setattr("vta.runtime.device.open_device", work)
     (tmp_path / "page.md").write_text("no place")
     assert main([name, "--write", str(tmp_path / "page.md")]) == 1

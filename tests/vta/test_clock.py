@@ -30,6 +30,6 @@ def test_cycles_are_left_out_where_tiles_differ(monkeypatch):
     monkeypatch.setattr(clock, "synthesise", lambda config: None)
     monkeypatch.setattr(clock, "area_of_synthesis", lambda synthesis: None)
     monkeypatch.setattr(clock, "estimate", lambda synthesis: None)
-    monkeypatch.setattr(clock, "layer_cycles", lambda config: (1, 2))
+    monkeypatch.setattr(clock, "layer_cycles", lambda config, convolutions: (1, 2))
     assert clock.row(PRESETS["tiny"]).by_hand is None
     assert clock.row(PRESETS["pynq"]).convolutions == 2 and clock.row(PRESETS["pynq"], cycles=False).by_hand is None

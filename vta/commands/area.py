@@ -4,7 +4,6 @@ The period is the estimate of `vta timing`. Cycles are those of examples/conv2d_
 16, where tiles are 1x16. --write replaces the table between the marks in FILE.
 """
 
-import contextlib
 import sys
 from pathlib import Path
 
@@ -27,11 +26,8 @@ def add_arguments(parser):
 
 
 def run(args):
-    from vta.clock import area_configurations
+    from vta.clock import area_configurations, row
     from vta.hw.config import PRESETS, Config
-    from vta.sim.area import area_of_synthesis
-    from vta.sim.synthesis import synthesise
-    from vta.sim.timing.estimate import estimate
 
     log_to_stderr()
     configs = [Config.load(name) for name in args.config or ([] if args.all else ["default"])]
@@ -42,11 +38,10 @@ def run(args):
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---" + "|--:" * (len(COLUMNS) - 1) + "|"]
     code = 0
     for config in configs:
-        synthesis = synthesise(config)
-        area = area_of_synthesis(synthesis)
-        cycles = f"{_cycles(config):,}" if (config.batch, config.block) == (1, 16) and not args.no_cycles else ""
+        found = row(config, cycles=not args.no_cycles, convolutions=False)
+        area, cycles = found.area, "" if found.by_hand is None else f"{found.by_hand:,}"
         cells = (f"{count:,}" for count in (area.lut, area.lutram, area.ff, area.dsp, area.ramb36, area.ramb18))
-        lines.append("| " + " | ".join((config.name, *cells, f"{estimate(synthesis).ns:.2f}", cycles)) + " |")
+        lines.append("| " + " | ".join((config.name, *cells, f"{found.report.ns:.2f}", cycles)) + " |")
         if config == PRESETS["default"]:
             for text in area.excess():
                 print(f"vta: the default configuration does not fit: {text}", file=sys.stderr)
@@ -56,11 +51,3 @@ def run(args):
     if args.write:
         replace_between(args.write, NAME, table)
     return code
-
-
-def _cycles(config):
-    """Cycles of examples/conv2d_by_hand.py on the RTL."""
-    from vta.runtime.device import open_device
-    from vta.suite import example
-    with open_device("tsim", config) as device, contextlib.redirect_stdout(sys.stderr):
-        return example("conv2d_by_hand").main(device).cycles

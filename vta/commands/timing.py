@@ -17,7 +17,7 @@ EPILOG = """examples:
   vta timing --config tiny
   vta timing --config pynq --paths 3 --json
   vta timing --part ecp5 --seeds 3           place and route with three seeds: best and median
-  vta timing --all --write docs/timing.md    the tables of the documentation (an hour)
+  vta timing --all --write docs/timing.md    the tables of the documentation (half an hour)
 """
 
 

@@ -16,8 +16,19 @@ VARIANTS = {
 }
 
 
+MIN_TOKEN_DEPTH = 4     # in shallower queues the sequencer often finds no token that may be pushed
+
+
 def fuzz_configs(names):
-    """The Configs of `names`: presets, variants, `vta_config.json` files, or "all" for every preset and variant."""
+    """The Configs of `names`: presets, variants, `vta_config.json` files, or "all" for every preset and variant.
+
+    ValueError for one whose token queues are too shallow for random programs.
+    """
     known = PRESETS | {name: Config.from_dict(fields, PRESETS["tiny"], name) for name, fields in VARIANTS.items()}
     chosen = [known if name == "all" else {name: known.get(name)} for name in names]
-    return [config or Config.load(name) for group in chosen for name, config in group.items()]
+    configs = [config or Config.load(name) for group in chosen for name, config in group.items()]
+    for config in configs:
+        if config.token_depth < MIN_TOKEN_DEPTH:
+            raise ValueError(f"configuration {config.name!r}: token_depth = {config.token_depth}: random programs "
+                             f"need {MIN_TOKEN_DEPTH} at least")
+    return configs

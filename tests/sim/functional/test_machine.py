@@ -38,7 +38,7 @@ def test_every_alu_operation_has_a_case():
             build(program)
             used |= {fields["alu_opcode"] for fields, _ in program.insns if fields["opcode"] == Opcode.ALU}
     missing = [operation.name for operation in AluOp if operation not in used]
-    assert not missing, f"tests/support/isa_cases.py has no case of ALU {', '.join(missing)}"
+    assert not missing, f"isa_compute_cases.py has no case of ALU {', '.join(missing)}"
 
 
 @pytest.mark.parametrize("name", FAULTS)
