@@ -1,44 +1,97 @@
 """A whole instruction stream as columns: one array for each field, so that no tool decodes instructions one by one."""
 
+import functools
 from functools import cached_property
 
 import numpy as np
 
-from vta.hw.isa import MemType, Opcode, Queue, Unit, extract, layouts, unit_of
+from vta.hw.features import Feature
+from vta.hw.isa import AluOp, MemType, Opcode, Queue, Unit, extract, layouts, unit_of
 
-_UNITS = np.array([[unit_of(opcode, mem) for mem in range(8)] for opcode in range(8)])
+CODES = 8            # of opcodes, memory types and ALU operations: each has three bits
+
+
+@functools.lru_cache(maxsize=32)
+def _units(config):
+    """Unit numbers by opcode and memory type."""
+    return np.array([[unit_of(config, opcode, mem) for mem in range(CODES)] for opcode in range(CODES)])
+
+
+def _known(codes, config):
+    """Which numbers are codes that machines of `config` know: a boolean array."""
+    return np.isin(np.arange(CODES), codes.of(config))
 
 
 def by_type(table):
     """A table by memory type name, as an array by `mem_type` number; 1 for numbers that name no memory."""
-    return np.array([table[mem.name] for mem in MemType] + [1] * (8 - len(MemType)), np.int64)
+    return np.array([table[mem.name] for mem in MemType] + [1] * (CODES - len(MemType)), np.int64)
 
 
 class Columns:
     """The fields of `insns`, (n, 2) uint64, as arrays of n; decoded when first used, then kept.
 
-    `memory`, `gemm` and `alu` map the field names of a format to int64 columns. Where an instruction has another
-    format, and outside of every field, bits mean nothing. Boolean columns: `is_load`, `is_store`, `is_gemm`,
-    `is_reset` (GEMMs with reset), `is_alu`; `moves`: LOADs and STOREs with x_size != 0; `transfers`: those of them
-    that name a memory they can reach.
+    `memory`, `memory_pad`, `gemm` and `alu` map the field names of a format to int64 columns. Where an instruction has
+    another format, and outside of every field, bits mean nothing. Boolean columns: `is_load`, `is_store`, `is_gemm`,
+    `is_window`, `is_alu`; `is_reset` (GEMMs that only write zeros), `requantises` (GEMMs and WINDOWs); `moves`: LOADs
+    and STOREs with x_size != 0; `transfers`: those of them that name a memory they can reach; `bad_opcode`, `bad_alu`:
+    instructions whose opcode, or ALU operation, the configuration does not know.
     """
 
     def __init__(self, insns, config):
         self.insns = np.ascontiguousarray(insns, np.uint64).reshape(-1, 2)
         self.config = config
-        self.memory, self.gemm, self.alu = (_Fields(self.insns, getattr(layouts(config), name))
-                                            for name in ("memory", "gemm", "alu"))
+        self.memory, self.memory_pad, self.gemm, self.alu = (
+            _Fields(self.insns, getattr(layouts(config), name)) for name in ("memory", "memory_pad", "gemm", "alu"))
         self.opcode, self.mem_type = self.memory["opcode"], self.memory["mem_type"]
-        self.unit = _UNITS[self.opcode, self.mem_type]       # Unit numbers
-        self.is_load, self.is_store, self.is_gemm, self.is_alu = (
-            self.opcode == opcode for opcode in (Opcode.LOAD, Opcode.STORE, Opcode.GEMM, Opcode.ALU))
+        self.unit = _units(config)[self.opcode, self.mem_type]       # Unit numbers
+        self.bad_opcode = ~_known(Opcode, config)[self.opcode]
+        self.is_load, self.is_store, self.is_gemm, self.is_window, self.is_alu = (
+            (self.opcode == opcode) & ~self.bad_opcode
+            for opcode in (Opcode.LOAD, Opcode.STORE, Opcode.GEMM, Opcode.WINDOW, Opcode.ALU))
 
     def __len__(self):
         return len(self.insns)
 
     @cached_property
+    def requantises(self):
+        bit = self.gemm["requantise"] if Feature.REQUANTISE.key in self.config.features else np.zeros(len(self), int)
+        return (self.is_gemm | self.is_window) & (bit != 0)
+
+    @cached_property
     def is_reset(self):
-        return self.is_gemm & (self.gemm["reset"] != 0)
+        return self.is_gemm & (self.gemm["reset"] != 0) & ~self.requantises
+
+    @cached_property
+    def bad_alu(self):
+        return self.is_alu & ~_known(AluOp, self.config)[self.alu["alu_opcode"]]
+
+    def is_op(self, operation):
+        """Which instructions are the ALU operation `operation`, if the configuration knows it."""
+        return self.is_alu & ~self.bad_alu & (self.alu["alu_opcode"] == operation)
+
+    @cached_property
+    def is_padded_byte(self):
+        """LOADs of INP_PAD."""
+        return self.is_load & (self.mem_type == MemType.INP_PAD) & (MemType.INP_PAD in MemType.of(self.config))
+
+    @cached_property
+    def sram_base(self):
+        """The first on-chip tile of each transfer."""
+        return np.where(self.is_padded_byte, self.memory_pad["sram_base"], self.memory["sram_base"])
+
+    @cached_property
+    def pad_byte(self):
+        """The byte in the padding of each transfer, -128 to 127; 0 but for INP_PAD."""
+        byte = self.memory_pad["pad_low"] | self.memory_pad["pad_high"] << 2
+        return np.where(self.is_padded_byte, byte, 0).astype(np.uint8).view(np.int8)
+
+    @cached_property
+    def features(self):
+        """The names of the features that the instructions use: a machine without them cannot run the stream."""
+        used = {Opcode.WINDOW.feature: self.is_window, MemType.INP_PAD.feature: self.is_padded_byte,
+                MemType.WGT_DIAG.feature: self.transfers & (self.mem_type == MemType.WGT_DIAG),
+                AluOp.PAR.feature: self.requantises | self.is_op(AluOp.PAR) | self.is_op(AluOp.REQ)}
+        return frozenset(name for name, where in used.items() if where.any())
 
     @cached_property
     def moves(self):
@@ -47,7 +100,7 @@ class Columns:
     @cached_property
     def transfers(self):
         out = self.mem_type == MemType.OUT
-        return self.moves & np.where(self.is_store, out, ~out & (self.mem_type < len(MemType)))
+        return self.moves & np.where(self.is_store, out, ~out & _known(MemType, self.config)[self.mem_type])
 
     # tokens
     @cached_property
@@ -95,9 +148,17 @@ class Columns:
 
     @cached_property
     def steps(self):
-        """Micro-op steps of each GEMM and ALU; 0 for everything else."""
+        """Micro-op steps of each GEMM, WINDOW and ALU; 0 for everything else."""
         uops = np.maximum(self.gemm["uop_end"] - self.gemm["uop_bgn"], 0)
-        return np.where(self.is_gemm | self.is_alu, uops * self.gemm["iter_out"] * self.gemm["iter_in"], 0)
+        steps = uops * self.gemm["iter_out"] * self.gemm["iter_in"]
+        return np.where(self.is_gemm | self.is_window | self.is_alu, steps, 0)
+
+    @cached_property
+    def requantised(self):
+        """Tiles that each instruction sends through the requantiser."""
+        passes = self.gemm["iter_out"] * self.gemm["iter_in"] * (self.steps > 0)
+        tiles = np.where(self.is_op(AluOp.REQ) | (self.requantises & self.is_window), self.steps, 0)
+        return np.where(self.requantises & self.is_gemm, passes, tiles)
 
     # positions
     def in_unit(self, position):

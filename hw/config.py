@@ -34,6 +34,7 @@ FEATURES_KEY = "FEATURES"      # ... and this one, a list of names, left out whe
 LABEL_KEYS = {"TARGET": "target", "HW_VER": "hw_ver"}
 LOOP_BITS = 14
 SRAM_BASE_BITS = 16
+PAD_BASE_BITS = 14           # of sram_base in a LOAD that pads with any byte
 MAX_TILE_BYTES = 4096
 
 
@@ -111,6 +112,12 @@ class Config:
         bits = 8 + u + (u + 1) + 2 * LOOP_BITS
         self._need(bits <= 64, f"log_uop_buff_size = {self.log_uop_buff_size} makes the first word of GEMM and "
                                f"ALU {bits} bits long, the limit is 64 (rule 1)")
+        self._need(bits < 64 or "requantise" not in self.features,
+                   f"log_uop_buff_size = {self.log_uop_buff_size} leaves no bit of GEMM's first word for the feature "
+                   f"requantise, which needs one (rule 10)")
+        self._need(i <= PAD_BASE_BITS or "pad_value" not in self.features,
+                   f"log_inp_buff_size = {self.log_inp_buff_size} makes 2^{i} entries: sram_base of the feature "
+                   f"pad_value has {PAD_BASE_BITS} bits (rule 11)")
         self._need(2 * (a + i + w) <= 64, f"index widths acc {a} + inp {i} + wgt {w} make the second word of "
                                           f"GEMM {2 * (a + i + w)} bits long, the limit is 64 (rule 2)")
         self._need(4 * a + 20 <= 64, f"log_acc_buff_size = {self.log_acc_buff_size} gives acc indices of {a} bits "
@@ -163,10 +170,16 @@ class Config:
         return self.batch * self.block
 
     @property
+    def window_taps(self) -> int:
+        """Input tiles that a step of WINDOW multiplies: the one that it reads, and those of the steps before it."""
+        return min(4, self.block // 2)
+
+    @property
     def tile_bytes(self) -> dict[str, int]:
         """DRAM bytes of one tile, by memory type; `dram_base` counts in these."""
         row, square = self.batch * self.block, self.block * self.block
-        return {"UOP": 4, "WGT": square, "INP": row, "ACC": 4 * row, "OUT": row, "ACC_8BIT": row}
+        return {"UOP": 4, "WGT": square, "INP": row, "ACC": 4 * row, "OUT": row, "ACC_8BIT": row, "INP_PAD": row,
+                "WGT_DIAG": self.block}
 
     # derived: log2 of buffer depths, in tiles (micro-ops for uop)
     @property
@@ -189,9 +202,10 @@ class Config:
     @property
     def depth(self) -> dict[str, int]:
         """Tiles of each on-chip memory, by memory type."""
-        acc = 1 << self.acc_depth_log
-        return {"UOP": 1 << self.uop_depth_log, "WGT": 1 << self.wgt_depth_log,
-                "INP": 1 << self.inp_depth_log, "ACC": acc, "OUT": acc, "ACC_8BIT": acc}
+        uop, inp, wgt, acc = (1 << log for log in (
+            self.uop_depth_log, self.inp_depth_log, self.wgt_depth_log, self.acc_depth_log))
+        return {"UOP": uop, "WGT": wgt, "INP": inp, "ACC": acc, "OUT": acc, "ACC_8BIT": acc, "INP_PAD": inp,
+                "WGT_DIAG": wgt}
 
     @property
     def bus_bytes(self) -> int:

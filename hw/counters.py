@@ -68,6 +68,8 @@ COUNTERS = (
     _state(C, 0x4C, "wait_hazard", "cycles lost to accumulator bank conflicts, MUL or a true dependency",
            "place src and dst of tensor ALU steps at indices that differ in an odd number of bits"),
     _state(C, 0x50, "wait_pipe", "cycles in which an instruction waited for the pipeline to accept it"),
+    _state(C, 0xC4, "wait_requant", "cycles in which an instruction waited until the requantiser was empty",
+           "PAR and the change from requantised to plain steps cost some ten cycles each: longer kernels"),
     _state(C, 0x54, "idle", "cycles after FINISH entered the pipeline"),
 
     _state(S, 0x58, "busy", "cycles in which store put data on the bus, or executed a token instruction"),
@@ -90,6 +92,7 @@ COUNTERS = (
     _event(C, 0x94, "gemm_steps", "GEMM steps, excluding reset"),
     _event(C, 0x98, "reset_steps", "GEMM steps with reset"),
     _event(C, 0x9C, "alu_steps", "ALU steps"),
+    _event(C, 0xC0, "requantised", "tiles that the requantiser was given"),
     _event(F, 0xA0, "read_beats", "data beats on all AXI read channels"),
     _event(F, 0xA4, "read_bursts", "bursts requested on all AXI read channels"),
     _event(S, 0xA8, "write_beats", "data beats on all AXI write channels"),

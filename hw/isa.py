@@ -13,7 +13,8 @@ import numpy as np
 from amaranth.hdl import Const, Value, signed, unsigned
 from amaranth.lib import data
 
-from vta.hw.config import LOOP_BITS, Config
+from vta.hw.config import LOOP_BITS, PAD_BASE_BITS, Config
+from vta.hw.features import Feature
 
 INSN_BITS = 128
 INSN_BYTES = 16
@@ -26,29 +27,56 @@ class EncodingError(ValueError):
     """A value that does not fit its instruction field; the message names field, value and limits."""
 
 
-class Opcode(enum.IntEnum):
+class _Code(enum.IntEnum):
+    """Codes of a field. `feature`: the one that a machine needs to know the code; None for the stock ones."""
+
+    def __new__(cls, number, feature=None):
+        code = int.__new__(cls, number)
+        code._value_, code.feature = number, feature
+        return code
+
+    @classmethod
+    def of(cls, config):
+        """The codes that machines of `config` know, in order."""
+        return [code for code in cls if code.feature is None or code.feature in config.features]
+
+
+class Opcode(_Code):
     LOAD = 0
     STORE = 1
     GEMM = 2
     FINISH = 3
     ALU = 4
+    WINDOW = 5, Feature.WINDOW.key      # a step of a depthwise convolution's row, in GEMM's format
 
 
-class MemType(enum.IntEnum):
+class MemType(_Code):
     UOP = 0
     WGT = 1
     INP = 2
     ACC = 3
     OUT = 4
-    ACC_8BIT = 5
+    ACC_8BIT = 5                                # ACC, from bytes
+    INP_PAD = 6, Feature.PAD_VALUE.key          # INP, padded with a byte of the instruction
+    WGT_DIAG = 7, Feature.DIAGONAL.key          # WGT, from the bytes on its diagonal
+
+    @property
+    def memory(self):
+        """The name of the on-chip memory."""
+        return {"ACC_8BIT": "ACC", "INP_PAD": "INP", "WGT_DIAG": "WGT"}.get(self.name, self.name)
 
 
-class AluOp(enum.IntEnum):
+class AluOp(_Code):
     MIN = 0
     MAX = 1
     ADD = 2
-    SHR = 3      # a negative amount shifts left
+    SHR = 3                                     # a negative amount shifts left
     MUL = 4
+    PAR = 5, Feature.REQUANTISE.key             # three tiles and two bounds become the requantiser's parameters
+    REQ = 6, Feature.REQUANTISE.key             # dst is requantised, into OUT as well
+
+
+LANE_OPS = tuple(op for op in AluOp if op.feature is None)      # those that compute dst lane by lane from x and y
 
 
 def check_complete(members, table, where):
@@ -100,8 +128,7 @@ UNIT_QUEUES = {unit: tuple(next((queue for queue in Queue if (unit, flag) in (
     (queue.producer, queue.push_flag), (queue.consumer, queue.pop_flag))), None) for flag in TOKEN_FLAGS)
     for unit in WORKERS}
 # Which unit loads each memory type
-LOAD_UNIT = {MemType.WGT: Unit.LOAD, MemType.INP: Unit.LOAD, MemType.UOP: Unit.COMPUTE,
-             MemType.ACC: Unit.COMPUTE, MemType.ACC_8BIT: Unit.COMPUTE}
+LOAD_UNIT = {mem: Unit.LOAD if mem.memory in ("INP", "WGT") else Unit.COMPUTE for mem in MemType if mem.name != "OUT"}
 
 
 def opcode_of(word):
@@ -109,12 +136,12 @@ def opcode_of(word):
     return word & 7
 
 
-def unit_of(opcode, mem_type=0):
-    """The unit that executes an instruction. Unknown opcodes and memory types go to compute, where they are
-    reported (their tokens are still handled)."""
+def unit_of(config, opcode, mem_type=0):
+    """The unit that executes an instruction. Opcodes and memory types that `config` does not know go to compute, where
+    they are reported (their tokens are still handled)."""
     if opcode == Opcode.STORE:
         return Unit.STORE
-    if opcode == Opcode.LOAD:
+    if opcode == Opcode.LOAD and mem_type in MemType.of(config):
         return LOAD_UNIT.get(mem_type, Unit.COMPUTE)
     return Unit.COMPUTE
 
@@ -149,10 +176,14 @@ class _Format(data.FlexibleLayout):
 
 
 HEAD = (("opcode", unsigned(3)), *((flag, unsigned(1)) for flag in TOKEN_FLAGS))
+_REGION = (("y_size", unsigned(16)), ("x_size", unsigned(16)), ("x_stride", unsigned(16)),
+           ("y_pad_0", unsigned(4)), ("y_pad_1", unsigned(4)), ("x_pad_0", unsigned(4)), ("x_pad_1", unsigned(4)))
 MEMORY = _Format(INSN_BITS, _pack(
-    *HEAD, ("mem_type", unsigned(3)), ("sram_base", unsigned(16)), ("dram_base", unsigned(32)),
-    (None, 64), ("y_size", unsigned(16)), ("x_size", unsigned(16)), ("x_stride", unsigned(16)),
-    ("y_pad_0", unsigned(4)), ("y_pad_1", unsigned(4)), ("x_pad_0", unsigned(4)), ("x_pad_1", unsigned(4))))
+    *HEAD, ("mem_type", unsigned(3)), ("sram_base", unsigned(16)), ("dram_base", unsigned(32)), (None, 64), *_REGION))
+# LOAD of INP_PAD: bits that no address needs hold the byte of the padding, its lower two bits and the upper six
+MEMORY_PAD = _Format(INSN_BITS, _pack(
+    *HEAD, ("mem_type", unsigned(3)), ("sram_base", unsigned(PAD_BASE_BITS)), ("pad_low", unsigned(2)),
+    ("dram_base", unsigned(32)), ("pad_high", unsigned(6)), *_REGION))
 CONTROL = _Format(INSN_BITS, _pack(*HEAD))
 TOKEN_MASK = sum(1 << CONTROL[flag].offset for flag in TOKEN_FLAGS)      # the token flags, as bits of word 0
 # limits of one instruction: rows or tiles of a transfer and its stride, padding on one side, iterations of a loop
@@ -161,11 +192,25 @@ MAX_PAD = field_range(MEMORY["x_pad_0"])[1]
 MAX_TRIPS = (1 << LOOP_BITS) - 1
 
 
+def pad_fields(value):
+    """The fields of MEMORY_PAD for padding with the byte `value`, -128 to 127."""
+    if not -128 <= value <= 127:
+        raise EncodingError(f"padding with {value}: must be a byte, -128 to 127")
+    return {"pad_low": value & 3, "pad_high": value >> 2 & 63}
+
+
+def pad_value(fields):
+    """The byte that the fields of MEMORY_PAD hold: what `pad_fields` was given."""
+    byte = fields["pad_low"] | fields["pad_high"] << 2
+    return byte - 256 if byte > 127 else byte
+
+
 class Layouts:
     """The formats of one configuration.
 
-    `memory` (LOAD, STORE), `gemm`, `alu`, `control` (the fields common to all: FINISH and unknown
-    opcodes), and `uop`. Fields are named as in docs/isa.md.
+    `memory` (LOAD, STORE) and `memory_pad` (LOAD of INP_PAD), `gemm` (WINDOW as well), `alu`, `control` (the fields
+    common to all: FINISH and unknown opcodes), and `uop`. Fields are named as in docs/isa.md; what belongs to a feature
+    is there if the configuration has it.
     """
 
     def __init__(self, config: Config):
@@ -173,22 +218,32 @@ class Layouts:
         loop = (*HEAD, ("reset", unsigned(1)), ("uop_bgn", unsigned(u)), ("uop_end", unsigned(u + 1)),
                 ("iter_out", unsigned(LOOP_BITS)), ("iter_in", unsigned(LOOP_BITS)), (None, 64),
                 ("dst_factor_out", unsigned(a)), ("dst_factor_in", unsigned(a)))
+        plain = loop
+        if Feature.REQUANTISE.key in config.features:
+            loop = (*loop[:-3], (None, 63), ("requantise", unsigned(1)), *loop[-2:])
         self.config = config
-        self.memory = MEMORY
+        self.memory, self.memory_pad = MEMORY, MEMORY_PAD
         self.control = CONTROL
         self.gemm = _Format(INSN_BITS, _pack(
             *loop, ("src_factor_out", unsigned(i)), ("src_factor_in", unsigned(i)),
             ("wgt_factor_out", unsigned(w)), ("wgt_factor_in", unsigned(w))))
         self.alu = _Format(INSN_BITS, _pack(
-            *loop, ("src_factor_out", unsigned(a)), ("src_factor_in", unsigned(a)),
+            *plain, ("src_factor_out", unsigned(a)), ("src_factor_in", unsigned(a)),
             ("alu_opcode", unsigned(3)), ("use_imm", unsigned(1)), ("imm", signed(IMM_BITS))))
         self.uop = _Format(UOP_BITS, _pack(
             ("dst", unsigned(a)), ("src", unsigned(max(a, i))), ("wgt", unsigned(w))))
 
-    def of(self, opcode):
-        """The format of instructions with this opcode."""
-        return {Opcode.LOAD: self.memory, Opcode.STORE: self.memory, Opcode.GEMM: self.gemm,
+    def of(self, opcode, mem_type=None):
+        """The format of instructions with this opcode and, for a LOAD, this memory type."""
+        if opcode not in Opcode.of(self.config):
+            return self.control
+        load = self.memory_pad if mem_type == MemType.INP_PAD and mem_type in MemType.of(self.config) else self.memory
+        return {Opcode.LOAD: load, Opcode.STORE: self.memory, Opcode.GEMM: self.gemm, Opcode.WINDOW: self.gemm,
                 Opcode.ALU: self.alu}.get(opcode, self.control)
+
+    def of_word(self, word):
+        """The format of an instruction, given all of it or word 0."""
+        return self.of(opcode_of(word), word >> MEMORY["mem_type"].offset & 7)
 
 
 @functools.lru_cache(maxsize=32)

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from amaranth.hdl import unsigned
 from amaranth.lib import data
 
+from vta.hw import features
 from vta.hw.counters import COUNTERS
 from vta.hw.isa import Queue
 
 IDENTIFICATION = 0x56544131      # "VTA1"
-VERSION = 0x0001_0000            # major.minor in 16 bits each; a changed map needs a new one
+VERSION = 0x0001_0001            # major.minor in 16 bits each; a changed map needs a new one
 COUNTER_BASE = 0x100
 ADDRESS_BITS = 12                # the port decodes one 4 KiB window
 
@@ -107,6 +108,8 @@ FIXED = (      # the same offsets in every configuration
     Register("reset", 0x6C, "wo", "Soft reset.", (
         Field("reset", 0, 1, "Write 1 to return tokens, queues, errors and control to their power-up state; "
               "memories and pointers are kept. A run in progress is aborted; it is over when `drained` is 1."),)),
+    Register("features", 0x80, "ro", "What it has beyond the stock instruction set (from version 1.1 on).",
+             tuple(Field(feature.key, feature.bit, 1, feature.doc) for feature in features.Feature)),
 )
 SHAPES = {register.name: register.shape for register in FIXED}
 POINTERS = ("insn", "uop", "inp", "wgt", "acc", "out")
@@ -162,4 +165,4 @@ def identity(config):
     buffers = {f.name: getattr(config, f.name) for f in regs["config_buffers"].fields}
     return {"id": IDENTIFICATION, "version": VERSION, "config_hash": config.hash,
             "config_shape": pack_fields(regs["config_shape"], shape),
-            "config_buffers": pack_fields(regs["config_buffers"], buffers)}
+            "config_buffers": pack_fields(regs["config_buffers"], buffers), "features": features.mask(config.features)}

@@ -21,7 +21,7 @@ from vta.compiler.check.footprint import Access, Footprints
 from vta.compiler.check.overlap import Overlaps
 from vta.compiler.check.report import KEEP, CheckError, Fault, Report
 from vta.compiler.check.rules import dram_faults, field_faults
-from vta.hw.isa import LOAD_UNIT, UOP_BYTES, WORKERS, MemType, Opcode, Queue
+from vta.hw.isa import UOP_BYTES, WORKERS, Opcode, Queue
 
 __all__ = ["CheckError", "Fault", "Report", "check"]
 
@@ -29,9 +29,10 @@ __all__ = ["CheckError", "Fault", "Report", "check"]
 LOAD, COMPUTE, STORE = UNITS = range(3)          # positions of the units in a clock
 NAMES = [unit.name.lower() for unit in WORKERS]
 CONSUMER = [WORKERS.index(queue.consumer) for queue in Queue]
-WRITER = {name: WORKERS.index(LOAD_UNIT[MemType[name]]) for name in ("INP", "WGT", "ACC", "UOP")}
-READER = {"INP": COMPUTE, "WGT": COMPUTE, "ACC": STORE, "UOP": COMPUTE}
-NESTS = (int(Opcode.GEMM), int(Opcode.ALU))
+WRITER = {"INP": LOAD, "WGT": LOAD, "ACC": COMPUTE, "OUT": COMPUTE, "UOP": COMPUTE, "PAR": COMPUTE}
+READER = {"INP": COMPUTE, "WGT": COMPUTE, "ACC": COMPUTE, "OUT": STORE, "UOP": COMPUTE, "PAR": COMPUTE}
+NESTS = (int(Opcode.GEMM), int(Opcode.ALU), int(Opcode.WINDOW))
+NAMED = {"PAR": "the parameters of requantisation"}
 FINISH = int(Opcode.FINISH)
 
 
@@ -79,13 +80,14 @@ class _Check:
         self.finish = None
         # memories that may be read unwritten: harmless where nothing is stored (benchmarks of GEMM alone), and
         # unknown micro-ops may have written any accumulator
-        self.blind = set() if (self.columns.is_store & self.columns.transfers).any() else {"INP", "WGT", "ACC"}
+        self.blind = set() if (self.columns.is_store & self.columns.transfers).any() else set(WRITER) - {"UOP"}
         self.uops_known = True
         self.uops = np.zeros(config.depth["UOP"], np.uint32)
         self.uops_valid = np.zeros(config.depth["UOP"], bool)
         # for each entry how many instructions its writer (reader) had executed after the last write (read)
-        self.written = {name: np.zeros(config.depth[name], np.int64) for name in WRITER}
-        self.read = {name: np.zeros(config.depth[name], np.int64) for name in READER}
+        depth = config.depth | {"PAR": 1}
+        self.written = {name: np.zeros(depth[name], np.int64) for name in WRITER}
+        self.read = {name: np.zeros(depth[name], np.int64) for name in READER}
         self.pops, self.pushes = self.columns.pops, self.columns.pushes
         self.pops_done = [[0] for _ in Queue]       # of each queue, by its consumer's first n instructions
 
@@ -161,7 +163,7 @@ class _Check:
             written, writer = self.written[memory], WRITER[memory]
             if memory not in self.blind and not written[what].all():
                 at = self._first(what, written[what] == 0)
-                self.fault("unwritten", n, f"reads {memory}[{at}], which nothing has written")
+                self.fault("unwritten", n, f"reads {NAMED.get(memory, f'{memory}[{at}]')}, which nothing has written")
             if unit != writer:
                 self._race(n, clock, memory, what, written[what], writer, "reads", "writes")
                 self.read[memory][what] = clock[unit]
@@ -199,7 +201,7 @@ class _Check:
         self.uops_valid[what] = False
         if self.memory is None or pads or self.overlaps.shared[n]:
             return
-        at = int(get["sram_base"][n])
+        at = int(self.columns.sram_base[n])
         for row in range(int(get["y_size"][n])):
             data = self.memory((int(get["dram_base"][n]) + row * stride) * UOP_BYTES, size * UOP_BYTES)
             if data is None:
@@ -215,7 +217,7 @@ class _Check:
         what = access.reads[0][1]               # its micro-ops
         if self.uops_valid[what].all():
             return access
-        self.blind.add("ACC")
+        self.blind |= {"ACC", "OUT", "PAR"}
         if self.written["UOP"][what].all():
             self.uops_known = False
         return Access(access.reads[:1], (), tuple(pair for pair in access.beyond if pair[0] == "UOP"))

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from vta.hw.columns import Columns
-from vta.hw.isa import TOKEN_MASK, MemType, Opcode, decode, extract, from_words, layouts, opcode_of
+from vta.hw.isa import TOKEN_MASK, AluOp, MemType, Opcode, decode, extract, from_words, layouts
 
 MOST_ROWS = 1 << 23
+PARAMETERS = ("PAR", slice(0, 1))
+PARAMETER_TILES = 3          # that PAR reads
 
 
 @dataclass(frozen=True)
 class Access:
-    """Entries of on-chip memories: `reads` and `writes` of ("INP" | "WGT" | "ACC" | "UOP", entries), and
-    `beyond`: (memory, index) of the highest index where it exceeds its memory."""
+    """Entries of on-chip memories: `reads` and `writes` of ("INP" | "WGT" | "ACC" | "OUT" | "UOP" | "PAR", entries),
+    and `beyond`: (memory, index) of the highest index where it exceeds its memory. PAR is the requantiser's parameters,
+    one entry."""
 
     reads: tuple = ()
     writes: tuple = ()
@@ -75,19 +78,21 @@ class Footprints:
     def transfers(self):
         """For each instruction None or its Access to the on-chip memory (LOAD and STORE)."""
         columns, (width, height) = self.columns, self.columns.extent
-        name = {MemType.UOP: "UOP", MemType.WGT: "WGT", MemType.INP: "INP"}
         out = [None] * len(columns)
         tiles = width * height              # y_size 0 writes padding only (docs/isa.md, D9)
         for n in np.flatnonzero(tiles).tolist():
-            memory = name.get(columns.mem_type[n], "ACC")
-            depth, first = self.config.depth[memory], int(columns.memory["sram_base"][n])
+            memory = MemType(int(columns.mem_type[n])).memory
+            depth, first = self.config.depth[memory], int(columns.sram_base[n])
             last = first + int(tiles[n]) - 1
             what, beyond = slice(first, last + 1), ()
             if last >= depth:
                 what = entries(np.arange(first, min(last + 1, first + depth)), depth)
                 beyond = ((memory, last),)
-            pair = ((memory, what),)
-            out[n] = Access(pair, (), beyond) if columns.is_store[n] else Access((), pair, beyond)
+            if columns.is_store[n]:
+                out[n] = Access(((memory, what),), (), beyond)
+            else:
+                also = (("OUT", what),) if memory == "ACC" else ()
+                out[n] = Access((), ((memory, what), *also), beyond)
         return out
 
     def nest(self, n, uops):
@@ -97,8 +102,10 @@ class Footprints:
         """
         word = from_words(self.columns.insns[n]) & ~TOKEN_MASK
         if word not in self._fields:
-            self._fields[word] = decode(self.layouts.of(opcode_of(word)), word)
+            self._fields[word] = decode(self.layouts.of_word(word), word)
         get, depth = self._fields[word], len(uops)
+        if "uop_bgn" not in get:            # an opcode that this configuration does not know
+            return Access()
         begin, end = get["uop_bgn"], get["uop_end"]
         if begin >= end or not get["iter_out"] or not get["iter_in"]:
             return Access()
@@ -111,20 +118,47 @@ class Footprints:
     def _access(self, get, words, begin, end, depth):
         beyond = [("UOP", end - 1)] if end > depth else []
 
-        def operand(index, memory):
+        def operand(index, memory, words=words, more=0):
             loops = [(get[f"iter_{loop}"], get[f"{index}_factor_{loop}"]) for loop in ("in", "out")]
-            what, top = _loop_entries(extract(words, self.layouts.uop[index]), loops, self.config.depth[memory])
-            if top >= self.config.depth[memory]:
-                beyond.append((memory, top))
+            starts = extract(words, self.layouts.uop[index])
+            if more:
+                starts = np.unique(starts[:, None] + np.arange(more + 1))
+            what, top = _loop_entries(starts, loops, self.config.depth[memory])
+            if top - more >= self.config.depth[memory]:
+                beyond.append((memory, top - more))
             return memory, what
 
-        reads = [("UOP", entries(np.arange(begin, end), depth))]
+        reads, writes = (self._alu if get["opcode"] == Opcode.ALU else self._product)(get, words, operand)
+        reads = [("UOP", entries(np.arange(begin, end), depth)), *reads]
+        return Access(tuple(reads), tuple(writes), tuple(beyond))
+
+    def _product(self, get, words, operand):
+        """(reads, writes) of GEMM or WINDOW."""
+        dst, requantise = operand("dst", "ACC"), get.get("requantise")
+        if get["reset"] and get["opcode"] == Opcode.GEMM and not requantise:
+            return [], [dst, ("OUT", dst[1])]
+        reads = [operand("src", "INP"), operand("wgt", "WGT")]
+        old = words             # micro-ops that add to what is there
+        if get["reset"]:
+            starts = extract(words, self.layouts.uop["dst"])
+            old = words[starts != starts[0]] if get["opcode"] == Opcode.GEMM else words[:0]
+        if len(old):
+            reads.append(operand("dst", "ACC", old))
+        if not requantise:
+            return reads, [dst, ("OUT", dst[1])]
+        out = operand("dst", "ACC", words if get["opcode"] == Opcode.WINDOW else words[-1:])
+        return [*reads, PARAMETERS], [dst, ("OUT", out[1])]
+
+    def _alu(self, get, words, operand):
+        """(reads, writes) of ALU."""
+        if get["alu_opcode"] == AluOp.PAR:
+            return [operand("src", "ACC", more=PARAMETER_TILES - 1)], [PARAMETERS]
+        if get["alu_opcode"] not in AluOp.of(self.config):
+            return [], []
+        requantises = get["alu_opcode"] == AluOp.REQ
         dst = operand("dst", "ACC")
-        if get["opcode"] == Opcode.GEMM:
-            if not get["reset"]:
-                reads += [operand("src", "INP"), operand("wgt", "WGT"), dst]
-        elif get["use_imm"]:
-            reads.append(operand("src", "ACC") if self.config.alu_imm_reads_src else dst)
+        if requantises or get["use_imm"]:
+            reads = [operand("src", "ACC") if self.config.alu_imm_reads_src else dst]
         else:
-            reads += [operand("src", "ACC"), dst]
-        return Access(tuple(reads), (dst,), tuple(beyond))
+            reads = [operand("src", "ACC"), dst]
+        return [*reads, PARAMETERS] if requantises else reads, [dst, ("OUT", dst[1])]

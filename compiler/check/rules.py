@@ -6,7 +6,7 @@ Both functions yield (kind, instruction, message), as `compiler.check.checker` r
 import numpy as np
 
 from vta.compiler.check.overlap import outside
-from vta.hw.isa import INSN_BYTES, TOKEN_FLAGS, UNIT_QUEUES, AluOp, MemType, Opcode
+from vta.hw.isa import INSN_BYTES, TOKEN_FLAGS, UNIT_QUEUES, MemType
 
 
 def field_faults(columns):
@@ -17,8 +17,8 @@ def field_faults(columns):
     operations = columns.alu["alu_opcode"]
     store_only = f"only {MemType.OUT.name} ({int(MemType.OUT)}) can be stored"
     rules = [
-        (opcode > max(Opcode), lambda n: f"unknown opcode {opcode[n]}"),
-        (columns.is_alu & (operations > max(AluOp)), lambda n: f"unknown ALU operation {operations[n]}"),
+        (columns.bad_opcode, lambda n: f"unknown opcode {opcode[n]}"),
+        (columns.bad_alu, lambda n: f"unknown ALU operation {operations[n]}"),
         (columns.is_load & void, lambda n: f"LOAD of memory type {mem_type[n]}"),
         (columns.is_store & void, lambda n: f"STORE of memory type {mem_type[n]}: {store_only}"),
         (columns.is_store & padded, lambda n: "STORE with padding"),

@@ -12,10 +12,10 @@ from vta.compiler.te.errors import CompileError
 from vta.compiler.te.index import Var
 from vta.compiler.te.ir import AluNest, For, Ptr, Push, Store, UopScope
 from vta.compiler.te.values import Binary, Cast, Const, FlatLoad, Op, Read
-from vta.hw.isa import IMM_BITS, MAX_TRIPS, AluOp, Opcode, check_complete
+from vta.hw.isa import IMM_BITS, LANE_OPS, MAX_TRIPS, AluOp, Opcode, check_complete
 
-OPCODES = {Op[opcode.name]: opcode for opcode in AluOp if opcode.name in Op.__members__}
-check_complete(AluOp, OPCODES.values(), __name__)
+OPCODES = {Op[opcode.name]: opcode for opcode in LANE_OPS if opcode.name in Op.__members__}
+check_complete(LANE_OPS, OPCODES.values(), __name__)
 NEGATED = {Op.SHL: Op.SHR, Op.SUB: Op.ADD}                       # with a negated immediate
 
 
@@ -72,7 +72,7 @@ def _match(store, what):
         value = Binary(op, value.left, Const(-value.right.number, value.dtype))
     if op not in OPCODES:
         raise CompileError(f"{what}: the ALU has no {value.word} of these operands; it has "
-                           f"{', '.join(op.name for op in AluOp)}"
+                           f"{', '.join(op.name for op in LANE_OPS)}"
                            + (": negate what is taken away in a stage of its own, and add" * (op is Op.SUB)))
     first, second = value.left, value.right
     for inner in (first, second):

@@ -15,6 +15,7 @@ import numpy as np
 
 from vta.hw.isa import (
     INSN_BITS,
+    MEMORY_PAD,
     TOKEN_FLAGS,
     UOP_BITS,
     AluOp,
@@ -26,6 +27,8 @@ from vta.hw.isa import (
     from_words,
     layouts,
     opcode_of,
+    pad_fields,
+    pad_value,
     parse_hex,
     to_words,
 )
@@ -34,16 +37,18 @@ from vta.hw.isa import (
 TRANSFER = {"sram": (("sram_base",), ""), "dram": (("dram_base",), ""), "y": (("y_size",), ""),
             "x": (("x_size",), ""), "stride": (("x_stride",), ""),
             "pad": (("y_pad_0", "y_pad_1", "x_pad_0", "x_pad_1"), ",")}
+TRANSFER_PAD = TRANSFER | {"value": (("pad_low", "pad_high"), "")}       # two fields, one signed byte
 NEST = {"uop": (("uop_bgn", "uop_end"), ":"), "iter": (("iter_out", "iter_in"), "x"),
         "dst": (("dst_factor_out", "dst_factor_in"), "/"), "src": (("src_factor_out", "src_factor_in"), "/")}
+NEST_WGT = NEST | {"wgt": (("wgt_factor_out", "wgt_factor_in"), "/")}
 KEYS = {
-    "LOAD": TRANSFER, "STORE": TRANSFER,
-    "GEMM": NEST | {"wgt": (("wgt_factor_out", "wgt_factor_in"), "/")},
+    "LOAD": TRANSFER, "STORE": TRANSFER, "GEMM": NEST_WGT, "WINDOW": NEST_WGT,
     "ALU": NEST | {"imm": (("imm",), ""), "unused_imm": (("imm",), "")},
     "UOP": {"dst": (("dst",), ""), "src": (("src",), ""), "wgt": (("wgt",), "")},
 }
 # the operand after the mnemonic: its field and the names of its values
 SELECTOR = {"LOAD": ("mem_type", MemType), "STORE": ("mem_type", MemType), "ALU": ("alu_opcode", AluOp)}
+FLAGS = ("reset", "requantise")
 OPTIONAL = ("pad", "imm", "unused_imm")        # printed only where they have an effect
 HEXADECIMAL = ("dram",)
 
@@ -56,12 +61,14 @@ class AssemblyError(ValueError):
         self.line, self.column = line, column
 
 
-def _mnemonic(opcode):
-    return Opcode(opcode).name if opcode in set(Opcode) else f"OP{opcode}"
+def _name(names, value, config, prefix=None):
+    """The name of a code that the configuration knows, else a prefix and the number."""
+    return names(value).name if value in names.of(config) else f"{prefix or names.__name__.upper()[:3]}{value}"
 
 
-def _name(names, value):
-    return names(value).name if value in set(names) else f"{names.__name__.upper()[:3]}{value}"
+def _keys(mnemonic, layout):
+    """The operands of an instruction: {text key: (fields, separator)}."""
+    return TRANSFER_PAD if layout is MEMORY_PAD else KEYS.get(mnemonic, {})
 
 
 def _unused(layout, bits, word):
@@ -82,22 +89,21 @@ def disassemble_uops(uops, config):
 
 
 def _instruction(word, formats):
-    opcode = opcode_of(word)
-    layout = formats.of(opcode)
-    return _line(_mnemonic(opcode), layout, INSN_BITS, word, decode(layout, word))
+    layout = formats.of_word(word)
+    return _line(_name(Opcode, opcode_of(word), formats.config, "OP"), layout, INSN_BITS, word, decode(layout, word),
+                 formats.config)
 
 
-def _line(mnemonic, layout, bits, word, values):
+def _line(mnemonic, layout, bits, word, values, config=None):
     parts = [mnemonic]
     if mnemonic in SELECTOR:
         field, names = SELECTOR[mnemonic]
-        parts.append(_name(names, values[field]))
-    if values.get("reset"):
-        parts.append("reset")
-    keys = KEYS.get(mnemonic, {})
+        parts.append(_name(names, values[field], config))
+    parts += [flag for flag in FLAGS if values.get(flag)]
+    keys = _keys(mnemonic, layout)
     idle = keys is TRANSFER and not any(values[f] for fields, _ in keys.values() for f in fields)
     for key, (fields, separator) in {} if idle else keys.items():
-        numbers = [values[field] for field in fields]
+        numbers = [values[field] for field in fields] if key != "value" else [pad_value(values)]
         if key in OPTIONAL and not any(numbers) and not (key == "imm" and values["use_imm"]):
             continue
         if key.endswith("imm") and (key == "imm") != bool(values["use_imm"]):
@@ -140,7 +146,7 @@ class _Line:
         if mnemonic == "UOP":
             self.layout, self.bits = formats.uop, UOP_BITS
         else:
-            opcode = self._choice(words[0], Opcode, "a mnemonic", "OP", extra=("UOP",))
+            opcode = self._choice(words[0], Opcode, formats.config, "a mnemonic", "OP", extra=("UOP",))
             self.layout, self.bits = formats.of(opcode), INSN_BITS
             self.values["opcode"] = opcode
         rest = words[1:]
@@ -148,7 +154,8 @@ class _Line:
             field, names = SELECTOR[mnemonic]
             if not rest:
                 self._fail(words[0][1] + len(mnemonic), f"expected one of {', '.join(n.name for n in names)}")
-            self.values[field] = self._choice(rest[0], names, "one", names.__name__.upper()[:3])
+            self.values[field] = self._choice(rest[0], names, formats.config, "one", names.__name__.upper()[:3])
+            self.layout = formats.of(opcode, self.values.get("mem_type"))
             rest = rest[1:]
         for word, column in rest:
             self._operand(word, column)
@@ -157,22 +164,24 @@ class _Line:
     def _fail(self, column, message):
         raise AssemblyError(self.number, column, message)
 
-    def _choice(self, word, names, what, prefix, extra=()):
+    def _choice(self, word, names, config, what, prefix, extra=()):
         """The value of a name, or of the prefix and a number."""
         text, column = word
-        if text in names.__members__:
-            return int(names[text])
-        if (match := re.fullmatch(rf"{prefix}([0-7])", text)) and int(match[1]) not in set(names):
+        known = {code.name: code for code in names.of(config)}
+        if text in known:
+            return int(known[text])
+        if (match := re.fullmatch(rf"{prefix}([0-7])", text)) and int(match[1]) not in known.values():
             return int(match[1])
-        self._fail(column, f"expected {what} of {', '.join([*names.__members__, *extra])}, found {text!r}")
+        needs = f"; it needs the feature {names[text].feature}" if text in names.__members__ else ""
+        self._fail(column, f"expected {what} of {', '.join([*known, *extra])}, found {text!r}{needs}")
 
     def _operand(self, word, column):
         key, equals, value = word.partition("=")
         if key in self.seen:
             self._fail(column, f"{key} is given twice")
         self.seen.add(key)
-        keys = KEYS.get(self.mnemonic, {})
-        flags = [flag for flag in (*TOKEN_FLAGS, "reset") if flag in self.layout.ranges]
+        keys = _keys(self.mnemonic, self.layout)
+        flags = [flag for flag in (*TOKEN_FLAGS, *FLAGS) if flag in self.layout.ranges]
         if not equals and key in flags:
             self.values[key] = 1
         elif equals and key == "unused":
@@ -184,6 +193,9 @@ class _Line:
             self._fail(column, f"expected one of {', '.join(known)}, found {word!r}")
 
     def _fields(self, key, fields, separator, value, column):
+        if key == "value":
+            self._pad_value(value, column)
+            return
         parts = value.split(separator) if separator else [value]
         if len(parts) != len(fields):
             form = separator.join("N" * len(fields))
@@ -202,6 +214,12 @@ class _Line:
             self.values["use_imm"] = 1
         if {"imm", "unused_imm"} <= self.seen:
             self._fail(column, "imm and unused_imm exclude each other")
+
+    def _pad_value(self, value, column):
+        try:
+            self.values |= pad_fields(int(value, 0))
+        except ValueError:               # an EncodingError, too
+            self._fail(column, f"expected a byte for value, -128 to 127, found {value!r}")
 
     def _unused_bits(self, value, column):
         try:

@@ -101,7 +101,7 @@ class Stream:
             base += buffer // tile
         values = {"opcode": opcode, "mem_type": mem_type, "sram_base": sram_index, "dram_base": base,
                   "y_size": y_size, "x_size": x_size, "x_stride": x_stride, **pads}
-        self._emit(unit_of(opcode, mem_type), values)
+        self._emit(unit_of(self.config, opcode, mem_type), values)
         if isinstance(buffer, DramBuffer):
             self._relocations.append((len(self._insns) - 1, self._number(buffer)))
 

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from vta.hw.isa import AluOp, check_complete
+from vta.hw.isa import LANE_OPS, AluOp, check_complete
 
 MUL_PHASES = 4       # cycles of a MUL: one 16 x 16 multiplier forms the low half of a 32 x 32 product
 
@@ -48,7 +48,7 @@ class AluLane(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        check_complete(AluOp, SELECTED, "AluLane")
+        check_complete(LANE_OPS, SELECTED, "AluLane")
         x, late_x, y, select = self.x, self.late_x, self.y, self.select
 
         # one adder: x + addend, and for MIN and MAX x - y, of which only the sign is used; the bit below is the carry

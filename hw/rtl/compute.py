@@ -143,13 +143,14 @@ class Compute(wiring.Component):
             "uop_words": uop_chunk.valid & uop_chunk.ready & uop_chunk.payload.write,
             "acc_tiles": acc_chunk.valid & acc_chunk.ready & acc_chunk.payload.write & acc_chunk.payload.complete,
             "gemm_steps": merge.did_gemm, "reset_steps": merge.did_reset, "alu_steps": merge.did_alu,
-            "pushed_g2l": self.g2l.push, "pushed_g2s": self.g2s.push,
+            "requantised": merge.did_requantise, "pushed_g2l": self.g2l.push, "pushed_g2s": self.g2s.push,
         })
         count_states(m, status.states, Unit.COMPUTE, self.running, {
             "gemm": merge.did_gemm | merge.did_reset,
             "alu": merge.did_alu,
             "load_acc": merge.did_tile,
             "wait_hazard": merge.wait_hazard,
+            "wait_requant": merge.wait_requant,
             "token": merge.did_ticket,
             "wait_acc": merge.wait_tile,
             "wait_uop": merge.wait_uop | (ticket.valid & index.wait_uop & ~step.valid),

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from vta.hw.isa import INSN_BITS, MEMORY, AluOp, MemType, Opcode, layouts
 from vta.hw.rtl.alu import SELECT, selects
-from vta.hw.rtl.decode import PADS, PadDecoder, TransferDecoder, transfer_layout
+from vta.hw.rtl.decode import PADS, PadDecoder, TransferDecoder, known, transfer_layout
 from vta.hw.rtl.nest import OPERANDS, nest_layout
 
 LOADS = ("ACC", "ACC_8BIT", "UOP")           # the memory types that compute loads; the first two share a loader
@@ -86,7 +86,7 @@ class ComputeDecoder(wiring.Component):
             with m.Case(Opcode.GEMM):
                 m.d.comb += kind.eq(Kind.STEPS)
             with m.Case(Opcode.ALU):
-                m.d.comb += [bad_opcode.eq(alu.alu_opcode > max(AluOp)),
+                m.d.comb += [bad_opcode.eq(~known(alu.alu_opcode, AluOp.of(self.config))),
                              kind.eq(Mux(bad_opcode, Kind.NOTHING, Kind.STEPS))]
             with m.Case(Opcode.FINISH):
                 pass

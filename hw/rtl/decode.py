@@ -13,6 +13,11 @@ PAD_BITS = 22        # tiles of padding: at most 15 rows of 65565
 SIZE_BITS = 16       # of x_size and y_size
 
 
+def known(code, codes):
+    """Whether the signal `code` is one of `codes`."""
+    return Cat(code == each for each in codes).any()
+
+
 def transfer_layout(config):
     """A decoded LOAD or STORE.
 

@@ -5,9 +5,10 @@ from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from vta.hw.isa import INSN_BITS, INSN_BYTES, MEMORY, MemType, Opcode, Unit
+from vta.hw.isa import INSN_BITS, INSN_BYTES, LOAD_UNIT, MEMORY, MemType, Opcode, Unit
 from vta.hw.registers import ErrorCause
 from vta.hw.rtl.axi import bus_log
+from vta.hw.rtl.decode import known
 from vta.hw.rtl.fifo import Fifo
 from vta.hw.rtl.interfaces import read_client, unit_status
 from vta.hw.rtl.unit_state import count_events, count_states, report_error
@@ -122,7 +123,8 @@ class Fetch(wiring.Component):
         moved = Signal()
         dispatched = Signal()
         queues = (self.load, self.compute, self.store)
-        is_input = (next_head.mem_type == MemType.INP) | (next_head.mem_type == MemType.WGT)
+        inputs = [mem for mem in MemType.of(self.config) if LOAD_UNIT.get(mem) is Unit.LOAD]
+        is_input = known(next_head.mem_type, inputs)
         m.d.comb += [
             insn.eq(Array(word.payload[128 * k:][:128] for k in range(per_word))[position] if per_word > 1
                     else word.payload),

@@ -42,7 +42,8 @@ class InOrderMerge(wiring.Component):
             "valid": Out(1), "op": Out(op_layout(config)),
             # what this cycle was used for, for the counters
             "did_gemm": Out(1), "did_reset": Out(1), "did_alu": Out(1), "did_tile": Out(1), "did_ticket": Out(1),
-            "wait_uop": Out(1), "wait_tile": Out(1), "wait_hazard": Out(1), "wait_space": Out(1)})
+            "wait_uop": Out(1), "wait_tile": Out(1), "wait_hazard": Out(1), "wait_space": Out(1),
+            "did_requantise": Out(1), "wait_requant": Out(1)})
 
     def elaborate(self, platform):
         m = Module()

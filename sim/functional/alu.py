@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from vta.hw.isa import AluOp, check_complete
+from vta.hw.isa import LANE_OPS, AluOp, check_complete
 from vta.sim.functional.loop_nest import compact, wrap
+from vta.sim.functional.requantised import LoadParameters, Requantise
 
 
 def shift(x, y):
@@ -14,7 +15,7 @@ def shift(x, y):
 
 OPERATIONS = {AluOp.MIN: np.minimum, AluOp.MAX: np.maximum, AluOp.ADD: np.add, AluOp.SHR: shift,
               AluOp.MUL: np.multiply}      # int32 arrays: numpy wraps modulo 2^32
-check_complete(AluOp, OPERATIONS, __name__)
+check_complete(LANE_OPS, OPERATIONS, __name__)
 
 
 class Elementwise:
@@ -26,25 +27,33 @@ class Elementwise:
     def apply(self, machine):
         acc = machine.acc
         y = self.y if isinstance(self.y, np.int32) else acc[self.y]
+        machine.writes(self.dst)
         acc[self.dst] = self.operation(acc[self.x], y)
 
 
-def operations(nest, operation, imm, micro_ops, config, chunk):
-    """([Elementwise], complaint) of one chunk of an ALU instruction; `imm` is None for tensor operations.
+def operations(nest, operation, use_imm, imm, micro_ops, config, chunk):
+    """([operations], complaint) of one chunk of an ALU instruction.
 
-    An immediate operation reads dst, or src where the configuration says so (decision D3).
+    An immediate operation (`use_imm`, and REQ) reads dst, or src where the configuration says so (decision D3).
     """
+    if operation is AluOp.PAR:
+        src, complaint = wrap(nest.indices("src", micro_ops, config, chunk), config.depth["ACC"], "ACC (src)")
+        return [LoadParameters(src[-1], imm)], complaint
+    use_imm = use_imm or operation is AluOp.REQ
     dst, complaint = wrap(nest.indices("dst", micro_ops, config, chunk), config.depth["ACC"], "ACC (dst)")
     src = None
-    if imm is None or config.alu_imm_reads_src:
+    if not use_imm or config.alu_imm_reads_src:
         src, beyond = wrap(nest.indices("src", micro_ops, config, chunk), config.depth["ACC"], "ACC (src)")
         complaint = complaint or beyond
     found = []
     for steps in rounds(dst, src):
         at = compact(dst[steps])
         other = None if src is None else compact(src[steps])
-        x = other if imm is not None and src is not None else at
-        found.append(Elementwise(OPERATIONS[operation], at, x, other if imm is None else np.int32(imm)))
+        x = other if use_imm and src is not None else at
+        if operation is AluOp.REQ:
+            found.append(Requantise(at, x, bool(imm & 1)))
+        else:
+            found.append(Elementwise(OPERATIONS[operation], at, x, np.int32(imm) if use_imm else other))
     return found, complaint
 
 

@@ -1,7 +1,7 @@
 """The functional simulator: the instruction set in executable form, in numpy, in program order.
 
-Semantics are those of docs/isa.md with decisions D1-D10. STORE truncates the accumulator, which is equivalent to an
-output buffer that LOAD ACC and reset write too (D1, D2). The first illegal instruction is recorded as a RunFault, and
+Semantics are those of docs/isa.md with decisions D1-D10. An output tile is the low byte of its accumulator tile, but
+where something requantised was written last (D1, D2). The first illegal instruction is recorded as a RunFault, and
 the run continues as in the RTL: an unknown opcode or memory type handles its tokens and does nothing else, an index
 out of range wraps, a tile outside DRAM reads as 0 or is not written.
 """
@@ -15,6 +15,7 @@ from vta.hw.isa import MemType, Queue, Unit
 from vta.hw.registers import ErrorCause
 from vta.sim.functional.plan import ExecutionPlan
 from vta.sim.functional.prepared import PreparedCache
+from vta.sim.functional.requantise import Parameters
 
 CACHED_STREAMS = 16
 
@@ -49,8 +50,10 @@ class Simulator:
         self.wgt = np.zeros((depth["WGT"], config.block ** 2), np.int8)
         self.inp = np.zeros((depth["INP"], config.lanes), np.int8)
         self.acc = np.zeros((depth["ACC"], config.lanes), np.int32)
-        self.scratch = {MemType.UOP: self.uop, MemType.WGT: self.wgt, MemType.INP: self.inp,
-                        MemType.ACC: self.acc, MemType.ACC_8BIT: self.acc}
+        self.scratch = {mem: getattr(self, mem.memory.lower()) for mem in MemType if mem is not MemType.OUT}
+        self.out = np.zeros((depth["OUT"], config.lanes), np.int8)      # what counts of it is where `own` is true
+        self.own = np.zeros(depth["OUT"], bool)
+        self.parameters = Parameters.from_words(*np.zeros((3, config.lanes), np.int32), 0, 0)
         self.dram = {}           # during a run: the window as rows of tiles, by memory type
         self.tokens = [0] * len(Queue)
         self._plans, self._prepared, self._faults = OrderedDict(), PreparedCache(config), {}
@@ -59,14 +62,28 @@ class Simulator:
         """Copies of the on-chip memories {"UOP", "WGT", "INP", "ACC", "OUT"}, one row for each tile."""
         found = {mem.name: self.scratch[mem].copy()
                  for mem in (MemType.UOP, MemType.WGT, MemType.INP, MemType.ACC)}
-        return found | {"OUT": self.acc.astype(np.int8)}
+        return found | {"OUT": self.out_tiles(slice(None))}
+
+    def writes(self, tiles, to_out=True):
+        """Accumulator `tiles` are about to be written, and their low bytes to OUT, or not."""
+        if not to_out:
+            self.out[tiles] = self.out_tiles(tiles)
+        self.own[tiles] = not to_out
+
+    def requantised(self, tiles, values):
+        """`values` go to OUT, and to OUT alone."""
+        self.out[tiles] = values
+        self.own[tiles] = True
+
+    def out_tiles(self, tiles):
+        """The contents of output tiles."""
+        return np.where(self.own[tiles][:, None], self.out[tiles], self.acc[tiles].astype(np.int8))
 
     def run(self, insns, dram, base=0):
         """Execute a stream, (n, 2) uint64, on the DRAM window `dram` (uint8) that starts at `base`."""
         plan = self._plan(np.ascontiguousarray(insns, np.uint64), len(dram), base)
-        self.dram = {mem: _tiles(dram, self.config.tile_bytes[mem.name], dtype) for mem, dtype in (
-            (MemType.UOP, np.uint32), (MemType.WGT, np.int8), (MemType.INP, np.int8), (MemType.ACC, np.int32),
-            (MemType.OUT, np.int8), (MemType.ACC_8BIT, np.int8))}
+        types = {MemType.UOP: np.uint32, MemType.ACC: np.int32}
+        self.dram = {mem: _tiles(dram, self.config.tile_bytes[mem.name], types.get(mem, np.int8)) for mem in MemType}
         self._faults = {}
         for operation in plan.operations():
             operation.apply(self)

@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 
 from vta.hw.columns import Columns
-from vta.hw.isa import AluOp, MemType, Opcode
+from vta.hw.isa import MemType, Opcode
 from vta.hw.registers import ErrorCause
 from vta.sim.functional.counts import event_counts
 from vta.sim.functional.order import order
@@ -50,8 +50,8 @@ class ExecutionPlan:
         """The positions, in order of execution, that do more than handle tokens; records faults of the others."""
         columns, executed = self.columns, self.order.executed
         opcode, operation = columns.opcode, columns.alu["alu_opcode"]
-        bad_alu = columns.is_alu & (operation > max(AluOp))
-        bad_opcode = (opcode > max(Opcode)) | bad_alu
+        bad_alu = columns.bad_alu
+        bad_opcode = columns.bad_opcode | bad_alu
         for position in executed[bad_opcode[executed]][:1]:
             self.faults[int(position), ErrorCause.OPCODE] = (
                 f"ALU operation {operation[position]}" if bad_alu[position] else f"opcode {opcode[position]}")
@@ -80,7 +80,9 @@ class ExecutionPlan:
             self.faults[int(at), cause] = words
         moves = columns.moves[position]
         kind = np.where(moves, columns.opcode[position] * 8 + columns.mem_type[position], -1)
-        starts = np.flatnonzero(np.concatenate(([True], (kind[1:] != kind[:-1]) | ~moves[1:])))
+        byte = columns.pad_byte[position]
+        starts = np.flatnonzero(np.concatenate(
+            ([True], (kind[1:] != kind[:-1]) | (byte[1:] != byte[:-1]) | ~moves[1:])))
         tiles = (ranges.last - ranges.first)[batch]
         ends = np.cumsum(tiles)
         firsts = (ends - tiles)[starts].tolist()
@@ -97,7 +99,7 @@ class ExecutionPlan:
             elif what < 8 * Opcode.STORE:
                 hole = blank[first:last] if anything_blank else None
                 yield LoadTiles(MemType(what), sram[first:last], dram[first:last],
-                                hole if hole is not None and hole.any() else None)
+                                hole if hole is not None and hole.any() else None, columns.pad_byte[at])
             elif not anything_blank:
                 yield StoreTiles(sram[first:last], dram[first:last])
             elif not bad[first:last].all():

@@ -1,11 +1,11 @@
-"""GEMM and ALU instructions prepared as numpy operations, and the cache that prepares each of them only once.
+"""GEMM, WINDOW and ALU instructions prepared as numpy operations, and the cache that prepares each of them only once.
 
 The operations of an instruction depend on its word and on the micro-ops that it finds: both are the key.
 """
 
 from vta.hw.isa import TOKEN_MASK, AluOp, Opcode, decode, from_words, layouts, opcode_of
 from vta.hw.registers import ErrorCause
-from vta.sim.functional import alu, gemm
+from vta.sim.functional import alu, gemm, window
 from vta.sim.functional.loop_nest import LoopNest
 
 CACHED_STEPS = 1 << 22      # steps of all instructions whose index vectors are kept
@@ -13,7 +13,7 @@ CACHED_INSNS = 1 << 16
 
 
 class PreparedInstruction:
-    """One GEMM or ALU, at any position of a stream."""
+    """One GEMM, WINDOW or ALU, at any position of a stream."""
 
     def __init__(self, word, config, cache):
         opcode = opcode_of(word)
@@ -22,11 +22,12 @@ class PreparedInstruction:
                 for name in ("dst", "src", "wgt")}
         self.nest = LoopNest(*(fields[name] for name in ("uop_bgn", "uop_end", "iter_out", "iter_in")), **pair)
         self._cache, self._config, self._prepared = cache, config, {}
-        if opcode == Opcode.GEMM:
-            self._prepare, self._arguments = gemm.operations, (bool(fields["reset"]),)
+        if opcode == Opcode.ALU:
+            operation = AluOp(fields["alu_opcode"])
+            self._prepare, self._arguments = alu.operations, (operation, bool(fields["use_imm"]), fields["imm"])
         else:
-            imm = fields["imm"] if fields["use_imm"] else None
-            self._prepare, self._arguments = alu.operations, (AluOp(fields["alu_opcode"]), imm)
+            self._prepare = gemm.operations if opcode == Opcode.GEMM else window.operations
+            self._arguments = bool(fields["reset"]), bool(fields.get("requantise"))
         self.chunks = self.nest.chunks()
 
     def apply(self, machine, position):

@@ -1,6 +1,6 @@
 """Requantisation in numpy: what PAR, REQ and a GEMM's last step do to accumulators (docs/isa.md).
 
-    x = acc + bias                              25 bits, wrapping; `wide`: 32
+    x = acc + bias                              25 bits, wrapping; `wide`: for bits 19:0 of acc, the others above
     y = floor(x * multiplier / 2^k)             k = 31, or 11 if `early`; 32 bits, wrapping
     q = y / 2^shift, rounded                    the bits of the product below y count as well
     result = clip(q + zero_point, low, high)    or q itself if `raw`
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 NARROW_BITS = 25
+WIDE_LOW = 20                # bits of a wide operand that the bias is added to
 HIGH, EARLY = 31, 11         # bits of the product below y
 SIGNIFICANT = 24             # of a float32
 
@@ -45,6 +46,15 @@ class Parameters:
     high: int = 127
 
 
+    @classmethod
+    def from_words(cls, multiplier, bias, word, low, high):
+        """The parameters that PAR loads: three tiles of int32, one word a lane, and the bounds."""
+        def field(offset, width):
+            return np.asarray(word, np.int64) >> offset & (1 << width) - 1
+        return cls(np.asarray(multiplier, np.int64), wrapped(np.asarray(bias, np.int64), NARROW_BITS), field(0, 5),
+                   field(6, 2), wrapped(field(8, 9), 9), field(5, 1), field(17, 1), low, high)
+
+
 def wrapped(values, bits):
     """int64 `values` as two's complement numbers of `bits` bits."""
     half = 1 << bits - 1
@@ -54,11 +64,15 @@ def wrapped(values, bits):
 def requantise(acc, parameters, wide=False):
     """The results, int32, for accumulators `acc` of shape (..., lanes)."""
     p = parameters
-    x = wrapped(np.asarray(acc, np.int64) + p.bias, 32 if wide else NARROW_BITS)
+    acc, early = np.asarray(acc, np.int64), p.early
+    if wide:
+        x, early = (acc >> WIDE_LOW << WIDE_LOW) + wrapped((acc & (1 << WIDE_LOW) - 1) + p.bias, NARROW_BITS), 0
+    else:
+        x = wrapped(acc + p.bias, NARROW_BITS)
     product = x * np.asarray(p.multiplier, np.int64)
     product = np.where(p.rounding == Rounding.FLOAT, significant(product), product)
     double = np.equal(p.rounding, Rounding.DOUBLE)
-    drop = np.where(p.early, EARLY, HIGH)
+    drop = np.where(early, EARLY, HIGH)
     half = np.left_shift(np.int64(1), drop - 1)
     y = wrapped((product + np.where(double, half, 0)) >> drop, 32)
     # y with two bits below it: the first one dropped, and whether any other one was set

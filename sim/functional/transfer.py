@@ -14,27 +14,32 @@ MAX_TILES = 1 << 20      # tiles whose index vectors are held at once
 
 
 class LoadTiles:
-    """Tiles `dram` of DRAM go to tiles `sram` of a scratchpad, in this order; those in `zero` become 0."""
+    """Tiles `dram` of DRAM go to tiles `sram` of a scratchpad, in this order; those in `blank` become `byte`."""
 
-    def __init__(self, memory, sram, dram, zero):
-        self.memory, self.sram, self.zero = memory, compact(sram), zero
-        self.dram = compact(dram) if zero is None else dram
+    def __init__(self, memory, sram, dram, blank, byte=0):
+        self.memory, self.sram, self.blank, self.byte = memory, compact(sram), blank, byte
+        self.dram = compact(dram) if blank is None else dram
 
     def apply(self, machine):
         tiles = machine.dram[self.memory][self.dram]
-        if self.zero is not None:
-            tiles[self.zero] = 0
+        if self.blank is not None:
+            tiles[self.blank] = self.byte
+        if self.memory is MemType.WGT_DIAG:
+            diagonal, tiles = tiles, np.zeros((len(tiles), machine.config.block ** 2), np.int8)
+            tiles[:, ::machine.config.block + 1] = diagonal
+        if self.memory.memory == "ACC":
+            machine.writes(self.sram)
         machine.scratch[self.memory][self.sram] = tiles      # ACC_8BIT: int8 to int32 here
 
 
 class StoreTiles:
-    """The low bytes of accumulator tiles `sram` go to tiles `dram` of DRAM, in this order."""
+    """Output tiles `sram` go to tiles `dram` of DRAM, in this order."""
 
     def __init__(self, sram, dram):
         self.sram, self.dram = compact(sram), compact(dram)
 
     def apply(self, machine):
-        machine.dram[MemType.OUT][self.dram] = machine.acc[self.sram].astype(np.int8)
+        machine.dram[MemType.OUT][self.dram] = machine.out_tiles(self.sram)
 
 
 class TileRanges:
@@ -51,7 +56,7 @@ class TileRanges:
         self.last = self.width * height
         depth = by_type(columns.config.depth)[columns.mem_type[positions]]
         self.first = np.where(self.load, np.maximum(self.last - depth, 0), 0)
-        self.over = (self.last > 0) & (columns.memory["sram_base"][positions] + self.last > depth)
+        self.over = (self.last > 0) & (columns.sram_base[positions] + self.last > depth)
         if (self.last - self.first > MAX_TILES).any():
             self._split()
 
@@ -82,7 +87,7 @@ class TileRanges:
         column = column - np.where(load, memory["x_pad_0"][at], 0)
         zero = (row < 0) | (row >= memory["y_size"][at]) | (column < 0) | (column >= memory["x_size"][at])
         mem = columns.mem_type[at]
-        sram = (memory["sram_base"][at] + k) % by_type(config.depth)[mem]
+        sram = (columns.sram_base[at] + k) % by_type(config.depth)[mem]
         tile = columns.tile_bytes[at]
         address = (memory["dram_base"][at] + row * memory["x_stride"][at] + column) * tile
         wrap = 1 << min(config.axi_addr_width, 62)      # every address is far below 2^62, and int64 ends at 2^63
@@ -96,7 +101,7 @@ def beyond_memory(columns, position):
     """(cause, message) for a LOAD or STORE whose tiles reach beyond its memory."""
     mem = MemType(int(columns.mem_type[position])).name
     return ErrorCause.INDEX, (f"{Opcode(int(columns.opcode[position])).name} {mem} from sram_base "
-                              f"{int(columns.memory['sram_base'][position])} on reaches beyond tile "
+                              f"{int(columns.sram_base[position])} on reaches beyond tile "
                               f"{columns.config.depth[mem] - 1}")
 
 

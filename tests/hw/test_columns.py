@@ -28,7 +28,7 @@ def stream(request):
 
 def test_units_and_tokens(stream):
     columns, rows = stream
-    units = [unit_of(row["opcode"], row["mem_type"]) for row in rows]
+    units = [unit_of(columns.config, row["opcode"], row["mem_type"]) for row in rows]
     assert columns.unit.tolist() == units and columns.unit_at(3) is units[3]
     assert columns.in_unit(50) == units[:50].count(units[50])
     for found, flags, table in ((columns.pops, columns.pop_flags, POPS), (columns.pushes, columns.push_flags, PUSHES)):
@@ -76,4 +76,4 @@ def test_steps(stream):
 
 def test_table_by_type():
     config = PRESETS["default"]
-    assert by_type(config.tile_bytes).tolist() == [4, 256, 16, 64, 16, 16, 1, 1]
+    assert by_type(config.tile_bytes).tolist() == [4, 256, 16, 64, 16, 16, 16, 16]

@@ -64,15 +64,18 @@ def test_the_largest_tiles_have_4096_bytes():
     """Rule 6 follows from the ranges of batch and block."""
     big = Config(log_batch=4, log_block=6, log_acc_buff_size=17, log_inp_buff_size=15)
     assert max(big.tile_bytes.values()) == 4096 and big.tile_bytes == {
-        "UOP": 4, "WGT": 4096, "INP": 1024, "ACC": 4096, "OUT": 1024, "ACC_8BIT": 1024}
+        "UOP": 4, "WGT": 4096, "INP": 1024, "ACC": 4096, "OUT": 1024, "ACC_8BIT": 1024, "INP_PAD": 1024,
+        "WGT_DIAG": 64}
 
 
 def test_the_default_is_tvms():
     """The sizes and depths of TVM's default configuration."""
     config = Config()
     assert config == PRESETS["default"] and (config.batch, config.block, config.lanes) == (1, 16, 16)
-    assert config.tile_bytes == {"UOP": 4, "WGT": 256, "INP": 16, "ACC": 64, "OUT": 16, "ACC_8BIT": 16}
-    assert config.depth == {"UOP": 8192, "WGT": 1024, "INP": 2048, "ACC": 2048, "OUT": 2048, "ACC_8BIT": 2048}
+    assert config.tile_bytes == {"UOP": 4, "WGT": 256, "INP": 16, "ACC": 64, "OUT": 16, "ACC_8BIT": 16,
+                                 "INP_PAD": 16, "WGT_DIAG": 16}
+    assert config.depth == {"UOP": 8192, "WGT": 1024, "INP": 2048, "ACC": 2048, "OUT": 2048, "ACC_8BIT": 2048,
+                            "INP_PAD": 2048, "WGT_DIAG": 1024}
     assert (config.uop_depth_log, config.inp_depth_log, config.wgt_depth_log, config.acc_depth_log) == (13, 11, 10, 11)
     assert config.bus_bytes == 8
 
@@ -82,7 +85,8 @@ def test_batches_and_blocks():
     wide = Config(log_block=5)
     assert (wide.inp_depth_log, wide.wgt_depth_log, wide.acc_depth_log) == (10, 8, 10)
     batched = Config(log_batch=2, log_block=3, log_inp_buff_size=16, log_wgt_buff_size=16, log_acc_buff_size=18)
-    assert batched.tile_bytes == {"UOP": 4, "WGT": 64, "INP": 32, "ACC": 128, "OUT": 32, "ACC_8BIT": 32}
+    assert batched.tile_bytes == {"UOP": 4, "WGT": 64, "INP": 32, "ACC": 128, "OUT": 32, "ACC_8BIT": 32,
+                                  "INP_PAD": 32, "WGT_DIAG": 8}
     assert batched.depth == Config().depth
 
 

@@ -1,10 +1,13 @@
 """The instruction formats: golden encodings, golden masks of every field, ranges, other configurations."""
 
+import dataclasses
+
 import golden_streams
 import numpy as np
 import pytest
 
 from vta.hw.config import PRESETS, Config
+from vta.hw.features import FEATURES
 from vta.hw.isa import (
     MAX_PAD,
     MAX_SIZE,
@@ -31,6 +34,7 @@ from vta.hw.isa import (
 )
 
 DEFAULT = layouts(Config())
+FULL = dataclasses.replace(Config(), features=frozenset(FEATURES))
 HEX = "{0[1]:016x}_{0[0]:016x}"
 SHIFT = {"opcode": Opcode.ALU, "pop_prev": 1, "uop_bgn": 5, "uop_end": 6, "iter_out": 2, "iter_in": 196,
          "dst_factor_out": 196, "dst_factor_in": 1, "src_factor_in": 1}
@@ -152,11 +156,12 @@ def test_bad_hexadecimal(text):
 
 
 def test_routing():
-    loads = {mem: unit_of(Opcode.LOAD, mem) for mem in range(8)}
-    assert {mem for mem, unit in loads.items() if unit == Unit.LOAD} == {MemType.INP, MemType.WGT}
-    assert all(loads[mem] == Unit.COMPUTE for mem in (0, 3, 4, 5, 6, 7))
-    assert {unit_of(Opcode.STORE, mem) for mem in range(8)} == {Unit.STORE}
-    assert {unit_of(opcode) for opcode in range(2, 8)} == {Unit.COMPUTE}
+    for config, inputs in ((PRESETS["stock"], {1, 2}), (FULL, {1, 2, 6, 7})):
+        loads = {mem: unit_of(config, Opcode.LOAD, mem) for mem in range(8)}
+        assert {mem for mem, unit in loads.items() if unit == Unit.LOAD} == inputs
+        assert all(loads[mem] == Unit.COMPUTE for mem in set(range(8)) - inputs)
+        assert {unit_of(config, Opcode.STORE, mem) for mem in range(8)} == {Unit.STORE}
+        assert {unit_of(config, opcode) for opcode in range(2, 8)} == {Unit.COMPUTE}
 
 
 def test_tokens_and_queues():

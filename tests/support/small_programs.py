@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 from vta.hw.config import PRESETS, Config
-from vta.hw.isa import AluOp, MemType, Opcode, Unit, encode, layouts, to_words, unit_of
+from vta.hw.features import FEATURES
+from vta.hw.isa import LANE_OPS, AluOp, MemType, Opcode, Unit, encode, layouts, pad_fields, to_words, unit_of
 
 NUMBERS = {MemType.UOP: np.uint32, MemType.ACC: np.int32}      # all others are int8
 
@@ -17,6 +18,8 @@ CONFIGS = {
                     log_wgt_buff_size=10, log_acc_buff_size=12),
     "reads_src": dataclasses.replace(PRESETS["tiny"], alu_imm_reads_src=True),
 }
+ALL = frozenset(FEATURES)
+EXTENDED = {f"{name} extended": dataclasses.replace(config, features=ALL) for name, config in CONFIGS.items()}
 
 
 class Program:
@@ -33,7 +36,7 @@ class Program:
     def emit(self, opcode, **fields):
         """Append one instruction; returns its fields, which can still be changed."""
         fields["opcode"] = int(opcode)
-        unit = unit_of(opcode, fields.get("mem_type", 0))
+        unit = unit_of(self.config, opcode, fields.get("mem_type", 0))
         if self.serial and self.insns:
             last, before = self.insns[-1]
             if {unit, before} == {Unit.LOAD, Unit.STORE}:
@@ -77,14 +80,22 @@ class Program:
         words = [encode(layout, dict(zip(("dst", "src", "wgt"), index, strict=False))) for index in indices]
         return self.load(MemType.UOP, np.array(words, np.uint32)[:, None], sram)
 
-    def gemm(self, uop=(0, 1), loop=(1, 1), dst=(0, 0), src=(0, 0), wgt=(0, 0), **fields):
+    def gemm(self, uop=(0, 1), loop=(1, 1), dst=(0, 0), src=(0, 0), wgt=(0, 0), opcode=Opcode.GEMM, **fields):
         """GEMM; loop and factors are (outer, inner)."""
-        return self._nest(Opcode.GEMM, uop, loop, {"dst": dst, "src": src, "wgt": wgt}, fields)
+        return self._nest(opcode, uop, loop, {"dst": dst, "src": src, "wgt": wgt}, fields)
 
-    def alu(self, operation, imm=None, uop=(0, 1), loop=(1, 1), dst=(0, 0), src=(0, 0), **fields):
-        """ALU with an immediate, or with ACC[src] if `imm` is None."""
-        fields |= {"alu_opcode": int(operation), "use_imm": int(imm is not None), "imm": imm or 0}
+    def alu(self, operation, imm=None, uop=(0, 1), loop=(1, 1), dst=(0, 0), src=(0, 0), bounds=(0, 0), **fields):
+        """ALU with an immediate, or with ACC[src] if `imm` is None; `bounds` are those of PAR."""
+        low, high = bounds
+        imm_field = imm if imm is not None else (high << 8 | low & 255)
+        fields |= {"alu_opcode": int(operation), "use_imm": int(imm is not None), "imm": imm_field}
         return self._nest(Opcode.ALU, uop, loop, {"dst": dst, "src": src}, fields)
+
+    def parameters(self, multiplier, bias, word, low, high, sram=0):
+        """PAR, from three tiles loaded to `sram` on, with a micro-op of its own (number 0)."""
+        self.load(MemType.ACC, np.stack([multiplier, bias, word]), sram)
+        self.uops((0, sram))
+        self.alu(AluOp.PAR, imm=None, bounds=(low, high))
 
     def _nest(self, opcode, uop, loop, factors, fields):
         for name, (outer, inner) in factors.items():
@@ -105,8 +116,8 @@ class Program:
         if not self.insns or self.insns[-1][0]["opcode"] != Opcode.FINISH:
             self.emit(Opcode.FINISH)
         table = layouts(self.config)
-        return np.array([to_words(encode(table.of(fields["opcode"]), fields)) for fields, _ in self.insns],
-                        np.uint64)
+        return np.array([to_words(encode(table.of(fields["opcode"], fields.get("mem_type")), fields))
+                         for fields, _ in self.insns], np.uint64)
 
     def run(self):
         return self.device.run_insns(self.words())
@@ -122,7 +133,7 @@ def random_program(program, rng, length):
         program.load(mem, rng.integers(low, high, (depth[mem.name], size)))
     program.load(MemType.UOP, rng.integers(0, 1 << 32, (16, 1), np.uint32))
     for _ in range(length):
-        kind = rng.integers(4)
+        kind = rng.integers(4 + 3 * bool(config.features))
         span = {"uop": tuple(np.sort(rng.integers(0, 17, 2)).tolist()),
                 "loop": tuple(rng.integers(1, 5, 2).tolist())}
 
@@ -133,15 +144,26 @@ def random_program(program, rng, length):
                          src=factors(depth["INP"]), wgt=factors(depth["WGT"]), **span)
         elif kind == 1:
             imm = None if rng.random() < 0.6 else int(rng.integers(-2**15, 2**15))
-            program.alu(AluOp(int(rng.integers(len(AluOp)))), imm, dst=factors(depth["ACC"]),
+            program.alu(rng.choice(LANE_OPS), imm, dst=factors(depth["ACC"]),
                         src=factors(depth["ACC"]), **span)
         elif kind == 2:
-            mem = rng.choice([*everything, MemType.ACC_8BIT])
+            mem = MemType(rng.choice([mem for mem in MemType.of(config) if mem not in (MemType.UOP, MemType.OUT)]))
             x, y = rng.integers(0, 4, 2).tolist()
             low, high = (-2**31, 2**31) if mem == MemType.ACC else (-128, 128)
-            program.load(mem, rng.integers(low, high, (max(x * y + 3, 1), everything.get(mem, config.lanes))),
-                         int(rng.integers(depth[MemType(mem).name])), x=x, y=y, stride=int(rng.integers(3)),
-                         pads=rng.integers(0, 3, 4).tolist())
+            fields = pad_fields(int(rng.integers(-128, 128))) if mem is MemType.INP_PAD else {}
+            size = program.tile(mem) // np.dtype(NUMBERS.get(mem, np.int8)).itemsize
+            program.load(mem, rng.integers(low, high, (max(x * y + 3, 1), size)),
+                         int(rng.integers(depth[mem.name])), x=x, y=y, stride=int(rng.integers(3)),
+                         pads=rng.integers(0, 3, 4).tolist(), **fields)
+        elif kind == 4:
+            program.gemm(opcode=rng.choice([Opcode.GEMM, Opcode.WINDOW]), reset=int(rng.integers(2)),
+                         requantise=int(rng.random() < 0.7), dst=factors(depth["ACC"]), src=factors(depth["INP"]),
+                         wgt=factors(depth["WGT"]), **span)
+        elif kind == 5:
+            bounds = sorted(rng.integers(-128, 128, 2).tolist())
+            program.alu(AluOp.PAR, bounds=bounds, src=factors(depth["ACC"]), **span)
+        elif kind == 6:
+            program.alu(AluOp.REQ, int(rng.integers(2)), dst=factors(depth["ACC"]), src=factors(depth["ACC"]), **span)
         else:
             x, y = rng.integers(0, 4, 2).tolist()
             program.store(x, int(rng.integers(depth["ACC"])), y=y, stride=int(rng.integers(6)), room=40)

@@ -47,7 +47,7 @@ class Coverage:
             for flag in TOKEN_FLAGS:
                 count(f"{unit.name.lower()} {flag}", here & (get[flag] != 0))
         loads, stores = columns.transfers & columns.is_load, columns.transfers & columns.is_store
-        for mem in MemType:
+        for mem in MemType.of(columns.config):
             if mem != MemType.OUT:
                 self._loads(count, f"LOAD {mem.name}", loads & (columns.mem_type == mem), get)
         count("STORE", stores)
@@ -62,7 +62,7 @@ class Coverage:
         work = columns.steps > 0
         count("GEMM", work & columns.is_gemm & ~columns.is_reset)
         count("GEMM reset", work & columns.is_reset)
-        self._operations(count, work & columns.is_alu, columns.alu)
+        self._operations(count, work & columns.is_alu, columns.alu, columns.config)
 
     def _loads(self, count, name, where, get):
         count(name, where)
@@ -73,8 +73,8 @@ class Coverage:
             count(f"{name} stride {word} x_size", where & (get["y_size"] > 1) & relation)
         count(f"{name} y_size 0", where & (get["y_size"] == 0))
 
-    def _operations(self, count, where, get):
-        for operation in AluOp:
+    def _operations(self, count, where, get, config):
+        for operation in AluOp.of(config):
             for imm in (0, 1):
                 count(f"ALU {operation.name} {'imm' if imm else 'tensor'}",
                       where & (get["alu_opcode"] == operation) & (get["use_imm"] == imm))

@@ -6,7 +6,7 @@ among them: their results are not specified.
 
 from vta.fuzz.nests import alu, gemm, load_uops
 from vta.fuzz.transfers import load, store
-from vta.hw.isa import INSN_BITS, MAX_PAD, MAX_SIZE, TOKEN_MASK, AluOp, MemType, Opcode, Queue, Unit, encode, opcode_of
+from vta.hw.isa import INSN_BITS, MAX_PAD, MAX_SIZE, TOKEN_MASK, AluOp, MemType, Opcode, Queue, Unit, encode
 
 HOSTILE, STUCK = [], []
 
@@ -38,12 +38,12 @@ def _random_word(draft, unit, what, **fields):
 
 @hostile
 def unknown_opcode(draft):
-    _random_word(draft, Unit.COMPUTE, "unknown opcode", opcode=draft.rng.choice(_unused(Opcode)))
+    _random_word(draft, Unit.COMPUTE, "unknown opcode", opcode=draft.rng.choice(_unused(Opcode.of(draft.config))))
 
 
 @hostile
 def unknown_load(draft):
-    mem_type = draft.rng.choice((int(MemType.OUT), *_unused(MemType)))
+    mem_type = draft.rng.choice((int(MemType.OUT), *_unused(MemType.of(draft.config))))
     _random_word(draft, Unit.COMPUTE, "LOAD of an unknown memory", opcode=int(Opcode.LOAD), mem_type=mem_type,
                  x_size=draft.rng.choice((1, 5, MAX_SIZE)))
 
@@ -59,7 +59,7 @@ def unknown_store(draft):
 def unknown_operation(draft):
     draft.record("hostile: unknown ALU operation")
     draft.faulty += 1
-    alu(draft, operation=draft.rng.choice(_unused(AluOp)))
+    alu(draft, operation=draft.rng.choice(_unused(AluOp.of(draft.config))))
 
 
 @hostile
@@ -150,5 +150,5 @@ def after_finish(rng):
 
 def random_unused(rng, formats, word):
     """The instruction, now and then with random bits outside the fields of its format."""
-    layout = formats.of(opcode_of(word))
+    layout = formats.of_word(word)
     return word | rng.getrandbits(INSN_BITS) & ~layout.named if rng.random() < 0.3 else word

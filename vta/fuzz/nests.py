@@ -3,7 +3,7 @@
 import numpy as np
 
 from vta.fuzz.case import UOPS
-from vta.hw.isa import UOP_BITS, UOP_BYTES, AluOp, MemType, Opcode, Unit, encode
+from vta.hw.isa import LANE_OPS, UOP_BITS, UOP_BYTES, MemType, Opcode, Unit, encode
 from vta.sim.functional.loop_nest import LoopNest
 
 MOST_STEPS = 400        # of a GEMM or ALU
@@ -55,7 +55,7 @@ def alu(draft, *, beyond=False, nest=None, operation=None):
     rng = draft.rng
     nest = nest or _nest(draft)
     known = operation is None
-    operation = int(rng.choice(list(AluOp)) if known else operation)
+    operation = int(rng.choice(LANE_OPS) if known else operation)
     use_imm = int(rng.random() < 0.5)
     imm = rng.choice((0, 1, -1, 3, 31, 32, 33, -31, -32, -33, -32768, 32767, rng.randint(-40, 40),
                       rng.randint(-32768, 32767)))

@@ -144,7 +144,7 @@ class Shrinker:
             if fields["opcode"] == Opcode.FINISH:
                 return None
             kept = {flag: fields[flag] for flag in TOKEN_FLAGS}
-            opcode, mem_type = NOPS[unit_of(fields["opcode"], fields["mem_type"])]
+            opcode, mem_type = NOPS[unit_of(case.config, fields["opcode"], fields["mem_type"])]
             return encode(formats.memory, kept | {"opcode": opcode, "mem_type": mem_type})
         return self._each(case, change)
 
@@ -194,7 +194,7 @@ class Shrinker:
         formats = layouts(case.config)
         for name, least in SMALLER.items():
             def change(word, name=name, least=least, half=False):
-                layout = formats.of(opcode_of(word))
+                layout = formats.of_word(word)
                 fields = decode(layout, word)
                 if name not in fields or fields[name] == least:
                     return None

@@ -79,7 +79,7 @@ def test_store_races_with_compute():
     text = CLEAN.replace("stride=4 pop_prev push_prev\n",
                          "stride=4 pop_prev push_prev\nALU MAX uop=0:1 iter=1x2 dst=0/1 src=0/1 imm=0\n")
     found = report(text)
-    assert kinds(found) == ["race"] and "ACC[0..1]" in found.faults[0].message
+    assert kinds(found) == ["race"] and "OUT[0..1]" in found.faults[0].message
 
 
 def test_deadlock_names_who_waits_where():
@@ -109,7 +109,7 @@ def test_tokens_before():
     ("src=1/0", "src=2/0", "instruction 4: reads INP[4], which nothing has written"),
     ("iter=1x4 dst=0/1 src=0/1 imm=8", "iter=1x5 dst=0/1 src=0/1 imm=8",
      "instruction 7: reads ACC[4], which nothing has written"),
-    ("STORE OUT sram=0", "STORE OUT sram=1", "instruction 8: reads ACC[4], which nothing has written"),
+    ("STORE OUT sram=0", "STORE OUT sram=1", "instruction 8: reads OUT[4], which nothing has written"),
     ("GEMM reset uop=0:1", "GEMM reset uop=0:2", "instruction 1: reads UOP[1], which nothing has written"),
 ])
 def test_unwritten(old, new, words):
@@ -128,7 +128,7 @@ def test_stream_that_stores_nothing_may_read_anything():
 
 @pytest.mark.parametrize("old, new, words", [
     ("sram=2 dram=0x104", "sram=2045 dram=0x104", "reaches INP index 2048, the memory has 2048"),
-    ("STORE OUT sram=0", "STORE OUT sram=2047", "reaches ACC index 2050"),
+    ("STORE OUT sram=0", "STORE OUT sram=2047", "reaches OUT index 2050"),
     ("iter=1x4 dst=0/1 src=0/1 wgt=0/0", "iter=1x4 dst=0/1 src=0/1000 wgt=0/0", "reaches INP index 3000"),
     ("iter=1x4 dst=0/1 src=0/1 imm=8", "iter=1x4 dst=0/800 src=0/0 imm=8", "reaches ACC index 2400"),
     ("ALU SHR uop=0:1", "ALU SHR uop=8191:8193", "reaches UOP index 8192"),

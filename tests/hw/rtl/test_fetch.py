@@ -8,7 +8,7 @@ from stream_bench import Bench, at_full_rate, each_stall, until
 
 from vta.hw.config import PRESETS
 from vta.hw.counters import STATES
-from vta.hw.isa import INSN_BITS, INSN_BYTES, MemType, Opcode, Unit, unit_of
+from vta.hw.isa import INSN_BITS, INSN_BYTES, Opcode, Unit, unit_of
 from vta.hw.rtl.fetch import BURST_BYTES, MANY, Fetch
 
 TINY = PRESETS["tiny"]
@@ -29,7 +29,7 @@ def stream(random, count, finish=True):
 
 def unit(insn):
     mem = insn >> 7 & 7
-    return unit_of(insn & 7, MemType(mem) if mem in set(MemType) else mem)
+    return unit_of(TINY, insn & 7, mem)
 
 
 class Run:

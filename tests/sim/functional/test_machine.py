@@ -6,10 +6,10 @@ import pytest
 from golden_streams import COPY, GEMM, PADDED, SERIAL
 from isa_cases import CASES, FAULTS, check
 from slow_reference import Reference
-from small_programs import CONFIGS, Program, random_program
+from small_programs import CONFIGS, EXTENDED, Program, random_program
 
 from vta.hw.counters import COUNTERS
-from vta.hw.isa import AluOp, MemType, Opcode, Unit, parse_hex, to_words
+from vta.hw.isa import LANE_OPS, AluOp, MemType, Opcode, Unit, parse_hex, to_words
 from vta.hw.registers import ErrorCause
 from vta.runtime.device import BusError, DeadlockError, DeviceError, open_device
 
@@ -37,7 +37,7 @@ def test_every_alu_operation_has_a_case():
             program = Program(device)
             build(program)
             used |= {fields["alu_opcode"] for fields, _ in program.insns if fields["opcode"] == Opcode.ALU}
-    missing = [operation.name for operation in AluOp if operation not in used]
+    missing = [operation.name for operation in LANE_OPS if operation not in used]
     assert not missing, f"isa_compute_cases.py has no case of ALU {', '.join(missing)}"
 
 
@@ -54,10 +54,10 @@ def test_faults(device, name):
     assert program.insns[error.value.result.counters["fetch_insns"] - 1][0]["opcode"] == Opcode.FINISH
 
 
-@pytest.mark.parametrize("config", ["tiny", "reads_src", "batch"])
+@pytest.mark.parametrize("config", ["tiny", "reads_src", "batch", *EXTENDED])
 @pytest.mark.parametrize("seed", range(4))
 def test_random_programs_equal_the_reference(config, seed):
-    with open_device("sim", CONFIGS[config], memory_size=1 << 20) as device:
+    with open_device("sim", (CONFIGS | EXTENDED)[config], memory_size=1 << 20) as device:
         program = Program(device)
         random_program(program, np.random.default_rng(seed), 30)
         words = program.words()
@@ -74,7 +74,7 @@ def test_random_programs_equal_the_reference(config, seed):
         assert pads["INP"].tolist() == reference.inp
         assert pads["WGT"].tolist() == reference.wgt
         assert pads["UOP"].ravel().tolist() == reference.uop
-        assert pads["OUT"].tolist() == np.array(reference.acc).astype(np.int8).tolist()
+        assert pads["OUT"].tolist() == reference.out
 
 
 def test_every_event_is_counted():
