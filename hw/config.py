@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from vta.hw.features import FEATURES
+from vta.hw.features import FEATURES, Feature
 
 
 class ConfigError(ValueError):
@@ -154,6 +154,10 @@ class Config:
                    f"that an AXI burst may not cross")
         self._need(self.read_ahead_beats >= self.max_burst,
                    f"read_ahead_beats = {self.read_ahead_beats} is less than max_burst = {self.max_burst}")
+
+    def has(self, feature: Feature) -> bool:
+        """Whether this machine has the feature."""
+        return feature.key in self.features
 
     # derived: dimensions
     @property

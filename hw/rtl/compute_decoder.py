@@ -2,10 +2,11 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
+from vta.hw.features import Feature
 from vta.hw.isa import INSN_BITS, MEMORY, AluOp, MemType, Opcode, layouts
 from vta.hw.rtl.alu import SELECT, selects
 from vta.hw.rtl.decode import PADS, PadDecoder, TransferDecoder, known, transfer_layout
@@ -23,10 +24,23 @@ class Kind(enum.Enum, shape=unsigned(3)):
     STEPS = 4
 
 
-# What all steps of an instruction share: result = x `select` y, where y is `imm` if `use_imm`, or a tile if
-# `has_src`, or the product of a GEMM (`is_gemm`); 0 with `reset`. `waits`: x cannot come from the op just ahead
-SHARED = data.StructLayout({"select": SELECT, "is_alu": 1, "is_gemm": 1, "reset": 1, "use_imm": 1, "has_src": 1,
-                            "waits": 1, "imm": signed(16)})
+WIDE = 0             # bit of REQ's immediate
+
+# of an instruction that has to do with the requantiser, which has one: PAR; REQ, `wide`, and `quick`, if its steps write
+# different tiles for a while; GEMM or WINDOW whose last micro-op, or each step, `requantises`, and starts from 0 if
+# `fresh`; `each`: a WINDOW
+REQUANT = data.StructLayout(dict.fromkeys(("par", "req", "wide", "quick", "requantises", "fresh", "each"), 1))
+
+
+def shared_layout(config):
+    """What all steps of an instruction share: result = x `select` y, where y is `imm` if `use_imm`, or a tile if
+    `has_src`, or the product of a GEMM or WINDOW (`is_gemm`); 0 with `reset`. `waits`: x cannot come from the op just
+    ahead. `is_window` and `requant` only with these features.
+    """
+    return data.StructLayout({
+        "select": SELECT, "is_alu": 1, "is_gemm": 1, "reset": 1, "use_imm": 1, "has_src": 1, "waits": 1,
+        "imm": signed(16), **({"is_window": 1} if config.has(Feature.WINDOW) else {}),
+        **({"requant": REQUANT} if config.has(Feature.REQUANTISE) or config.has(Feature.WINDOW) else {})})
 
 
 def decoded_layout(config):
@@ -38,7 +52,7 @@ def decoded_layout(config):
     return data.StructLayout({
         "kind": Kind, "finish": 1, "bad_opcode": 1, "bad_memory": 1,
         "transfer": transfer_layout(config), "pads": PADS, "bgn": 16, "end": 17,
-        "nest": nest_layout(config), "shared": SHARED})
+        "nest": nest_layout(config), "shared": shared_layout(config)})
 
 
 class ComputeDecoder(wiring.Component):
@@ -83,7 +97,7 @@ class ComputeDecoder(wiring.Component):
                 m.d.comb += kind.eq(Mux(names["UOP"], Kind.UOPS, Mux(names["ACC"] | names["ACC_8BIT"], Kind.TILES,
                                                                      Kind.NOTHING)))
                 m.d.comb += bad_memory.eq(~Cat(names.values()).any())
-            with m.Case(Opcode.GEMM):
+            with m.Case(*(opcode for opcode in (Opcode.GEMM, Opcode.WINDOW) if opcode in Opcode.of(self.config))):
                 m.d.comb += kind.eq(Kind.STEPS)
             with m.Case(Opcode.ALU):
                 m.d.comb += [bad_opcode.eq(~known(alu.alu_opcode, AluOp.of(self.config))),
@@ -119,9 +133,15 @@ class ComputeDecoder(wiring.Component):
         formats = layouts(self.config)
         gemm, alu = data.View(formats.gemm, self.raw), data.View(formats.alu, self.raw)
         first, second = self._stages(m, "nest", data.StructLayout({
-            "nest": nest_layout(self.config), "shared": SHARED}))
+            "nest": nest_layout(self.config), "shared": shared_layout(self.config)}))
         new, shared = first.nest, first.shared
-        is_alu = gemm.opcode == Opcode.ALU
+        is_alu, is_gemm, is_window = (
+            gemm.opcode == opcode if opcode in Opcode.of(self.config) else Const(0, 1)
+            for opcode in (Opcode.ALU, Opcode.GEMM, Opcode.WINDOW))
+        par, req = (is_alu & (alu.alu_opcode == operation) if operation in AluOp.of(self.config) else Const(0, 1)
+                    for operation in (AluOp.PAR, AluOp.REQ))
+        requantises = gemm.requantise if self.config.has(Feature.REQUANTISE) else Const(0, 1)
+        resets = is_gemm & gemm.reset & ~requantises
         m.d.comb += [self.o.nest.eq(second.nest), self.o.shared.eq(second.shared)]
         m.d.sync += [
             *(new[name].eq(gemm[name]) for name in ("uop_bgn", "uop_end", "iter_out", "iter_in")),
@@ -129,11 +149,23 @@ class ComputeDecoder(wiring.Component):
             *(new[f"{name}_factor_{loop}"].eq(Mux(
                 is_alu, alu[f"{name}_factor_{loop}"] if name != "wgt" else 0, gemm[f"{name}_factor_{loop}"]))
               for name in OPERANDS for loop in ("out", "in")),
-            shared.is_gemm.eq((gemm.opcode == Opcode.GEMM) & ~gemm.reset), shared.is_alu.eq(is_alu),
-            shared.reset.eq(~is_alu & gemm.reset), shared.use_imm.eq(alu.use_imm),
-            *(shared.select[bit].eq(Mux(is_alu, selects(alu.alu_opcode, bit), bit == "add")) for bit in SELECT.members),
+            shared.is_gemm.eq((is_gemm & ~resets) | is_window), shared.is_alu.eq(is_alu),
+            shared.reset.eq(resets), shared.use_imm.eq((alu.use_imm & ~par) | req),
+            *(shared.select[bit].eq(Mux(is_alu & ~par & ~req, selects(alu.alu_opcode, bit), bit == "add"))
+              for bit in SELECT.members),
             shared.imm.eq(alu.imm),
         ]
+        if "requant" in shared.shape().members:
+            # steps that follow each other write different tiles, so many that the requantiser cannot hold them
+            distinct = alu.dst_factor_in[0] & Const(self.config.acc_depth_log >= 5 and not self.config.alu_imm_reads_src)
+            m.d.sync += [
+                shared.requant.par.eq(par), shared.requant.req.eq(req), shared.requant.wide.eq(alu.imm[WIDE]),
+                shared.requant.requantises.eq((is_gemm | is_window) & requantises), shared.requant.each.eq(is_window),
+                shared.requant.fresh.eq((is_gemm & requantises & gemm.reset) | (is_window & gemm.reset)),
+                shared.requant.quick.eq(distinct),
+            ]
+        if "is_window" in shared.shape().members:
+            m.d.sync += shared.is_window.eq(is_window)
         with m.If(self.move):
             m.d.sync += [
                 second.nest.one_uop.eq(new.uops == 1), second.nest.one_in.eq(new.iter_in == 1),
@@ -141,3 +173,9 @@ class ComputeDecoder(wiring.Component):
                 second.shared.has_src.eq(shared.is_alu & ~shared.use_imm),
                 second.shared.waits.eq(shared.select.shift | shared.select.multiply),
             ]
+            if "requant" in shared.shape().members:
+                one_loop = (new.uops == 1) & (new.iter_out == 1)
+                m.d.sync += [
+                    second.shared.has_src.eq(shared.is_alu & ~shared.use_imm & ~shared.requant.par),
+                    second.shared.waits.eq(shared.select.shift | shared.select.multiply | shared.requant.req),
+                    second.shared.requant.quick.eq(shared.requant.quick & one_loop)]

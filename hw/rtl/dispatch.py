@@ -28,7 +28,7 @@ class Dispatch(wiring.Component):
         self.config = config
         super().__init__({
             "insn": In(stream.Signature(ISSUED)), "decoded": In(decoded_layout(config)),
-            "ticket": Out(stream.Signature(ticket_layout())),
+            "ticket": Out(stream.Signature(ticket_layout(config))),
             "uop_load": Out(stream.Signature(load_layout(config))),
             "acc_load": Out(stream.Signature(load_layout(config))),
             "nest": Out(stream.Signature(queued_nest_layout(config))),
@@ -38,7 +38,7 @@ class Dispatch(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.tickets = tickets = Fifo(ticket_layout(), TICKETS_AHEAD, registered=True)
+        m.submodules.tickets = tickets = Fifo(ticket_layout(self.config), TICKETS_AHEAD, registered=True)
         connect(m, tickets.o, flipped(self.ticket))
         issued, decoded, ticket, nest = self.insn.payload, self.decoded, tickets.i.payload, self.nest.payload
         taken = Signal()

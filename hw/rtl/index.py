@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from vta.hw.features import Feature
 from vta.hw.isa import layouts
 from vta.hw.rtl.accumulate import bank_of
 from vta.hw.rtl.fifo import Counter, Fifo
@@ -17,15 +18,15 @@ SEQ_BITS = 5         # LOAD UOPs and nests are counted modulo 32; far fewer are 
 NESTS_AHEAD = 8
 STEPS_AHEAD = 8      # steps between the nest and the merge: more than the 5 cycles of a place's round trip
 
-FLAGS = ("is_alu", "reads_src", "has_src", "waits", "use_imm")      # of a nest
+FLAGS = ("is_alu", "reads_src", "has_src", "waits", "use_imm", "keeps_dst")      # of a nest
+TRIP = ("initial", "final")          # of a step: its micro-op is the first, or the last, of a trip of the loops
 
 
 def queued_nest_layout(config):
     """A nest, that is a GEMM or ALU instruction, and the number of LOAD UOPs before it (modulo 2^SEQ_BITS).
 
-    `reads_src`: its steps read tile src, from the inputs, or from the accumulators if `is_alu`; the other flags are
-    those
-    of `SHARED`."""
+    `reads_src`: its steps read tile src, from the inputs, or from the accumulators if `is_alu`; `keeps_dst`: they do
+    not use dst; the other flags are those of `shared_layout`."""
     return data.StructLayout({"nest": nest_layout(config), "loads": unsigned(SEQ_BITS), **dict.fromkeys(FLAGS, 1)})
 
 
@@ -40,12 +41,14 @@ def uop_write(config):
 def step_layout(config):
     """One GEMM or ALU step: its tiles; `last` of its instruction.
 
-    `beyond`: an index that the step uses is not below the depth of its memory (it has wrapped). For the merge:
+    `first` of its instruction; `initial`, `final`: see `TRIP`. `beyond`: an index that the step uses is not below the depth of its memory (it has wrapped). For the merge:
     `reads_src`: it has a tile as second operand, and not the one of the instruction's step before; `clash`: an op of
     its own must read it, as it is in the bank of dst; `after_tile`, `after_step`: its operands must not be written by
     the op just before, if that is a tile, or the step before.
     """
     flags = ("last", "beyond", "reads_src", "clash", "after_tile", "after_step")
+    if config.has(Feature.REQUANTISE) or config.has(Feature.WINDOW):
+        flags = (*flags, "first", *TRIP)
     return data.StructLayout(
         {name: unsigned(bits) for name, bits in operand_bits(config).items()} | dict.fromkeys(flags, 1))
 
@@ -117,7 +120,7 @@ class IndexGenerator(wiring.Component):
         config, bits = self.config, operand_bits(self.config)
         m.submodules.steps = steps = Fifo(step_layout(config), STEPS_AHEAD, registered=True)
         connect(m, steps.o, flipped(self.step))
-        state = data.StructLayout({"last": 1, "first": 1, "uop_beyond": 1, **dict.fromkeys(FLAGS, 1)})
+        state = data.StructLayout({"last": 1, "first": 1, "uop_beyond": 1, **dict.fromkeys((*TRIP, *FLAGS), 1)})
         reading, read, added = (Signal(state, name=name, reset_less=True) for name in ("reading", "read", "added"))
         offsets = [Signal(offset_layout(config), name=f"offset_{n}", reset_less=True) for n in range(2)]
         valid = [fire, *(Signal(name=f"valid_{n}") for n in range(3))]
@@ -130,7 +133,7 @@ class IndexGenerator(wiring.Component):
         m.d.sync += [
             *(late.eq(early) for stages in (valid, offsets) for early, late in pairwise(stages)),
             offsets[0].eq(now.offset), reading.last.eq(now.last), reading.first.eq(first),
-            reading.uop_beyond.eq(now.uop[-1]), *(reading[flag].eq(constant[flag]) for flag in FLAGS),
+            reading.uop_beyond.eq(now.uop[-1]), *(reading[name].eq(now[name]) for name in TRIP), *(reading[flag].eq(constant[flag]) for flag in FLAGS),
             read.eq(reading), added.eq(read), micro_op.eq(uops.read.data),
         ]
 
@@ -149,7 +152,8 @@ class IndexGenerator(wiring.Component):
         m.d.comb += [
             steps.i.valid.eq(valid[-1]), step.last.eq(added.last),
             *(step[name].eq(sums[name][:bits[name]]) for name in OPERANDS),
-            step.beyond.eq(added.uop_beyond | sums.dst[-1]
+            *(step[name].eq(added[name]) for name in ("first", *TRIP) if name in step.shape().members),
+            step.beyond.eq(added.uop_beyond | (sums.dst[-1] & ~added.keeps_dst)
                            | (added.reads_src & (src_beyond | (sums.wgt[-1] & ~added.is_alu)))),
             step.reads_src.eq(added.has_src & (added.first | before.overwritten | (src != before.src))),
             step.clash.eq(step.reads_src & ~same_tile & (bank_of(src) == bank_of(step.dst))),

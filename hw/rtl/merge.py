@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from vta.hw.rtl.acc_tiles import tile_layout
 from vta.hw.rtl.accumulate import Y, op_layout, tag_layout
 from vta.hw.rtl.alu import MUL_PHASES
-from vta.hw.rtl.compute_decoder import SHARED, Kind
+from vta.hw.rtl.compute_decoder import Kind, shared_layout
 from vta.hw.rtl.fifo import Counter
 from vta.hw.rtl.index import step_layout
 from vta.hw.rtl.interfaces import NUMBER_BITS
@@ -15,9 +15,11 @@ from vta.hw.rtl.interfaces import NUMBER_BITS
 TICKETS_AHEAD = 16      # instructions dispatched and not yet merged
 
 
-def ticket_layout():
-    """An instruction in the merge."""
-    return data.StructLayout({"kind": Kind, "shared": SHARED, "tag": tag_layout(), "number": unsigned(NUMBER_BITS)})
+def ticket_layout(config):
+    """An instruction in the merge. `drains`: it waits until the requantiser is empty."""
+    return data.StructLayout({
+        "kind": Kind, "shared": shared_layout(config), "tag": tag_layout(), "number": unsigned(NUMBER_BITS),
+        **({"drains": 1} if config.has(Feature.REQUANTISE) else {})})
 
 
 class InOrderMerge(wiring.Component):
@@ -34,7 +36,7 @@ class InOrderMerge(wiring.Component):
     def __init__(self, config):
         self.config = config
         super().__init__({
-            "ticket": In(stream.Signature(ticket_layout())),
+            "ticket": In(stream.Signature(ticket_layout(config))),
             "step": In(stream.Signature(step_layout(config))),
             "tile": In(stream.Signature(tile_layout(config))),
             "load_done": In(1),

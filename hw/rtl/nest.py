@@ -44,7 +44,7 @@ class Nest(wiring.Component):
     """Yields the steps of instructions, one a cycle and without a gap between two instructions.
 
     `uop` is the micro-op's address, one bit wider than the micro-op memory (the top bit set: beyond it). `last`
-    marks an instruction's last step. `insn` is taken in the cycle of the previous instruction's last step, or when
+    marks an instruction's last step, `initial` and `final` the first and the last micro-op of a trip. `insn` is taken in the cycle of the previous instruction's last step, or when
     idle; `current` is the instruction in progress. Latency: one cycle. `step` may be stalled; it holds.
     """
 
@@ -53,7 +53,8 @@ class Nest(wiring.Component):
         super().__init__({
             "insn": In(stream.Signature(nest_layout(config))),
             "step": Out(stream.Signature(data.StructLayout({
-                "uop": unsigned(config.uop_depth_log + 1), "offset": offset_layout(config), "last": unsigned(1)}))),
+                "uop": unsigned(config.uop_depth_log + 1), "offset": offset_layout(config), "last": unsigned(1),
+                "initial": unsigned(1), "final": unsigned(1)}))),
             "current": Out(nest_layout(config))})
 
     def elaborate(self, platform):
@@ -73,10 +74,12 @@ class Nest(wiring.Component):
         next_uop, next_in_trip, next_out_trip = (
             # the same, of the next step
             Signal(name=name) for name in ("next_uop", "next_in_trip", "next_out_trip"))
+        first_uop = Signal(reset_less=True)
         active = Signal()
         m.d.comb += [
             self.current.eq(now),
             self.step.valid.eq(active), step.uop.eq(uop), step.offset.eq(inner), step.last.eq(last),
+            step.initial.eq(first_uop), step.final.eq(last_uop),
             self.insn.ready.eq(~active | (self.step.ready & last)),
             next_uop.eq(Mux(last_uop, now.one_uop, uops == 2)),
             next_in_trip.eq(Mux(last_uop, Mux(last_in_trip, now.one_in, left_in == 2), last_in_trip)),
@@ -100,5 +103,5 @@ class Nest(wiring.Component):
         with m.If(self.insn.ready | self.step.ready):
             m.d.sync += [
                 last_uop.eq(next_uop), last_in_trip.eq(next_in_trip), last_out_trip.eq(next_out_trip),
-                last_in.eq(next_uop & next_in_trip), last.eq(next_uop & next_in_trip & next_out_trip)]
+                first_uop.eq(self.insn.ready | last_uop), last_in.eq(next_uop & next_in_trip), last.eq(next_uop & next_in_trip & next_out_trip)]
         return m

@@ -73,7 +73,7 @@ class Run:
                 if "factor" in name:
                     fields[name] = random.choice([0, 0, 1, random.randrange(1 << width)])
             if opcode == Opcode.ALU:
-                fields |= {"alu_opcode": random.choice(list(AluOp)), "use_imm": random.randint(0, 1),
+                fields |= {"alu_opcode": random.choice(LANE_OPS), "use_imm": random.randint(0, 1),
                            "imm": random.randrange(-40, 40)}
             else:
                 fields["reset"] = random.random() < 0.2
@@ -88,7 +88,7 @@ class Run:
         known = opcode == Opcode.LOAD and fields.get("mem_type", 0) != 6 and fields.get("x_size", 0)
         if known:
             self.reference.load({f"{axis}_pad_{side}": 0 for axis in "xy" for side in (0, 1)} | fields)
-        elif opcode in (Opcode.GEMM, Opcode.ALU) and fields.get("alu_opcode", 0) <= max(AluOp):
+        elif opcode in (Opcode.GEMM, Opcode.ALU) and fields.get("alu_opcode", 0) <= max(LANE_OPS):
             self.reference.nest({"reset": 0, "use_imm": 0} | fields)
 
     async def _fill(self, ctx):
@@ -181,7 +181,7 @@ def test_random_programs(changes, stalls):
     run.run()
     odd = {n: ErrorCause.MEMORY_TYPE if fields["opcode"] == Opcode.LOAD else ErrorCause.OPCODE
            for n, fields in enumerate(run.fields)
-           if fields["opcode"] > max(Opcode) or fields.get("mem_type") == 6 or fields.get("alu_opcode", 0) > max(AluOp)}
+           if fields["opcode"] > max(Opcode.of(TINY)) or fields.get("mem_type") == 6 or fields.get("alu_opcode", 0) > max(LANE_OPS)}
     assert {(cause, number) for cause, number in run.errors if cause in odd.values()} == {
         (cause, number) for number, cause in odd.items()}
     givers = {n for n, fields in enumerate(run.fields) if fields.get("push_prev") or fields.get("push_next")}
@@ -194,7 +194,7 @@ def test_random_programs(changes, stalls):
     assert (run.events["pushed_g2l"], run.events["pushed_g2s"]) == (run.counts["push_prev"], run.counts["push_next"])
     steps = [0, 0, 3 * run.config.depth["ACC"]]
     for f in run.fields:
-        if f["opcode"] in (Opcode.GEMM, Opcode.ALU) and f.get("alu_opcode", 0) <= max(AluOp):
+        if f["opcode"] in (Opcode.GEMM, Opcode.ALU) and f.get("alu_opcode", 0) <= max(LANE_OPS):
             kind = 2 if f["opcode"] == Opcode.ALU else f["reset"]
             steps[kind] += f["iter_out"] * f["iter_in"] * max(f["uop_end"] - f["uop_bgn"], 0)
     assert [run.events[f"{kind}_steps"] for kind in ("gemm", "reset", "alu")] == steps

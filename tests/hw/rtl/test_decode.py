@@ -88,7 +88,7 @@ def instruction(random):
         if "factor" in name:
             fields[name] = random.randrange(1 << width)
     if opcode == Opcode.ALU:
-        fields |= {"alu_opcode": random.choice(list(AluOp)), "use_imm": random.randint(0, 1),
+        fields |= {"alu_opcode": random.choice(LANE_OPS), "use_imm": random.randint(0, 1),
                    "imm": random.randrange(-1 << 15, 1 << 15)}
     else:
         fields["reset"] = random.randint(0, 1)
@@ -116,8 +116,8 @@ def test_kinds_and_errors():
         (word(load("ACC", 2)), Kind.TILES, {}), (word(load("ACC_8BIT", 2, y=0)), Kind.TILES, {}),
         *((word(load(name, 1)), Kind.NOTHING, {"bad_memory": 1}) for name in ("INP", "WGT", "OUT")),
         *((encode(layouts(TINY).alu, alu | {"opcode": Opcode.ALU, "alu_opcode": n}), Kind.NOTHING, {"bad_opcode": 1})
-          for n in range(max(AluOp) + 1, 8)),
-        *((encode(MEMORY, {"opcode": n}), Kind.NOTHING, {"bad_opcode": 1}) for n in {*range(8)} - set(Opcode)),
+          for n in range(max(LANE_OPS) + 1, 8)),
+        *((encode(MEMORY, {"opcode": n}), Kind.NOTHING, {"bad_opcode": 1}) for n in {*range(8)} - set(Opcode.of(TINY))),
         (encode(MEMORY, {"opcode": Opcode.FINISH}), Kind.NOTHING, {"finish": 1})]
     flags = dict.fromkeys(("bad_opcode", "bad_memory", "finish"), 0)
     for (insn, kind, about), value in zip(

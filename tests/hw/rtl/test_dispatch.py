@@ -27,7 +27,7 @@ class Instruction:
 
     def __init__(self, opcode, port=None, kind=Kind.NOTHING, error=None, written=None, **fields):
         self.port, self.kind, self.error, self.written = port, kind, error, written
-        layout = layouts(TINY).of(opcode) if opcode in set(Opcode) else MEMORY
+        layout = layouts(TINY).of(opcode) if opcode in set(Opcode.of(TINY)) else MEMORY
         self.word = encode(layout, fields | {"opcode": opcode})
         self.tag = {"push_prev": fields.get("push_prev", 0), "push_next": fields.get("push_next", 0),
                     "finish": opcode == Opcode.FINISH}
@@ -65,13 +65,13 @@ def random_instruction(random):
         return Instruction(Opcode.LOAD, error="bad_memory", **load("OUT", 1) | flags)
     if kind in ("gemm", "alu"):
         loops = random.choice(LOOPS)
-        more = {"alu_opcode": random.choice(list(AluOp))} if kind == "alu" else {}
+        more = {"alu_opcode": random.choice(LANE_OPS)} if kind == "alu" else {}
         work = {"port": "nest", "kind": Kind.STEPS} if loops == STEPS else {}
         return Instruction(Opcode[kind.upper()], **work, **loops, **more, **flags)
     if kind == "alu_opcode":
-        return Instruction(Opcode.ALU, error="bad_opcode", **STEPS, alu_opcode=max(AluOp) + 1, **flags)
+        return Instruction(Opcode.ALU, error="bad_opcode", **STEPS, alu_opcode=max(LANE_OPS) + 1, **flags)
     if kind == "opcode":
-        return Instruction(random.choice(sorted({*range(8)} - set(Opcode))), error="bad_opcode", **flags)
+        return Instruction(random.choice(sorted({*range(8)} - set(Opcode.of(TINY)))), error="bad_opcode", **flags)
     return Instruction(Opcode.FINISH)
 
 
