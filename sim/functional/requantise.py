@@ -1,39 +1,26 @@
 """Requantisation in numpy: what PAR, REQ and a GEMM's last step do to accumulators (docs/isa.md).
 
-    x = acc + bias                              25 bits, wrapping; `wide`: for bits 19:0 of acc, the others above
+    x = acc + bias                              25 bits, wrapping
     y = floor(x * multiplier / 2^k)             k = 31, or 11 if `early`; 32 bits, wrapping
     q = y / 2^shift, rounded                    the bits of the product below y count as well
     result = clip(q + zero_point, low, high)    or q itself if `raw`
 
-DOUBLE rounds y half up, and q half away from zero from that, as TFLite's reference kernels do. FLOAT first rounds the
-product to 24 significant bits, half to even, as a multiplication of float32 numbers does.
+A wide x has two parts: the low 20 bits of acc, + bias, 25 bits, wrapping; and 2^20 times the upper 12 bits. Its k is
+31. DOUBLE rounds y half up, and q half away from zero from that, as TFLite's reference kernels do.
 """
 
-import enum
 from dataclasses import dataclass
 
 import numpy as np
+from amaranth.hdl import Shape
 
-NARROW_BITS = 25
-WIDE_LOW = 20                # bits of a wide operand that the bias is added to
-HIGH, EARLY = 31, 11         # bits of the product below y
-SIGNIFICANT = 24             # of a float32
-
-
-class Rounding(enum.IntEnum):
-    """How a requantisation rounds, numbered as in the parameter word."""
-
-    DOUBLE = 0               # TFLite's convolutions: two roundings, half up and half away from zero
-    UP = 1                   # one rounding, half up: TFLite's fully connected layers
-    EVEN = 2                 # half to even
-    FLOOR = 3
-    FLOAT = 4                # onnxruntime: float32 product, half to even
+from vta.hw.requantisation import BIAS_BITS, EARLY, HALF_BITS, HIGH, PARAMETER_S, Rounding
 
 
 @dataclass(frozen=True)
 class Parameters:
     """One number, or one for each lane, of everything that a requantisation depends on; `low` and `high` are bounds
-    of all lanes."""
+    of all lanes. Of a `low` above `high`, `low` counts first."""
 
     multiplier: np.ndarray
     bias: np.ndarray
@@ -45,14 +32,34 @@ class Parameters:
     low: int = -128
     high: int = 127
 
-
     @classmethod
-    def from_words(cls, multiplier, bias, word, low, high):
-        """The parameters that PAR loads: three tiles of int32, one word a lane, and the bounds."""
-        def field(offset, width):
-            return np.asarray(word, np.int64) >> offset & (1 << width) - 1
-        return cls(np.asarray(multiplier, np.int64), wrapped(np.asarray(bias, np.int64), NARROW_BITS), field(0, 5),
-                   field(6, 2), wrapped(field(8, 9), 9), field(5, 1), field(17, 1), low, high)
+    def from_words(cls, multiplier, bias, s, low=-128, high=127):
+        """The parameters that words M, B and S (numbers or arrays, of 32 bits) mean, whatever they contain."""
+        multiplier, bias, s = (np.asarray(words, np.int64) for words in (multiplier, bias, s))
+        fields = {}
+        for name, field in PARAMETER_S:
+            value, shape = s >> field.offset & (1 << field.width) - 1, Shape.cast(field.shape)
+            fields[name] = wrapped(value, field.width) if shape.signed else value
+        fields |= {name: fields[name] == 1 for name in ("early", "raw")}
+        return cls(wrapped(multiplier, 32), wrapped(bias, BIAS_BITS), **fields, low=low, high=high)
+
+    def words(self):
+        """The words M, B and S, int32; ValueError, naming value and limits, for a parameter that does not fit."""
+        s = np.int64(0)
+        for name, field in PARAMETER_S:
+            value = np.asarray(getattr(self, name), np.int64)
+            _check(name, value, field.width, Shape.cast(field.shape).signed)
+            s = s | (value & (1 << field.width) - 1) << field.offset
+        _check("multiplier", self.multiplier, 32)
+        _check("bias", self.bias, BIAS_BITS)
+        return tuple(np.asarray(words, np.int32) for words in (self.multiplier, self.bias, s))
+
+
+def _check(name, values, bits, is_signed=True):
+    low, high = (-1 << bits - 1, (1 << bits - 1) - 1) if is_signed else (0, (1 << bits) - 1)
+    for value in np.ravel(values):
+        if not low <= value <= high:
+            raise ValueError(f"{name} {value} is not in {low} ... {high}")
 
 
 def wrapped(values, bits):
@@ -63,16 +70,12 @@ def wrapped(values, bits):
 
 def requantise(acc, parameters, wide=False):
     """The results, int32, for accumulators `acc` of shape (..., lanes)."""
-    p = parameters
-    acc, early = np.asarray(acc, np.int64), p.early
-    if wide:
-        x, early = (acc >> WIDE_LOW << WIDE_LOW) + wrapped((acc & (1 << WIDE_LOW) - 1) + p.bias, NARROW_BITS), 0
-    else:
-        x = wrapped(acc + p.bias, NARROW_BITS)
+    p, acc = parameters, np.asarray(acc, np.int64)
+    upper = acc >> HALF_BITS << HALF_BITS if wide else 0
+    x = wrapped(acc - upper + p.bias, BIAS_BITS) + upper
     product = x * np.asarray(p.multiplier, np.int64)
-    product = np.where(p.rounding == Rounding.FLOAT, significant(product), product)
     double = np.equal(p.rounding, Rounding.DOUBLE)
-    drop = np.where(early, EARLY, HIGH)
+    drop = np.where(p.early, EARLY, HIGH) if not wide else HIGH
     half = np.left_shift(np.int64(1), drop - 1)
     y = wrapped((product + np.where(double, half, 0)) >> drop, 32)
     # y with two bits below it: the first one dropped, and whether any other one was set
@@ -84,16 +87,6 @@ def requantise(acc, parameters, wide=False):
     up = np.select([double, np.equal(p.rounding, Rounding.UP), np.equal(p.rounding, Rounding.FLOOR)],
                    [(y >= 0) | sticky, np.True_, np.False_], sticky | (q & 1 == 1))
     q = wrapped(q + (guard & up), 32)
-    return np.where(p.raw, q, np.clip(q + p.zero_point, p.low, p.high)).astype(np.int32)
-
-
-def significant(product):
-    """`product` rounded to SIGNIFICANT bits, ties to even; |product| < 2^62."""
-    size = np.abs(product)
-    length = np.frexp(size.astype(np.float64))[1].astype(np.int64)      # rounding may have added a bit
-    length -= (size >> np.maximum(length - 1, 0)) == 0
-    bits = np.maximum(length - SIGNIFICANT, 0)
-    down = size >> bits
-    rest, half = size - (down << bits), np.left_shift(np.int64(1), np.maximum(bits - 1, 0))
-    up = (bits > 0) & ((rest > half) | ((rest == half) & (down & 1 == 1)))
-    return np.sign(product) * (down + up << bits)
+    total = q + p.zero_point
+    clipped = np.where(total < p.low, p.low, np.minimum(total, p.high))
+    return np.where(p.raw, q, clipped).astype(np.int32)

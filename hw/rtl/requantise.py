@@ -1,0 +1,235 @@
+"""The requantiser: a tile of accumulators to a tile of bytes, each lane by parameters of its own."""
+
+from itertools import pairwise
+from operator import mul
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from vta.hw.requantisation import BIAS_BITS, EARLY, HALF_BITS, HIGH, PARAMETER_S, Rounding
+
+LATENCY = 7                  # cycles from a tile to its result
+WIDE_GAP = 2                 # cycles from the first half of a wide tile to the second
+PRODUCT_CYCLES = 3           # of LATENCY
+LOW_BITS = 17                # of the multiplier in the first DSP48E1; the unsigned part of its 18-bit operand
+PRODUCT_BITS = 57            # of a 25-bit sum times the multiplier, and its rounding constant
+LOAD = data.StructLayout({"multiplier": 1, "bias": 1, "shift": 1})
+
+
+def shift_right(value, amount, unit):
+    """`value` >> `unit` * `amount` (two bits), arithmetic, and whether a one was shifted out: a LUT6 per bit."""
+    value = value.as_signed()
+    shifted = Mux(amount[1], Mux(amount[0], value >> 3 * unit, value >> 2 * unit),
+                  Mux(amount[0], value >> unit, value))
+    reached = amount.any(), amount[1], amount.all()
+    lost = Cat(at_least & value[unit * n:unit * (n + 1)].any() for n, at_least in enumerate(reached))
+    return shifted[:len(value)], lost.any()
+
+
+class LaneProduct(wiring.Component):
+    """product = (word + bias) * multiplier, and 2^30 or, if `early`, 2^10 more if `double`, `PRODUCT_CYCLES` later.
+
+    Two DSP48E1: word + bias in 25 bits (their pre-adders), times the multiplier's low and high part, the second one
+    adding what the first has above its low `LOW_BITS` bits. With `first_half` only the low `HALF_BITS` bits of `word`
+    count, and `early` does not; with `second_half`, `WIDE_GAP` cycles after a first half, neither bias nor rounding
+    constant is added but the first half's product >> `HALF_BITS`. `word` is taken as multiplier or bias by `load`.
+    `multiply` makes the two partial products.
+    """
+
+    word: In(signed(32))
+    first_half: In(1)
+    second_half: In(1)
+    load: In(LOAD)
+    double: In(1)
+    early: In(1)
+    product: Out(signed(PRODUCT_BITS))
+
+    def __init__(self, multiply=mul):
+        super().__init__()
+        self.multiply = multiply
+
+    def elaborate(self, platform):
+        m = Module()
+        multiplier = Signal(32, reset_less=True)
+        bias = Signal(signed(BIAS_BITS), reset_less=True)
+        with m.If(self.load.multiplier):
+            m.d.sync += multiplier.eq(self.word)
+        with m.If(self.load.bias):
+            m.d.sync += bias.eq(self.word)
+
+        # of the two multipliers, a cycle apart; none is shared, so that they fit into those of a DSP48E1
+        words, biases, sums = ([Signal(signed(BIAS_BITS), name=f"{name}_{n}", reset_less=True) for n in (1, 2)]
+                               for name in ("word", "bias", "sum"))
+        second = [self.second_half, Signal(name="second_1", reset_less=True)]
+        first = Signal(reset_less=True)
+        m.d.sync += [
+            words[0].eq(Cat(self.word[:HALF_BITS],
+                            self.word[HALF_BITS:BIAS_BITS] & ~self.first_half.replicate(BIAS_BITS - HALF_BITS))),
+            words[1].eq(words[0]), second[1].eq(second[0]), first.eq(self.first_half),
+            *(late.eq(Mux(no_bias, 0, bias)) for late, no_bias in zip(biases, second, strict=True)),
+        ]
+        m.d.comb += [total.eq(word + late) for total, word, late in zip(sums, words, biases, strict=True)]
+
+        low = Signal(signed(48), reset_less=True)
+        high = Signal(signed(PRODUCT_BITS - LOW_BITS), reset_less=True)
+        rest = Signal(LOW_BITS, reset_less=True)
+        addend = Signal(signed(48))
+        early = self.early & ~first
+        constant = Cat(Const(0, EARLY - 1), self.double & early, Const(0, HIGH - EARLY - 1), self.double & ~early)
+        m.d.comb += addend.eq(Mux(second[1], high >> HALF_BITS - LOW_BITS, constant))
+        m.d.sync += [
+            low.eq(self.multiply(sums[0], multiplier[:LOW_BITS]) + addend),
+            high.eq(self.multiply(sums[1], multiplier[LOW_BITS:].as_signed()) + (low >> LOW_BITS)),
+            rest.eq(low[:LOW_BITS]),
+        ]
+        m.d.comb += self.product.eq(Cat(rest, high))
+        return m
+
+
+class LaneRounding(wiring.Component):
+    """A product shifted, rounded, offset and clipped as `parameters` say, `LATENCY` - `PRODUCT_CYCLES` cycles later.
+
+    `second_half`: the product of a wide tile's second half, whose low bits came `WIDE_GAP` cycles before.
+    """
+
+    product: In(signed(PRODUCT_BITS))
+    second_half: In(1)
+    parameters: In(PARAMETER_S)
+    low: In(signed(8))
+    high: In(signed(8))
+    result: Out(signed(32))
+
+    def elaborate(self, platform):
+        m = Module()
+        product, p = self.product, self.parameters
+        double = p.rounding == Rounding.DOUBLE
+
+        # y and the bit below it, unless y is rounded already; whether there is any other bit below
+        early = Signal()
+        lost = [Signal(name=f"lost_{n}", reset_less=True) for n in range(WIDE_GAP)]       # of a first half
+        m.d.comb += early.eq(p.early | self.second_half)
+        m.d.sync += [lost[0].eq(product[:HALF_BITS].any()), *(late.eq(now) for now, late in pairwise(lost))]
+        y = Signal(signed(33))
+        below = Mux(early, product[:EARLY - 1].any() | (self.second_half & lost[-1]), product[:HIGH - 1].any())
+        m.d.comb += y.eq(Mux(early, product[EARLY - 1:], product[HIGH - 1:].as_signed()))
+        with m.If(double):
+            m.d.comb += y[0].eq(0)
+
+        # shifted, in two cycles
+        near, near_lost = Signal(signed(33)), Signal()
+        shifted, far_lost = shift_right(near, p.shift[1:3], 2)
+        coarse = Signal(signed(33), reset_less=True)
+        sticky = Signal(reset_less=True)
+        m.d.comb += [near.eq(Mux(p.shift[0], y >> 1, y)), near_lost.eq(p.shift[0] & y[0])]
+        m.d.sync += [coarse.eq(shifted), sticky.eq((below & ~double) | near_lost | far_lost)]
+
+        # rounded: the increment is the carry into an adder of nothing else, which the multiplexers fit into
+        fine, last_lost = shift_right(coarse, p.shift[3:], 8)
+        some, increment = Signal(), Signal()
+        rounded = Signal(33)
+        q = Signal(signed(32), reset_less=True)
+        m.d.comb += some.eq(sticky | last_lost)
+        with m.Switch(p.rounding):
+            with m.Case(Rounding.DOUBLE):
+                m.d.comb += increment.eq(fine[0] & (some | ~coarse[32]))
+            with m.Case(Rounding.UP):
+                m.d.comb += increment.eq(fine[0])
+            with m.Case(Rounding.EVEN):
+                m.d.comb += increment.eq(fine[0] & (some | fine[1]))
+        m.d.comb += rounded.eq(Const(1, 33) + Cat(increment, fine[1:]))
+        m.d.sync += q.eq(rounded[1:])
+
+        # offset: with a q of more than 10 bits, the result is a bound whatever the zero point
+        total = Signal(signed(11), reset_less=True)
+        upper = Signal(24, reset_less=True)
+        far, negative = (Signal(name=name, reset_less=True) for name in ("far", "negative"))
+        m.d.sync += [
+            total.eq(q[:10].as_signed() + p.zero_point), far.eq(q[9:] != q[31].replicate(23)), negative.eq(q[31]),
+            upper.eq(Mux(p.raw, q[8:], 0)),
+        ]
+
+        # clipped
+        outside, sign, less, more = Signal(), Signal(), Signal(), Signal()
+        byte = Signal(8)
+        m.d.comb += [
+            outside.eq(far | (total[7:] != total[10].replicate(4))), sign.eq(Mux(far, negative, total[10])),
+            less.eq(~p.raw & Mux(outside, sign, total[:8].as_signed() < self.low)),
+            more.eq(~p.raw & Mux(outside, ~sign, total[:8].as_signed() > self.high)),
+            byte.eq(Mux(less, self.low, Mux(more, self.high, total[:8]))),
+        ]
+        m.d.sync += self.result.eq(Cat(byte, upper))
+        with m.If(~p.raw & byte[7]):
+            m.d.sync += self.result[8:].eq(-1)
+        return m
+
+
+class RequantiseLane(wiring.Component):
+    """One lane of a `Requantise`: the result for `word` comes `LATENCY` cycles later."""
+
+    word: In(signed(32))
+    first_half: In(1)
+    second_half: In(1)
+    load: In(LOAD)
+    low: In(signed(8))
+    high: In(signed(8))
+    result: Out(signed(32))
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.product = product = LaneProduct()
+        m.submodules.rounding = rounding = LaneRounding()
+        parameters = Signal(PARAMETER_S, reset_less=True)
+        word = data.View(PARAMETER_S, self.word[:PARAMETER_S.size])
+        with m.If(self.load.shift):
+            m.d.sync += parameters.eq(word)
+            with m.If(word.raw):
+                m.d.sync += parameters.zero_point.eq(0)
+        second = [self.second_half, *(Signal(name=f"second_{n + 1}", reset_less=True) for n in range(PRODUCT_CYCLES))]
+        m.d.sync += [late.eq(now) for now, late in pairwise(second)]
+        m.d.comb += [
+            product.word.eq(self.word), product.load.eq(self.load),
+            product.first_half.eq(self.first_half), product.second_half.eq(self.second_half),
+            product.double.eq(parameters.rounding == Rounding.DOUBLE), product.early.eq(parameters.early),
+            rounding.product.eq(product.product), rounding.second_half.eq(second[-1]),
+            rounding.parameters.eq(parameters), rounding.low.eq(self.low), rounding.high.eq(self.high),
+            self.result.eq(rounding.result),
+        ]
+        return m
+
+
+class Requantise(wiring.Component):
+    """Requantises a `tile` a cycle, as `vta.sim.functional.requantise` defines it; it never stalls.
+
+    The `result` of a tile with `valid` follows with `out_valid` `LATENCY` cycles later. A wide tile comes in two
+    halves, `WIDE_GAP` cycles apart: with `first_half` as it is, with `second_half` shifted right by `HALF_BITS`
+    arithmetically; its result comes `LATENCY` cycles after the second. Other tiles may come in between.
+
+    Parameters are loaded through `tile`: all lanes' multipliers, biases or words S by a bit of `load`, and `low` and
+    `high` from `bounds` by `load_bounds`. They hold from the next cycle on for all tiles, those on their way included:
+    so load only if the last `valid` was at least `LATENCY` cycles ago.
+    """
+
+    def __init__(self, config):
+        self.tile_shape = data.ArrayLayout(signed(32), config.lanes)
+        super().__init__({
+            "tile": In(self.tile_shape), "valid": In(1), "first_half": In(1), "second_half": In(1), "load": In(LOAD),
+            "bounds": In(data.StructLayout({"low": signed(8), "high": signed(8)})), "load_bounds": In(1),
+            "out_valid": Out(1), "result": Out(self.tile_shape)})
+
+    def elaborate(self, platform):
+        m = Module()
+        bounds = Signal.like(self.bounds, reset_less=True)
+        with m.If(self.load_bounds):
+            m.d.sync += bounds.eq(self.bounds)
+        valid = [self.valid & ~self.first_half, *(Signal(name=f"valid_{n + 1}") for n in range(LATENCY - 1)),
+                 self.out_valid]
+        m.d.sync += [late.eq(now) for now, late in pairwise(valid)]
+        for n, word in enumerate(self.tile):
+            m.submodules[f"lane_{n}"] = lane = RequantiseLane()
+            m.d.comb += [
+                lane.word.eq(word), lane.first_half.eq(self.first_half), lane.second_half.eq(self.second_half),
+                lane.load.eq(self.load), lane.low.eq(bounds.low), lane.high.eq(bounds.high),
+                self.result[n].eq(lane.result),
+            ]
+        return m
