@@ -1,11 +1,12 @@
-"""The accumulator pipeline: accumulators in two banks, output buffer, one op a cycle, forwarding."""
+"""The accumulator pipeline: accumulators in two banks, one op a cycle, forwarding."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, enum, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from vta.hw.features import Feature
 from vta.hw.rtl.alu import SELECT, AluLane, shifts_left
-from vta.hw.rtl.interfaces import scratch_read
+from vta.hw.rtl.requantise import LOAD
 
 DOT_CYCLE = 2        # cycles from an op to its dot product
 
@@ -31,13 +32,20 @@ def op_layout(config):
 
     x is tile `x` if `read_x`, that of the op before if `hold_x`, else 0; y see `Y`; to HOLD it, `select` must be that
     of the op before. A product of GEMM (`is_gemm`) is added to y, which must be ZERO. Without `write` the result is
-    dropped.
+    dropped. `requant`: what the requantiser does with it, if there is one.
     """
+    requant = {"requant": REQUANT_OP} if config.has(Feature.REQUANTISE) else {}
     index = unsigned(config.acc_depth_log)
     return data.StructLayout({
         "select": SELECT, "phase": unsigned(2), "is_gemm": unsigned(1), "imm": signed(16),
         "x": index, "src": index, "dst": index, "read_x": unsigned(1), "hold_x": unsigned(1), "y": Y,
-        "write": unsigned(1), "tag": tag_layout()})
+        "write": unsigned(1), "tag": tag_layout(), **requant})
+
+
+# `enters`: the result is a tile to requantise, `to_acc`: into its accumulator as well; `first_half`, `second_half` of a
+# wide tile; `load`: the result is parameters; `only_acc`: a plain result does not go to the output buffer
+REQUANT_OP = data.StructLayout({
+    **dict.fromkeys(("enters", "to_acc", "first_half", "second_half", "only_acc"), 1), "load": LOAD})
 
 
 def bank_of(index):
@@ -51,9 +59,10 @@ class Accumulate(wiring.Component):
     An op reads what earlier ops wrote, forwarded from those that are still in the pipeline, with one exception: src,
     and x of a SHR or MUL, must not be the tile that the op just ahead (with no cycle between) writes. An op may read
     two tiles only from different banks, or the same tile twice. `tile` is sampled with the op; `dot` `DOT_CYCLE` cycles
-    later, when it must be 0 unless the op is a GEMM. The output buffer gets the low byte of every result written; its
-    read port has a latency of one cycle. `done` is the tag of the op that writes two cycles later, so whoever reads
-    because of it must take three cycles at least.
+    later, when it must be 0 unless the op is a GEMM. `writing` is the op whose `result` is there and is written at the
+    end of the cycle. `done` is the tag of the op that writes two cycles later, so whoever reads because of it must take
+    three cycles at least; it is 0 for an op that enters the requantiser. `back` makes a cycle with no op in `operating`
+    end with `writing` tile `back_dst`, from `back_tile` in the next cycle.
     """
 
     def __init__(self, config, dot_bits):
@@ -64,7 +73,8 @@ class Accumulate(wiring.Component):
             "valid": In(1), "op": In(op_layout(config)), "tile": In(self.tile_shape),
             "dot": In(data.ArrayLayout(signed(dot_bits), lanes)),
             "done": Out(tag_layout()), "busy": Out(1),
-            "out": In(scratch_read(config, "OUT"))})
+            "writing_valid": Out(1), "writing": Out(op_layout(config)), "result": Out(self.tile_shape),
+            "back": In(1), "back_dst": In(config.acc_depth_log), "back_tile": In(self.tile_shape)})
 
     def elaborate(self, platform):
         m = Module()
@@ -79,7 +89,8 @@ class Accumulate(wiring.Component):
         computed, y_late, late_result = (
             Signal(tile, name=name, reset_less=True) for name in ("computed", "y_late", "late_result"))
         takes_y = Signal(lanes, reset_less=True)
-        result = Signal(tile)
+        result = self.result
+        m.d.comb += [self.writing_valid.eq(writing_valid), self.writing.eq(writing)]
 
         # cycle 0: addresses to the banks; where the operands will come from when the banks answer
         banks = []
@@ -131,6 +142,7 @@ class Accumulate(wiring.Component):
                 m.d.sync += y_q.eq(0)
 
         # cycle 2: the operation
+        returned = Signal()
         for n in range(lanes):
             held, waiting = x_q.word_select(n, 32), y_q.word_select(n, 32)
             m.submodules[f"lane_{n}"] = lane = AluLane()
@@ -138,22 +150,19 @@ class Accumulate(wiring.Component):
                 lane.en.eq(operating_valid), lane.select.eq(operating.select), lane.phase.eq(operating.phase),
                 lane.x.eq(held), lane.late_x.eq(Mux(forward, result[n], held.as_signed())),
                 lane.y.eq(waiting), lane.left.eq(left[n]), lane.addend.eq(waiting.as_signed() | self.dot[n]),
-                result[n].eq(Mux(takes_y[n], ~y_late[n], computed[n])),
+                result[n].eq(Mux(returned, self.back_tile[n], Mux(takes_y[n], ~y_late[n], computed[n]))),
             ]
             m.d.sync += [computed[n].eq(lane.result), takes_y[n].eq(lane.takes_y), y_late[n].eq(waiting)]
         m.d.sync += [writing_valid.eq(operating_valid), writing.eq(operating)]
+        if self.config.has(Feature.REQUANTISE):
+            m.d.sync += returned.eq(self.back)
+            with m.If(self.back):
+                m.d.sync += [writing_valid.eq(1), writing.eq(0), writing.write.eq(1), writing.dst.eq(self.back_dst)]
 
         # cycle 3: the write; the result is kept one cycle more for forwarding
         m.d.sync += late_result.eq(result)
-        m.submodules.out = out = memory.Memory(shape=8 * lanes, depth=depth, init=[])
-        out_read = out.read_port()
-        out_write = out.write_port()
-        m.d.comb += [
-            out_write.en.eq(writing_valid & writing.write), out_write.addr.eq(writing.dst),
-            out_write.data.eq(Cat(value[:8] for value in result)),
-            out_read.en.eq(self.out.en), out_read.addr.eq(self.out.index), self.out.data.eq(out_read.data),
-            self.busy.eq(reading_valid | operating_valid | writing_valid),
-        ]
-        with m.If(reading_valid):
+        m.d.comb += self.busy.eq(reading_valid | operating_valid | writing_valid)
+        enters = reading.requant.enters if self.config.has(Feature.REQUANTISE) else Const(0, 1)
+        with m.If(reading_valid & ~enters):
             m.d.comb += self.done.eq(reading.tag)
         return m

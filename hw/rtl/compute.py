@@ -4,10 +4,11 @@ from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from vta.hw.features import Feature
 from vta.hw.isa import INSN_BITS, Unit
 from vta.hw.registers import ErrorCause
 from vta.hw.rtl.acc_tiles import AccTiles
-from vta.hw.rtl.accumulate import Accumulate
+from vta.hw.rtl.accumulate import Accumulate, tag_layout
 from vta.hw.rtl.compute_decoder import ComputeDecoder
 from vta.hw.rtl.delay_line import DelayLine
 from vta.hw.rtl.dispatch import Dispatch
@@ -17,6 +18,7 @@ from vta.hw.rtl.interfaces import TOKEN_SINK, TOKEN_SOURCE, read_client, scratch
 from vta.hw.rtl.issue import Issue
 from vta.hw.rtl.loader import Loader
 from vta.hw.rtl.merge import InOrderMerge
+from vta.hw.rtl.output import Output
 from vta.hw.rtl.scratchpad import Scratchpad, assembles
 from vta.hw.rtl.unit_state import count_events, count_states, report_error
 
@@ -64,6 +66,7 @@ class Compute(wiring.Component):
         m.submodules.gemm = gemm = Gemm(config)
         m.submodules.delay_line = delay_line = DelayLine(config)
         m.submodules.accumulate = accumulate = Accumulate(config, gemm.dot_bits)
+        m.submodules.output = output = Output(config)
 
         # instructions
         connect(m, issue.i, flipped(self.insn))
@@ -82,7 +85,7 @@ class Compute(wiring.Component):
         connect(m, acc_tiles.tile, merge.tile)
         connect(m, index.step, merge.step)
         connect(m, dispatch.ticket, merge.ticket)
-        connect(m, flipped(self.out), accumulate.out)
+        connect(m, flipped(self.out), output.out)
         m.d.comb += [
             issue.clear.eq(self.clear), decoder.raw.eq(issue.raw), decoder.move.eq(issue.move),
             decoder.uop_ptr.eq(self.uop_ptr), decoder.acc_ptr.eq(self.acc_ptr), dispatch.decoded.eq(decoder.o),
@@ -92,6 +95,7 @@ class Compute(wiring.Component):
         # from the merge to the accumulator: tiles through GEMM, the op through the delay line
         op, step = merge.op, merge.step.payload
         tile = Signal.like(accumulate.tile, reset_less=True)
+        done = Signal(tag_layout())
         m.d.comb += [
             *(memory.write.chunk.eq(self.write.chunk) for memory in (inp, wgt)),
             *(memory.write.en.eq(self.write.en & (self.write.chunk.select == number))
@@ -105,14 +109,23 @@ class Compute(wiring.Component):
             accumulate.tile.eq(tile), accumulate.dot.eq(gemm.dot),
         ]
         m.d.sync += [gemm.en.eq(merge.valid & op.is_gemm), tile.eq(merge.tile.payload.data)]
+        if config.has(Feature.WINDOW):
+            m.d.sync += [gemm.window.eq(merge.ticket.payload.shared.is_window), gemm.first.eq(step.first)]
+        # from the accumulators out, and from the requantiser back
+        m.d.comb += [
+            *(getattr(output, name).eq(getattr(accumulate, name)) for name in ("writing_valid", "writing", "result")),
+            *(getattr(accumulate, name).eq(getattr(output, name)) for name in ("back", "back_dst", "back_tile")),
+            merge.leaves.eq(output.leaves), merge.leaves_to_acc.eq(output.to_acc),
+            done.eq(accumulate.done.as_value() | output.done.as_value()),
+        ]
 
         # tokens: reserved when the op enters; pushed to load when its tiles are read, to store when its result is here
         m.d.sync += self.g2l.push.eq(self.g2l.reserve)
         m.d.comb += [
             merge.can_push_prev.eq(self.g2l.can_push), merge.can_push_next.eq(self.g2s.can_push),
             self.g2l.reserve.eq(merge.valid & op.tag.push_prev),
-            self.g2s.reserve.eq(merge.valid & op.tag.push_next), self.g2s.push.eq(accumulate.done.push_next),
-            self.finish.eq(accumulate.done.finish),
+            self.g2s.reserve.eq(merge.valid & op.tag.push_next), self.g2s.push.eq(done.push_next),
+            self.finish.eq(done.finish),
         ]
         self._report(m, issue, dispatch, uop_loader, acc_loader, index, merge, delay_line, accumulate)
         return m
@@ -124,7 +137,8 @@ class Compute(wiring.Component):
         uop_chunk, acc_chunk = uop_loader.chunk, acc_loader.chunk
         m.d.sync += status.error.number.eq(number)      # for the watchdog
         m.d.comb += [
-            status.settled.eq(issue.settled & dispatch.idle & delay_line.empty & ~accumulate.valid & ~accumulate.busy),
+            status.settled.eq(issue.settled & dispatch.idle & delay_line.empty & ~accumulate.valid & ~accumulate.busy
+                              & ~merge.requantising),
             status.progress.eq(merge.valid | (issue.o.valid & issue.o.ready) | self.write.en
                                | (self.uop_read.beats.valid & self.uop_read.beats.ready)
                                | (self.acc_read.beats.valid & self.acc_read.beats.ready)),

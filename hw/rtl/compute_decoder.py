@@ -26,9 +26,9 @@ class Kind(enum.Enum, shape=unsigned(3)):
 
 WIDE = 0             # bit of REQ's immediate
 
-# of an instruction that has to do with the requantiser, which has one: PAR; REQ, `wide`, and `quick`, if its steps write
-# different tiles for a while; GEMM or WINDOW whose last micro-op, or each step, `requantises`, and starts from 0 if
-# `fresh`; `each`: a WINDOW
+# what an instruction has to do with the requantiser: it is PAR; or REQ, `wide`, and `quick` if its steps write
+# different tiles for a while; or a GEMM whose last micro-op `requantises` and whose first one starts from 0 if `fresh`;
+# or a WINDOW, which does both in `each` step
 REQUANT = data.StructLayout(dict.fromkeys(("par", "req", "wide", "quick", "requantises", "fresh", "each"), 1))
 
 
@@ -157,7 +157,8 @@ class ComputeDecoder(wiring.Component):
         ]
         if "requant" in shared.shape().members:
             # steps that follow each other write different tiles, so many that the requantiser cannot hold them
-            distinct = alu.dst_factor_in[0] & Const(self.config.acc_depth_log >= 5 and not self.config.alu_imm_reads_src)
+            many = self.config.acc_depth_log >= 5 and not self.config.alu_imm_reads_src
+            distinct = alu.dst_factor_in[0] & Const(many, 1)
             m.d.sync += [
                 shared.requant.par.eq(par), shared.requant.req.eq(req), shared.requant.wide.eq(alu.imm[WIDE]),
                 shared.requant.requantises.eq((is_gemm | is_window) & requantises), shared.requant.each.eq(is_window),

@@ -1,9 +1,10 @@
 """The front of compute: sends decoded instructions on as tickets, LOADs and nests."""
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from vta.hw.features import Feature
 from vta.hw.rtl.compute_decoder import decoded_layout
 from vta.hw.rtl.fifo import Fifo
 from vta.hw.rtl.index import SEQ_BITS, queued_nest_layout, uop_write
@@ -58,12 +59,18 @@ class Dispatch(wiring.Component):
             self.uop_load.valid.eq(taken & to_uop), self.acc_load.valid.eq(taken & to_acc),
             nest.nest.eq(decoded.nest), nest.loads.eq(loads),
             *(nest[name].eq(decoded.shared[name]) for name in ("is_alu", "has_src", "waits", "use_imm")),
+            nest.keeps_dst.eq(decoded.shared.requant.par if self.config.has(Feature.REQUANTISE) else 0),
             nest.reads_src.eq(~decoded.shared.reset & (~decoded.shared.is_alu | ~decoded.shared.use_imm
                                                        | self.config.alu_imm_reads_src)),
             self.nest.valid.eq(taken & to_nest),
             self.idle.eq(tickets.level == 0),
             self.bad_opcode.eq(taken & decoded.bad_opcode), self.bad_memory.eq(taken & decoded.bad_memory),
         ]
+        if self.config.has(Feature.REQUANTISE):
+            requant = decoded.shared.requant
+            m.d.comb += [
+                ticket.drains.eq(Mux(to_nest, ~(requant.requantises | requant.req),
+                                     to_acc | issued.push_next | decoded.finish))]
         for load in (self.uop_load.payload, self.acc_load.payload):
             m.d.comb += [load.transfer.eq(decoded.transfer), load.pads.eq(decoded.pads),
                          load.number.eq(issued.number)]

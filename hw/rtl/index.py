@@ -41,10 +41,10 @@ def uop_write(config):
 def step_layout(config):
     """One GEMM or ALU step: its tiles; `last` of its instruction.
 
-    `first` of its instruction; `initial`, `final`: see `TRIP`. `beyond`: an index that the step uses is not below the depth of its memory (it has wrapped). For the merge:
-    `reads_src`: it has a tile as second operand, and not the one of the instruction's step before; `clash`: an op of
-    its own must read it, as it is in the bank of dst; `after_tile`, `after_step`: its operands must not be written by
-    the op just before, if that is a tile, or the step before.
+    `first` of its instruction; `initial`, `final`: see `TRIP`. `beyond`: an index that the step uses is not below the
+    depth of its memory (it has wrapped). For the merge: `reads_src`: it has a tile as second operand, and not the one
+    of the instruction's step before; `clash`: an op of its own must read it, as it is in the bank of dst; `after_tile`,
+    `after_step`: its operands must not be written by the op just before, if that is a tile, or the step before.
     """
     flags = ("last", "beyond", "reads_src", "clash", "after_tile", "after_step")
     if config.has(Feature.REQUANTISE) or config.has(Feature.WINDOW):
@@ -133,7 +133,8 @@ class IndexGenerator(wiring.Component):
         m.d.sync += [
             *(late.eq(early) for stages in (valid, offsets) for early, late in pairwise(stages)),
             offsets[0].eq(now.offset), reading.last.eq(now.last), reading.first.eq(first),
-            reading.uop_beyond.eq(now.uop[-1]), *(reading[name].eq(now[name]) for name in TRIP), *(reading[flag].eq(constant[flag]) for flag in FLAGS),
+            reading.uop_beyond.eq(now.uop[-1]), *(reading[name].eq(now[name]) for name in TRIP),
+            *(reading[flag].eq(constant[flag]) for flag in FLAGS),
             read.eq(reading), added.eq(read), micro_op.eq(uops.read.data),
         ]
 

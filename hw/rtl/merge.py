@@ -4,6 +4,8 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from vta.hw.features import Feature
+from vta.hw.requantisation import HALF_BITS
 from vta.hw.rtl.acc_tiles import tile_layout
 from vta.hw.rtl.accumulate import Y, op_layout, tag_layout
 from vta.hw.rtl.alu import MUL_PHASES
@@ -11,8 +13,11 @@ from vta.hw.rtl.compute_decoder import Kind, shared_layout
 from vta.hw.rtl.fifo import Counter
 from vta.hw.rtl.index import step_layout
 from vta.hw.rtl.interfaces import NUMBER_BITS
+from vta.hw.rtl.requantise import WIDE_GAP
 
 TICKETS_AHEAD = 16      # instructions dispatched and not yet merged
+REQUANT_PHASES = WIDE_GAP + 1      # ops of PAR, one for each parameter, and of a wide REQ, one for each half
+REQUANT_TILES = 31      # more than the cycles from the merge to the output buffer
 
 
 def ticket_layout(config):
@@ -31,6 +36,10 @@ class InOrderMerge(wiring.Component):
     whose dst, was written by the op just before, or by a tile. The last op of an instruction that pushes tokens waits
     until their queues have space (`can_push_*`). A LOAD UOP waits for its `load_done`, tiles until the delay line
     parallel to the GEMM array is empty (`delay_empty`).
+
+    PAR and a wide REQ take `REQUANT_PHASES`, a narrow REQ 1. Tiles enter the requantiser one after another, but a REQ
+    that may read, and a GEMM that may write, what an earlier REQ still has to write wait for that; PAR, and everything
+    else that writes or pushes a token to store, wait until it is empty.
     """
 
     def __init__(self, config):
@@ -45,7 +54,9 @@ class InOrderMerge(wiring.Component):
             # what this cycle was used for, for the counters
             "did_gemm": Out(1), "did_reset": Out(1), "did_alu": Out(1), "did_tile": Out(1), "did_ticket": Out(1),
             "wait_uop": Out(1), "wait_tile": Out(1), "wait_hazard": Out(1), "wait_space": Out(1),
-            "did_requantise": Out(1), "wait_requant": Out(1)})
+            "did_requantise": Out(1), "wait_requant": Out(1),
+            # a requantised tile is written in the next cycle, by REQ; one is on its way
+            "leaves": In(1), "leaves_to_acc": In(1), "requantising": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -67,17 +78,20 @@ class InOrderMerge(wiring.Component):
         clash = Signal()                         # ... only reads src
         hazard = Signal()
         is_mul = shared.select.multiply
+        is_long, hold, go = Signal(), Signal(), Signal()
         m.d.comb += [
+            is_long.eq(is_mul), go.eq(here & ~hold),
             clash.eq(step.clash & fresh),
             hazard.eq(fresh & ((recent_tile & step.after_tile) | (recent_step & step.after_step))),
-            completes.eq(~clash & (~is_mul | last_phase)),
+            completes.eq(~clash & (~is_long | last_phase)),
         ]
         with m.If(self.valid):
             m.d.sync += [recent_tile.eq(tiles), recent_step.eq(steps & completes)]
             with m.If(steps):
                 m.d.sync += fresh.eq(completes)
-                with m.If(is_mul & ~clash):
-                    m.d.sync += [phase.eq(phase + 1), last_phase.eq(phase == MUL_PHASES - 2)]
+                with m.If(is_long & ~clash):
+                    m.d.sync += [phase.eq(Mux(last_phase, 0, phase + 1)),
+                                 last_phase.eq(phase == Mux(is_mul, MUL_PHASES, REQUANT_PHASES) - 2)]
         with m.Elif(self.delay_empty):
             m.d.sync += [recent_tile.eq(0), recent_step.eq(0)]
 
@@ -89,13 +103,13 @@ class InOrderMerge(wiring.Component):
         m.d.comb += [
             can_push.eq((~ticket.tag.push_prev | self.can_push_prev) & (~ticket.tag.push_next | self.can_push_next)),
             last.eq(Mux(steps, step.last, ~tiles | tile.last)),
-            ready.eq(here & Mux(steps, self.step.valid & ~hazard,
+            ready.eq(go & Mux(steps, self.step.valid & ~hazard,
                                 Mux(tiles, self.tile.valid & self.delay_empty, ~uops | written.some))),
             self.valid.eq(ready & (can_push | ~last)), self.wait_space.eq(ready & last & ~can_push),
             self.ticket.ready.eq(self.valid & last & (~steps | completes)),
             # spelled out, because the way back from here is long
-            self.step.ready.eq(here & steps & self.step.valid & ~hazard & completes & (can_push | ~step.last)),
-            takes_tile.eq(here & tiles & self.tile.valid & self.delay_empty & (can_push | ~tile.last)),
+            self.step.ready.eq(go & steps & self.step.valid & ~hazard & completes & (can_push | ~step.last)),
+            takes_tile.eq(go & tiles & self.tile.valid & self.delay_empty & (can_push | ~tile.last)),
             self.tile.ready.eq(takes_tile),
             self.did_ticket.eq(here & self.ticket.ready), self.did_tile.eq(takes_tile & tile.write),
             self.did_alu.eq(self.step.ready & shared.is_alu), self.did_gemm.eq(self.step.ready & shared.is_gemm),
@@ -107,7 +121,7 @@ class InOrderMerge(wiring.Component):
         # the op
         src = step.src[:len(step.dst)]
         imm_reads_src = shared.is_alu & shared.use_imm & self.config.alu_imm_reads_src
-        running = Signal()                       # a MUL
+        running = Signal()                       # a step of several ops
         m.d.comb += [
             running.eq(phase != 0), op.phase.eq(phase), op.imm.eq(shared.imm), op.src.eq(src),
             op.x.eq(Mux(imm_reads_src, src, step.dst)),
@@ -124,4 +138,47 @@ class InOrderMerge(wiring.Component):
                 op.y.eq(Mux(fresh & step.reads_src, Y.SRC, Mux(shared.has_src | running, Y.HOLD, Mux(
                     shared.is_alu, Y.IMM, Y.ZERO)))),
             ]
+        if "requant" in shared.shape().members:
+            with m.If(steps & shared.requant.fresh & (step.initial | shared.requant.each)):
+                m.d.comb += op.read_x.eq(0)
+        if self.config.has(Feature.REQUANTISE):
+            self._requantise(m, hold, is_long, fresh, completes, phase, steps)
         return m
+
+    def _requantise(self, m, hold, is_long, fresh, completes, phase, steps):
+        """The ops of PAR and REQ, and who waits until the requantiser is empty, or no tile of REQ is in it."""
+        ticket, step, op, here = self.ticket.payload, self.step.payload, self.op, self.ticket.valid
+        requant, src = ticket.shared.requant, step.src[:len(step.dst)]
+        m.submodules.inside = inside = Counter(REQUANT_TILES)
+        m.submodules.returning = returning = Counter(REQUANT_TILES)
+        begun = Signal()                         # a step of the instruction has been merged
+        wide_second = Signal()
+        with m.If(self.ticket.ready):
+            m.d.sync += begun.eq(0)
+        with m.Elif(self.step.ready):
+            m.d.sync += begun.eq(1)
+        m.d.comb += [
+            wide_second.eq(requant.req & requant.wide & (phase == REQUANT_PHASES - 1)),
+            is_long.eq(ticket.shared.select.multiply | requant.par | (requant.req & requant.wide)),
+            hold.eq((ticket.drains & inside.some)
+                    | (~ticket.drains & steps & returning.some
+                       & Mux(requant.req, fresh & ~(requant.quick & begun), requant.requantises))),
+            inside.up.eq(self.valid & op.requant.enters), returning.up.eq(inside.up & op.requant.to_acc),
+            inside.down.eq(self.leaves), returning.down.eq(self.leaves & self.leaves_to_acc),
+            self.requantising.eq(inside.some), self.did_requantise.eq(inside.up), self.wait_requant.eq(here & hold),
+        ]
+        with m.If(steps):
+            m.d.comb += [
+                op.requant.enters.eq(completes & (requant.req | (
+                    requant.requantises & (step.final | requant.each)))),
+                op.requant.to_acc.eq(requant.req), op.requant.only_acc.eq(requant.requantises),
+                op.requant.first_half.eq(requant.req & requant.wide & (phase == 0)),
+                op.requant.second_half.eq(wide_second),
+                op.requant.load.as_value().eq(Mux(requant.par, 1 << phase, 0)),
+            ]
+        with m.If(steps & (requant.par | requant.req)):
+            m.d.comb += [op.write.eq(0), op.y.eq(Y.ZERO)]
+        with m.If(steps & requant.par):
+            m.d.comb += [op.x.eq(src + phase), op.read_x.eq(1), op.hold_x.eq(0)]
+        with m.If(steps & wide_second):          # x >> HALF_BITS
+            m.d.comb += [op.select.shift.eq(1), op.imm.eq(HALF_BITS), op.y.eq(Y.IMM)]

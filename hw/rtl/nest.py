@@ -44,8 +44,9 @@ class Nest(wiring.Component):
     """Yields the steps of instructions, one a cycle and without a gap between two instructions.
 
     `uop` is the micro-op's address, one bit wider than the micro-op memory (the top bit set: beyond it). `last`
-    marks an instruction's last step, `initial` and `final` the first and the last micro-op of a trip. `insn` is taken in the cycle of the previous instruction's last step, or when
-    idle; `current` is the instruction in progress. Latency: one cycle. `step` may be stalled; it holds.
+    marks an instruction's last step, `initial` and `final` the first and the last micro-op of a trip. `insn` is taken
+    in the cycle of the previous instruction's last step, or when idle; `current` is the instruction in progress.
+    Latency: one cycle. `step` may be stalled; it holds.
     """
 
     def __init__(self, config):
@@ -103,5 +104,6 @@ class Nest(wiring.Component):
         with m.If(self.insn.ready | self.step.ready):
             m.d.sync += [
                 last_uop.eq(next_uop), last_in_trip.eq(next_in_trip), last_out_trip.eq(next_out_trip),
-                first_uop.eq(self.insn.ready | last_uop), last_in.eq(next_uop & next_in_trip), last.eq(next_uop & next_in_trip & next_out_trip)]
+                first_uop.eq(self.insn.ready | last_uop),
+                last_in.eq(next_uop & next_in_trip), last.eq(next_uop & next_in_trip & next_out_trip)]
         return m

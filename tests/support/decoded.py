@@ -64,7 +64,7 @@ def nest(fields, opcode):
 
 
 def shared(fields, opcode):
-    """The fields of SHARED for a GEMM or ALU instruction."""
+    """The fields of `shared_layout` for a GEMM or ALU instruction."""
     alu = opcode == Opcode.ALU
     operation = AluOp(fields["alu_opcode"]) if alu else AluOp.ADD
     reset, use_imm = not alu and bool(fields.get("reset")), bool(alu and fields.get("use_imm"))
@@ -79,4 +79,4 @@ def queued_nest(config, fields, opcode, loads):
     about = shared(fields, opcode)
     reads_src = not about["reset"] and (not about["use_imm"] or config.alu_imm_reads_src)
     return {"nest": nest(fields, opcode), "loads": loads, "reads_src": int(reads_src),
-            **{name: about[name] for name in ("is_alu", "has_src", "waits", "use_imm")}}
+            "keeps_dst": 0, **{name: about[name] for name in ("is_alu", "has_src", "waits", "use_imm")}}

@@ -15,6 +15,8 @@ def load_fields(random, config, name, dram_bytes, x=6, y=4, pads=True, beyond=Fa
     rows = sum(fields.get(f"y_pad_{n}", 0) for n in (0, 1)) + fields["y_size"]
     columns = sum(fields.get(f"x_pad_{n}", 0) for n in (0, 1)) + fields["x_size"]
     depth = config.depth[name]
+    if rows * columns > depth and not beyond:          # it would overwrite itself, in no certain order
+        return load_fields(random, config, name, dram_bytes, x, y, pads)
     fields["sram_base"] = random.randrange(65536 if beyond else max(depth - rows * columns, 1))
     span = (fields["y_size"] - 1) * fields["x_stride"] + fields["x_size"]
     fields["dram_base"] = random.randrange(dram_bytes // tile - span)

@@ -45,7 +45,9 @@ def requantise(acc, wide, multiplier, bias, word, bounds):
         q, rest = divmod(whole, unit)
         q += {1: 2 * rest >= unit, 2: 2 * rest > unit or (2 * rest == unit and q & 1), 3: 0}[rounding]
     q = low(q, 32)
-    return q if raw else min(max(q + zero_point, bounds[0]), bounds[1])
+    if raw:
+        return q
+    return bounds[0] if q + zero_point < bounds[0] else min(q + zero_point, bounds[1])
 
 
 class Reference:

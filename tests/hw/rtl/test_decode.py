@@ -10,7 +10,7 @@ from load_model import load, load_fields, word
 from stream_bench import unpack
 
 from vta.hw.config import PRESETS
-from vta.hw.isa import MEMORY, AluOp, MemType, Opcode, encode, layouts
+from vta.hw.isa import LANE_OPS, MEMORY, MemType, Opcode, encode, layouts
 from vta.hw.rtl.compute_decoder import ComputeDecoder, Kind
 from vta.hw.rtl.decode import PadDecoder, TransferDecoder
 

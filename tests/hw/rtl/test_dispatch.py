@@ -9,7 +9,7 @@ from load_model import load
 from stream_bench import Bench, at_full_rate, each_stall, until, values
 
 from vta.hw.config import PRESETS
-from vta.hw.isa import MEMORY, AluOp, Opcode, encode, layouts
+from vta.hw.isa import LANE_OPS, MEMORY, Opcode, encode, layouts
 from vta.hw.rtl.compute_decoder import Kind
 from vta.hw.rtl.dispatch import Dispatch
 from vta.hw.rtl.index import SEQ_BITS
