@@ -12,7 +12,8 @@ Operators are written this way: one transfer or kernel after another, as if the 
 memory has one unit that writes it and one that reads it, so a hazard is between two units and over a range of
 tiles. A consumer needs a token only if it depends on a later instruction than all before it in its unit did; then the
 k-th push matches the k-th pop, and no token is left at the end. Every dependency points backward in program order,
-so such a stream cannot deadlock. Only the reuse of on-chip memory limits how far a unit runs ahead.
+so such a stream cannot deadlock. Only the reuse of on-chip memory limits how far a unit runs ahead. Micro-ops are loaded
+in advance (`compiler/stream/prefetch.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ import numpy as np
 
 from vta.compiler.stream.code import Code, DramBuffer
 from vta.compiler.stream.kernel import KernelMode
+from vta.compiler.stream.prefetch import prefetch
 from vta.compiler.stream.stream import Stream
 from vta.hw.config import Config
 from vta.hw.isa import LOAD_UNIT, MAX_TRIPS, AluOp, MemType, Queue, Unit
@@ -132,7 +134,7 @@ class Pipeline:
             for queue in task.pushes:
                 self.stream.dep_push(queue.producer, queue.consumer)
         self.stream.sync()
-        return self.stream.code()
+        return prefetch(self.stream.code())
 
     def _check_outputs(self):
         tile = self.config.tile_bytes["OUT"]
