@@ -52,6 +52,11 @@ class Columns:
     def __len__(self):
         return len(self.insns)
 
+    @property
+    def is_nest(self):
+        """GEMM, WINDOW and ALU: what has micro-ops."""
+        return self.is_gemm | self.is_window | self.is_alu
+
     @cached_property
     def requantises(self):
         bit = self.gemm["requantise"] if Feature.REQUANTISE.key in self.config.features else np.zeros(len(self), int)
@@ -151,7 +156,7 @@ class Columns:
         """Micro-op steps of each GEMM, WINDOW and ALU; 0 for everything else."""
         uops = np.maximum(self.gemm["uop_end"] - self.gemm["uop_bgn"], 0)
         steps = uops * self.gemm["iter_out"] * self.gemm["iter_in"]
-        return np.where(self.is_gemm | self.is_window | self.is_alu, steps, 0)
+        return np.where(self.is_nest, steps, 0)
 
     @cached_property
     def requantised(self):

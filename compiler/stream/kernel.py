@@ -13,10 +13,11 @@ from vta.hw.isa import AluOp, EncodingError, Opcode, encode
 
 
 class KernelMode(enum.IntEnum):
-    """The instruction a micro-op belongs to, numbered as in TVM's `uop_push`."""
+    """The instruction a micro-op belongs to, numbered as in TVM's `uop_push`, which has no WINDOW."""
 
     GEMM = 0
     ALU = 1
+    WINDOW = 2
 
 
 class KernelError(EncodingError):
@@ -28,7 +29,7 @@ class Kernel:
     """One GEMM or ALU under construction.
 
     `site` names its position in the program. `loops` holds (extent, dst, src, wgt), outermost first, `words` the
-    encoded micro-ops, `operation` the (mode, reset, opcode, use_imm, imm) common to all of them.
+    encoded micro-ops, `operation` the (mode, reset, opcode, use_imm, imm, requantise) common to all of them.
     """
 
     site: str
@@ -56,15 +57,15 @@ class Kernel:
         """Close the innermost open loop."""
         self.open_loops -= 1
 
-    def push(self, mode, reset, dst, src, wgt, opcode, use_imm, imm):
+    def push(self, mode, reset, dst, src, wgt, opcode, use_imm, imm, requantise=0):
         """Append one micro-op; everything but its three indices must agree with the kernel's others."""
         if self.open_loops != len(self.loops):
             self._fail("a micro-op follows the end of a loop: it must be inside all loops")
         if mode not in set(KernelMode):
-            self._fail(f"mode {mode}: 0 is GEMM, 1 is ALU")
-        operation = (int(mode), int(reset), int(opcode), int(use_imm), int(imm))
+            self._fail(f"mode {mode}: {', '.join(f'{int(known)} is {known.name}' for known in KernelMode)}")
+        operation = (int(mode), int(reset), int(opcode), int(use_imm), int(imm), int(requantise))
         if self.operation not in (None, operation):
-            self._fail(f"micro-ops disagree on (mode, reset, opcode, use_imm, imm): {self.operation} "
+            self._fail(f"micro-ops disagree on (mode, reset, opcode, use_imm, imm, requantise): {self.operation} "
                        f"and {operation}")
         self.operation = operation
         self.words.append(encode(self.layouts.uop, {"dst": dst, "src": src, "wgt": wgt},
@@ -75,7 +76,7 @@ class Kernel:
 
         A single loop becomes GEMM's outer or ALU's inner one, as in TVM's runtime.
         """
-        mode, reset, opcode, use_imm, imm = self.operation
+        mode, reset, opcode, use_imm, imm, requantise = self.operation
         loops, none = list(self.loops), (1, 0, 0, 0)
         if len(loops) == 1:
             loops = [none, *loops] if mode == KernelMode.ALU else [*loops, none]
@@ -87,14 +88,18 @@ class Kernel:
             "dst_factor_out": outer[1], "dst_factor_in": inner[1],
             "src_factor_out": outer[2], "src_factor_in": inner[2],
         }
-        if mode == KernelMode.GEMM:
+        if values["opcode"] not in Opcode.of(self.layouts.config):
+            self._fail(f"{values['opcode'].name} needs the feature {values['opcode'].feature}")
+        if mode != KernelMode.ALU:
             values |= {"wgt_factor_out": outer[3], "wgt_factor_in": inner[3]}
+            if requantise:
+                values["requantise"] = 1
             if opcode or use_imm or imm:
                 self._fail(f"a GEMM with ALU operands (opcode {opcode}, use_imm {use_imm}, imm {imm})")
         else:
             values |= {"alu_opcode": AluOp(opcode), "use_imm": use_imm, "imm": imm}
-            if reset or outer[3] or inner[3]:
-                self._fail("an ALU has neither reset nor weight factors")
+            if reset or requantise or outer[3] or inner[3]:
+                self._fail("an ALU has neither reset nor requantise nor weight factors")
         return encode(self.layouts.of(values["opcode"]), values, f"kernel {self.site!r}")
 
 

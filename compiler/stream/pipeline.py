@@ -12,8 +12,8 @@ Operators are written this way: one transfer or kernel after another, as if the 
 memory has one unit that writes it and one that reads it, so a hazard is between two units and over a range of
 tiles. A consumer needs a token only if it depends on a later instruction than all before it in its unit did; then the
 k-th push matches the k-th pop, and no token is left at the end. Every dependency points backward in program order,
-so such a stream cannot deadlock. Only the reuse of on-chip memory limits how far a unit runs ahead. Micro-ops are loaded
-in advance (`compiler/stream/prefetch.py`).
+so such a stream cannot deadlock. Only the reuse of on-chip memory limits how far a unit runs ahead. Micro-ops are
+loaded in advance (`compiler/stream/prefetch.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -58,16 +58,19 @@ class Pipeline:
         self.buffer = self.stream.buffer
 
     def load(self, memory: MemType, base: int, buffer: DramBuffer, offset: int, x_size: int, y_size: int = 1,
-             stride: int | None = None, pads: tuple[int, int, int, int] = (0, 0, 0, 0)) -> None:
-        """LOAD: rows of tiles from DRAM to `base`; sizes and pads as in `Stream.load_buffer_2d`."""
+             stride: int | None = None, pads: tuple[int, int, int, int] = (0, 0, 0, 0), pad_value: int = 0) -> None:
+        """LOAD: rows of tiles from DRAM to `base`; sizes and pads as in `Stream.load_buffer_2d`. Another `pad_value`
+        than 0, for INP, needs the feature pad_value."""
+        if pad_value and memory is MemType.INP and any(pads):
+            memory = MemType.INP_PAD
         stride = x_size if stride is None or y_size == 1 else stride      # without effect for one row, but must fit
         if memory not in LOAD_UNIT or memory is MemType.UOP:
-            raise PipelineError(f"LOAD of {memory!r}: INP, WGT, ACC and ACC_8BIT can be loaded; kernels load their own "
-                                f"micro-ops")
+            raise PipelineError(f"LOAD of {memory!r}: INP, WGT, WGT_DIAG, ACC and ACC_8BIT can be loaded; kernels load "
+                                f"their own micro-ops")
         tiles = (pads[0] + x_size + pads[2]) * (pads[1] + y_size + pads[3])
-        name = "ACC" if memory is MemType.ACC_8BIT else memory.name
         self._add(LOAD_UNIT[memory], lambda stream: stream.load_buffer_2d(
-            buffer, offset, x_size, y_size, stride, pads, base, memory), writes=((name, base, base + tiles),))
+            buffer, offset, x_size, y_size, stride, pads, base, memory, pad_value),
+            writes=((memory.memory, base, base + tiles),))
 
     def store(self, base: int, buffer: DramBuffer, offset: int, x_size: int, y_size: int = 1,
               stride: int | None = None) -> None:
@@ -78,11 +81,23 @@ class Pipeline:
             reads=(("ACC", base, base + x_size * y_size),))
         self.stored.setdefault(buffer.name, []).append((offset, x_size, y_size, stride))
 
-    def gemm(self, site: str, loops: Sequence[tuple], steps: Sequence[tuple]) -> None:
-        """GEMM: at most two loops around micro-ops (dst, src, wgt)."""
-        spans = _spans("gemm", loops, steps, 3)
-        self._kernel(site, loops, [(KernelMode.GEMM, 0, *step, 0, 0, 0) for step in steps],
+    def gemm(self, site: str, loops: Sequence[tuple], steps: Sequence[tuple], *, fresh: bool = False,
+             requantise: bool = False, window: bool = False) -> None:
+        """GEMM: at most two loops around micro-ops (dst, src, wgt).
+
+        With `requantise`, the last micro-op of each iteration requantises dst, and with `fresh` too, the first one
+        starts from 0. With `window` it is a WINDOW, and both concern every step.
+        """
+        if fresh and not requantise and not window:
+            raise PipelineError("a GEMM that starts from 0 must requantise, or be a WINDOW")
+        spans, mode = _spans("gemm", loops, steps, 3), KernelMode.WINDOW if window else KernelMode.GEMM
+        self._kernel(site, loops, [(mode, int(fresh), *step, 0, 0, 0, int(requantise)) for step in steps],
                      (("INP", *spans[1]), ("WGT", *spans[2]), ("ACC", *spans[0])), (("ACC", *spans[0]),))
+
+    def parameters(self, base: int, low: int, high: int) -> None:
+        """PAR: accumulators `base` to `base` + 2 and the bounds become the requantiser's parameters."""
+        self._kernel("parameters", [], [(KernelMode.ALU, 0, 0, base, 0, AluOp.PAR, 0, high << 8 | low & 255)],
+                     (("ACC", base, base + 3),), ())
 
     def reset(self, base: int, tiles: int, rows: int = 1, pitch: int = 0) -> None:
         """GEMM with reset: zero to `rows` times `tiles` accumulators, `pitch` from row to row, from `base`."""

@@ -71,7 +71,7 @@ def _planned(columns, is_uop):
     most = MERGED_BEATS * config.bus_bytes // config.tile_bytes["UOP"]
     per_beat = config.bus_bytes / config.tile_bytes["UOP"]
     others = np.flatnonzero((columns.unit == Unit.COMPUTE) & ~is_uop)
-    runs = columns.is_gemm[others] | columns.is_alu[others]
+    runs = columns.is_nest[others]
     first, end = (np.where(runs, columns.gemm[name][others], 0) for name in ("uop_bgn", "uop_end"))
     cycles = np.concatenate([[0], np.cumsum(columns.steps[others])]).tolist()      # before each instruction
 

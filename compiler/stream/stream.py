@@ -15,7 +15,7 @@
 
 Offsets, strides and sizes count tiles of the memory type, `sram_index` tiles of the on-chip memory. A buffer
 is a `DramBuffer` of this stream, or an int: a fixed byte address. Units are `hw.isa.Unit` (1 load, 2 compute,
-3 store), `mode` is a `KernelMode` (0 GEMM, 1 ALU).
+3 store), `mode` is a `KernelMode` (0 GEMM, 1 ALU, 2 WINDOW).
 
 Tokens, micro-op loads and NOPs follow the rules of TVM's runtime (docs/isa.md, section "How tokens get
 attached"), so equal calls give equal instructions. Calls that cannot be encoded raise a ValueError: EncodingError
@@ -29,7 +29,7 @@ import numpy as np
 
 from vta.compiler.stream.code import UOPS, Code, DramBuffer, StreamError
 from vta.compiler.stream.kernel import Kernel, KernelCache
-from vta.hw.isa import WORKERS, MemType, Opcode, Queue, encode, layouts, to_words, unit_of
+from vta.hw.isa import WORKERS, MemType, Opcode, Queue, encode, layouts, pad_fields, to_words, unit_of
 
 LOAD, COMPUTE, STORE = WORKERS
 
@@ -66,12 +66,14 @@ class Stream:
         self.buffers.append(new)
         return new
 
-    def load_buffer_2d(self, buffer, offset, x_size, y_size, x_stride, pads, sram_index, mem_type):
-        """LOAD rows of tiles; `pads` = (x_before, y_before, x_after, y_after) tiles of zeros around them."""
+    def load_buffer_2d(self, buffer, offset, x_size, y_size, x_stride, pads, sram_index, mem_type, pad_value=0):
+        """LOAD rows of tiles; `pads` = (x_before, y_before, x_after, y_after) tiles of zeros around them, for INP_PAD of
+        `pad_value`."""
         x0, y0, x1, y1 = pads
+        byte = pad_fields(pad_value) if mem_type == MemType.INP_PAD else {}
         self._transfer(Opcode.LOAD, MemType(mem_type), buffer, offset, x_size, y_size, x_stride, sram_index,
                        (x0 + x_size + x1) * (y0 + y_size + y1),
-                       {"x_pad_0": x0, "y_pad_0": y0, "x_pad_1": x1, "y_pad_1": y1})
+                       {"x_pad_0": x0, "y_pad_0": y0, "x_pad_1": x1, "y_pad_1": y1, **byte})
 
     def store_buffer_2d(self, sram_index, mem_type, buffer, offset, x_size, y_size, x_stride):
         """STORE rows of output tiles to DRAM."""
@@ -84,6 +86,8 @@ class Stream:
 
     def _transfer(self, opcode, mem_type, buffer, offset, x_size, y_size, x_stride, sram_index, tiles, pads):
         what = f"{opcode.name} {mem_type.name}"
+        if mem_type not in MemType.of(self.config):
+            raise StreamError(f"{what} needs the feature {mem_type.feature}")
         if x_size < 1 or y_size < 1:
             raise StreamError(f"{what} of {y_size} x {x_size} tiles: each must be at least 1 (0 is a NOP)")
         depth, tile = self.config.depth[mem_type.name], self.config.tile_bytes[mem_type.name]
@@ -150,7 +154,8 @@ class Stream:
         self._check_open()
         values = {**values, **dict.fromkeys(self._pending[unit], 1)}
         if word is None:
-            word = encode(self.layouts.memory, values, f"instruction {len(self._insns)}")
+            layout = self.layouts.of(values["opcode"], values.get("mem_type"))
+            word = encode(layout, values, f"instruction {len(self._insns)}")
         else:
             word |= encode(self.layouts.control, values)
         self._pending[unit].clear()
@@ -200,9 +205,9 @@ class Stream:
         if self._kernel is not None:
             self._kernel.end_loop()
 
-    def uop_push(self, mode, reset, dst, src, wgt, opcode, use_imm, imm):
+    def uop_push(self, mode, reset, dst, src, wgt, opcode, use_imm, imm, requantise=0):
         """A micro-op of the open kernel; within a kernel, only the indices may differ."""
-        self._in_kernel("uop_push").push(mode, reset, dst, src, wgt, opcode, use_imm, imm)
+        self._in_kernel("uop_push").push(mode, reset, dst, src, wgt, opcode, use_imm, imm, requantise)
 
     def _in_kernel(self, call):
         if self._kernel is None:
