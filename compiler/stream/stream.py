@@ -67,7 +67,7 @@ class Stream:
         return new
 
     def load_buffer_2d(self, buffer, offset, x_size, y_size, x_stride, pads, sram_index, mem_type, pad_value=0):
-        """LOAD rows of tiles; `pads` = (x_before, y_before, x_after, y_after) tiles of zeros around them, for INP_PAD of
+        """LOAD rows of tiles; `pads` = (x_before, y_before, x_after, y_after) tiles around them: zeros, or with INP_PAD
         `pad_value`."""
         x0, y0, x1, y1 = pads
         byte = pad_fields(pad_value) if mem_type == MemType.INP_PAD else {}

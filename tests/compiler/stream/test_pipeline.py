@@ -82,8 +82,8 @@ def test_every_output_is_stored_once():
 @pytest.mark.parametrize(("call", "message"), [
     (lambda p, data, out: p.load(MemType.INP, 2047, data, 0, 2), "2 tiles from 2047 of INP: .* none beyond its 2048"),
     (lambda p, data, out: p.load(MemType.ACC, -1, data, 0, 1), "1 tiles from -1 of ACC"),
-    (lambda p, data, out: p.load(MemType.UOP, 0, data, 0, 1), "INP, WGT, ACC and ACC_8BIT can be loaded"),
-    (lambda p, data, out: p.load(MemType.OUT, 0, data, 0, 1), "INP, WGT, ACC and ACC_8BIT can be loaded"),
+    (lambda p, data, out: p.load(MemType.UOP, 0, data, 0, 1), "INP, WGT, WGT_DIAG, ACC and ACC_8BIT can be loaded"),
+    (lambda p, data, out: p.load(MemType.OUT, 0, data, 0, 1), "INP, WGT, WGT_DIAG, ACC and ACC_8BIT can be loaded"),
     (lambda p, data, out: p.reset(3000, 10), "10 tiles from 3000 of ACC"),
     (lambda p, data, out: p.store(0, out, 0, 0), "0 tiles from 0 of ACC: at least one"),
     (lambda p, data, out: p.gemm("g", [(8, 1, 1, 0)], [(0, 5000, 0)]), "8 tiles from 5000 of INP"),
