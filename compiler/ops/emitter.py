@@ -55,8 +55,6 @@ class Emitter:
             self.p.reset(base + start, count)
         for n, piece in enumerate(tiled.pieces):
             region = tiled.input_region(tiled.patches[patch], piece)
-            if not all(region[1]):          # zeros
-                continue
             src = self.load_data(patch, group, ng, n, region)
             wgt, missing = self.weight_tiles.acquire("shared" if shared else (channel, n))
             for o, count in growing_chunks(no) if first and n == 0 and ng == 1 else [(0, no)]:
@@ -95,6 +93,9 @@ class Emitter:
         MAX_PAD at most: what is more is loaded from a tile of zeros."""
         x0, y0, x1, y1 = pads
         pitch = x0 + width + x1
+        if not width:
+            self.fill(base, pitch * (y0 + y1))
+            return
         if max(x0, x1) > MAX_PAD:           # row by row
             self.fill(base, y0 * pitch)
             for row in range(height):

@@ -172,6 +172,10 @@ class _Emitter:
             self._alu(AluOp.ADD, extents, [complete[:2]], dst_pitches, src_pitches)
         else:
             self._alu(AluOp.ADD, extents, [(dst + offset,)], dst_pitches, src_pitches, -128)
+        if extents[axis] == 1:
+            for first, count, pitch in _runs(taps):
+                self._alu(AluOp.MAX, (count, *extents), [first[:2]], (0, *dst_pitches), (pitch, *src_pitches))
+            return
         for steps, outputs in _pair_taps(taps, dst_pitches[axis], src_pitches[axis]):
             reduced = [outputs if n == axis else extent for n, extent in enumerate(extents)]
             self._alu(AluOp.MAX, reduced, steps, dst_pitches, src_pitches)
@@ -196,6 +200,20 @@ class _Emitter:
 
 def _dram_tile(plane, height, row, width, column):
     return (plane * height + row) * width + column
+
+
+def _runs(taps):
+    """[(first tap, how many, distance)] of taps (dst, src, outputs), whose src are equally far apart."""
+    found = []
+    for tap in sorted(taps, key=lambda tap: tap[1]):
+        if found:
+            first, count, pitch = found[-1]
+            distance = tap[1] - first[1]
+            if count == 1 or distance == count * pitch:
+                found[-1] = first, count + 1, distance if count == 1 else pitch
+                continue
+        found.append((tap, 1, 0))
+    return found
 
 
 def _pair_taps(taps, dst_pitch, src_pitch):

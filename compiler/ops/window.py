@@ -147,7 +147,7 @@ class TiledWindow:
 
     def input_region(self, patch, piece):
         """What a piece of the sum of a patch sees: its first (row, column) in the image, the (rows, columns) of it on
-        chip, and the (left, top, right, bottom) tiles of padding there; (0, 0) where all is padding."""
+        chip, and the (left, top, right, bottom) tiles of padding there; (0, 0) and no place where all is padding."""
         w, (_, y, rows, x, cols) = self.window, patch
         size = self.input_size(rows, cols, (piece.height, piece.width))
         firsts, inside, pads = [], [], []
@@ -161,7 +161,9 @@ class TiledWindow:
             inside.append(real)
             pads.append((before, length - before - real))
         (top, bottom), (left, right) = pads
-        return tuple(firsts), tuple(inside) if all(inside) else (0, 0), (left, top, right, bottom)
+        if not all(inside):
+            return (0, 0), (0, 0), (size[1], size[0], 0, 0)
+        return tuple(firsts), tuple(inside), (left, top, right, bottom)
 
     def loops(self, ng, no, piece, rows, cols):
         """The loops of a GEMM: (extent, dst, src, wgt), channels first, then the image, then the sum."""
