@@ -26,7 +26,7 @@ class Form:
     fold: str = "none"
 
     def least(self, post, config):
-        """The cycles that any tiling takes to compute, or to load everything once."""
+        """The cycles that any tiling takes to compute, or those to load data and weights once, if these are more."""
         beats = sum(math.prod(self.tiles[buffer]) * config.tile_bytes[kind] for buffer, kind in
                     (("data", "INP"), ("weight", "WGT"))) / config.bus_bytes
         return max(beats, sum(floor(window, post) for window in self.windows))
