@@ -28,7 +28,7 @@ class Axis:
         """
         last = self.size - 1 + self.pad - (self.outputs - 1) * self.stride
         for tap in range(max(self.pad, 0), min(self.kernel - 1, last) + 1):
-            if tap < self.stride and tap + 2 * self.stride >= self.kernel:
+            if self.outputs == 1 or (tap < self.stride and tap + 2 * self.stride >= self.kernel):
                 return tap
         return None
 
@@ -75,12 +75,13 @@ class Layout:
         y, x = axes
         height, width = (min(axis.size, (outputs - 1) * axis.stride + axis.kernel)      # of the inputs
                          for axis, outputs in zip(axes, (rows, cols), strict=True))
-        self.phases = x.stride if by_gemm and x.in_place_tap is not None else 1
+        self.phases = x.stride if by_gemm and x.in_place_tap is not None and x.outputs > 1 else 1
         self.phase_pitch = _power_of_2(-(-width // self.phases))
         self.row_pitch = self.phase_pitch * _power_of_2(self.phases)
         self.plane_pitch = -(-height // 2) * 2 * self.row_pitch
         self.in_size = blocks * height * width
-        self.in_place = (y.in_place_tap is not None, x.in_place_tap is not None and self.phases == x.stride)
+        self.in_place = (y.in_place_tap is not None,
+                         x.in_place_tap is not None and (self.phases == x.stride or x.outputs == 1))
         self.row_results = blocks * self.plane_pitch
         self.column_results = self.row_results + (0 if self.in_place[0] else blocks * rows * self.row_pitch)
         size = self.column_results + (0 if self.in_place[1] else blocks * rows * cols)

@@ -42,7 +42,7 @@ def operator(seed):
     n, c, o = r.choice((1, 1, 1, 2, 3)), r.randint(1, 40), r.randint(1, 40)
     h, w = r.randint(1, 15), r.randint(1, 15)
     kernel = (r.randint(1, 4), r.randint(1, 4))
-    most = [r.choice((k - 1, k - 1, k + 2, 17)) for k in kernel]
+    most = [r.choice((*4 * [k - 1], k + 2, 17)) for k in kernel]
     pad = r.choice((tuple(r.randint(0, n) for n in most), tuple((r.randint(0, n), r.randint(0, n)) for n in most)))
     window = {"stride": (r.randint(1, 3), r.randint(1, 3)), "pad": pad}
     dilated = window | {"dilation": (r.choice((1, 1, 2)), r.choice((1, 1, 3)))}
