@@ -22,6 +22,7 @@ RESNET18_CONVOLUTIONS = {
     "resnet18_C11": ("conv2d", ((1, 512, 7, 7), 512, 3), dict(pad=1, **QUANT)),
 }
 OTHER_LAYERS = {
+    "resnet18_C1": ("conv2d", ((1, 3, 224, 224), 64, 7), dict(stride=2, pad=3, **QUANT)),
     "resnet18_max_pool": ("max_pool2d", ((1, 64, 112, 112), 3), dict(stride=2, pad=1)),
     "resnet18_residual": ("add", ((1, 64, 56, 56),), {}),
     "resnet18_average": ("global_avg_pool", ((1, 512, 7, 7),), {}),

@@ -2,10 +2,9 @@
 
 import math
 
-from vta.hw.isa import MAX_PAD
-
 Shape = tuple[int, ...]
 Pair = int | tuple[int, int]        # the same in both directions, or (vertical, horizontal)
+Pads = Pair | tuple[tuple[int, int], tuple[int, int]]           # or ((top, bottom), (left, right))
 Clip = tuple[int, int] | None
 
 
@@ -43,6 +42,13 @@ def as_pair(value, name):
     return values
 
 
+def as_pads(value, name="pad"):
+    """((top, bottom), (left, right)) of an int, a pair (vertical, horizontal), or a pair of pairs."""
+    pairs = isinstance(value, (tuple, list)) and len(value) == 2 and any(
+        isinstance(each, (tuple, list)) for each in value)
+    return tuple(as_pair(each, name) for each in (value if pairs else as_pair(value, name)))
+
+
 def check_shape(shape, names="N, C, H, W"):
     """The shape as a tuple; `names` of its dimensions, "..." for any more."""
     rank = len(names.removesuffix(", ...").split(", "))
@@ -52,11 +58,18 @@ def check_shape(shape, names="N, C, H, W"):
     return tuple(shape)
 
 
-def output_size(size, kernel, stride, pad, limit=MAX_PAD):
-    """(rows, columns) of the outputs of a window; padding is less than the window and at most `limit`."""
-    need(min(*kernel, *stride) >= 1, f"kernel {kernel} and stride {stride} must be at least 1")
-    need(all(p < k and p <= limit for p, k in zip(pad, kernel, strict=True)),
-         f"pad {pad} must be less than the kernel {kernel}, and at most {limit}")
-    need(all(n + 2 * p >= k for n, p, k in zip(size, pad, kernel, strict=True)),
-         f"kernel {kernel} is larger than the padded picture of {size[0]} x {size[1]}")
-    return tuple((n + 2 * p - k) // s + 1 for n, p, k, s in zip(size, pad, kernel, stride, strict=True))
+def extents(kernel, dilation):
+    """(rows, columns) of inputs from the first to the last that a window sees."""
+    return tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
+
+
+def output_size(size, kernel, stride, pads, dilation=(1, 1)):
+    """(rows, columns) of the outputs of a window; pads as from `as_pads`."""
+    need(min(*kernel, *stride, *dilation) >= 1,
+         f"kernel {kernel}, stride {stride} and dilation {dilation} must be at least 1")
+    span = extents(kernel, dilation)
+    padded = tuple(n + sum(pad) for n, pad in zip(size, pads, strict=True))
+    dilated = "" if dilation == (1, 1) else f" with dilation {dilation}"
+    need(all(n >= k for n, k in zip(padded, span, strict=True)),
+         f"kernel {kernel}{dilated} is larger than the padded picture of {padded[0]} x {padded[1]}")
+    return tuple((n - k) // s + 1 for n, k, s in zip(padded, span, stride, strict=True))

@@ -1,7 +1,8 @@
 """2-D convolution, with groups, and its depthwise case.
 
 Channels are zero-padded to a multiple of the block. Groups whose channels are not a multiple of the block are merged
-until they are (depthwise: a block of channels), with zeros between them in the weights.
+until they are (depthwise: a block of channels), with zeros between them in the weights. Where there are few channels,
+the image may be folded (`first_layer.py`).
 """
 
 import math
@@ -9,45 +10,59 @@ import math
 import numpy as np
 
 from vta.compiler.layout import pack_activations, pack_weights, unpack_activations
-from vta.compiler.ops.checks import Clip, Pair, Shape, as_pair, check_int, check_shape, need, output_size
-from vta.compiler.ops.layer import window_operator
+from vta.compiler.ops.checks import Clip, Pads, Pair, Shape, as_pads, as_pair, check_int, check_shape, need, output_size
+from vta.compiler.ops.first_layer import FOLDS, folds
+from vta.compiler.ops.layer import Form, window_operator
 from vta.compiler.ops.operator import Operator, sliding_windows
 from vta.compiler.ops.post import Post
-from vta.compiler.ops.window import Tiling, Window
+from vta.compiler.ops.window import Tiling, Window, window_start
 from vta.hw.config import Config
 
 
-def conv2d(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair = 1, pad: Pair = 0, groups: int = 1,
-           bias: bool = False, shift: int = 0, rounding: bool = False, clip: Clip = (-128, 127),
-           config: Config | str = "default", tiling: Tiling | None = None, name: str = "conv2d") -> Operator:
-    """int8 convolution of (N, C, H, W) data with (outputs, C / groups, kh, kw) weights, dilation 1.
+def conv2d(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair = 1, pad: Pads = 0, dilation: Pair = 1,
+           groups: int = 1, bias: bool = False, shift: int = 0, rounding: bool = False, clip: Clip = (-128, 127),
+           fold: str = "auto", config: Config | str = "default", tiling: Tiling | None = None,
+           name: str = "conv2d") -> Operator:
+    """int8 convolution of (N, C, H, W) data with (outputs, C / groups, kh, kw) weights.
 
-    Called with int8 data, weights and, with `bias`, int32 (outputs,); returns int8 (N, outputs, rows, columns). shift,
-    rounding, clip: as in `Post`. tiling: instead of the best that the search finds. OperatorError for padding as large
-    as the window or above 15, and for a window that does not fit the memories.
+    Called with int8 data, weights and, with `bias`, int32 (outputs,); returns int8 (N, outputs, rows, columns).
+    pad: an int, (vertical, horizontal) or ((top, bottom), (left, right)); it may be larger than the window, and the
+    window than the memories. shift, rounding, clip: as in `Post`. tiling: instead of the best that the search finds.
+
+    fold: "none", "depth" (the stride's rows and columns become channels) or "im2col" (the window's taps do, in one
+    direction or both, whichever is faster), done while data and weights are packed; it needs one group. "auto" takes
+    what is predicted to be fastest, and folds only images of fewer channels than a block.
     """
     config, post = Config.load(config), Post(bias, shift, rounding, clip)
     n, c, h, w = check_shape(shape)
-    kernel, stride, pad = as_pair(kernel, "kernel"), as_pair(stride, "stride"), as_pair(pad, "pad")
-    out_size = output_size((h, w), kernel, stride, pad)
+    kernel, stride, pads = as_pair(kernel, "kernel"), as_pair(stride, "stride"), as_pads(pad)
+    dilation = as_pair(dilation, "dilation")
+    out_size = output_size((h, w), kernel, stride, pads, dilation)
     need(c % check_int(groups, "groups") == 0 and check_int(outputs, "outputs") % groups == 0,
          f"{c} input and {outputs} output channels cannot be divided into {groups} groups")
+    need(fold in FOLDS, f"fold = {fold!r} must be one of {', '.join(FOLDS)}")
+    need(groups == 1 or fold in ("auto", "none"), f"fold = {fold!r}: an image in {groups} groups is not folded")
     merge, count, cin, cout = _blocks(c // groups, outputs // groups, groups, config.block)
     batch = -(-n // config.batch)
-    window = Window(batch, count, cin, cout, (h, w), out_size, kernel, stride, pad)
 
-    def pack_data(array):
-        missing = count * cin * config.block - c
-        return pack_activations(np.pad(array, ((0, 0), (0, missing), (0, 0), (0, 0))), config, pad=True)
+    def form(window, data, weight, fold):
+        return Form([window], {"data": (batch, window.groups * window.cin, *window.size),
+                               "weight": (count * cout, window.cin, *window.kernel),
+                               "out": (batch, count * cout, *out_size)},
+                    {"data": (shape, lambda array: pack_activations(data(array), config, pad=True)),
+                     "weight": ((outputs, c // groups, *kernel),
+                                lambda array: pack_weights(weight(array), config, pad=True))}, fold)
 
-    return window_operator(
-        name, config, [window], post,
-        {"data": (batch, count * cin, h, w), "weight": (count * cout, cin, *kernel),
-         "out": (batch, count * cout, *out_size)},
-        {"data": (shape, pack_data), "weight": ((outputs, c // groups, *kernel), lambda array: pack_weights(
-            merge_groups(array, groups, merge, count), config, pad=True))},
-        lambda packed: unpack_activations(packed, config, outputs, n),
-        lambda data, weight: reference_conv2d(data, weight, stride, pad, groups), outputs=outputs, tiling=tiling)
+    forms = [form(Window(batch, count, cin, cout, (h, w), out_size, kernel, stride, window_start(pads), dilation),
+                  lambda array: np.pad(array, ((0, 0), (0, count * cin * config.block - c), (0, 0), (0, 0))),
+                  lambda array: merge_groups(array, groups, merge, count), "none")]
+    if groups == 1 and (fold != "auto" or c < config.block):
+        folded = [form(each.window(batch, cout, out_size, stride, dilation, config.block), each.data, each.weight,
+                       each.name) for each in folds(c, out_size, kernel, stride, dilation, pads, fold)]
+        forms = folded if folded and fold != "auto" else forms + folded
+    return window_operator(name, config, forms, post, lambda packed: unpack_activations(packed, config, outputs, n),
+                           lambda data, weight: reference_conv2d(data, weight, stride, pads, groups, dilation),
+                           outputs=outputs, tiling=tiling)
 
 
 def group_conv2d(shape: Shape, outputs: int, kernel: Pair, groups: int, **options) -> Operator:
@@ -79,10 +94,10 @@ def merge_groups(weight, groups, merge, count):
     return wide.reshape(count * merge * outs, merge * ins, *weight.shape[2:])
 
 
-def reference_conv2d(data, weight, stride, pad, groups=1):
-    """int32 sums of an (N, C, H, W) convolution in numpy; pad is (vertical, horizontal)."""
+def reference_conv2d(data, weight, stride, pad, groups=1, dilation=(1, 1)):
+    """int32 sums of an (N, C, H, W) convolution in numpy; pad is as in `conv2d`, the others are pairs."""
     outs, ins, kh, kw = weight.shape
-    seen = sliding_windows(data.astype(np.float64), (kh, kw), stride, pad)          # float64 holds the sums exactly
+    seen = sliding_windows(data.astype(np.float64), (kh, kw), stride, pad, dilation)    # float64 holds the sums exactly
     seen = seen.reshape(len(data), groups, ins, *seen.shape[2:])
     weight = weight.astype(np.float64).reshape(groups, outs // groups, ins, kh, kw)
     sums = sum(np.einsum("ngchw,goc->ngohw", seen[..., dy, dx], weight[..., dy, dx], optimize=True)

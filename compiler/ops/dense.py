@@ -4,7 +4,7 @@ import numpy as np
 
 from vta.compiler.layout import pack_activations, pack_weights, unpack_activations
 from vta.compiler.ops.checks import Clip, Shape, check_int, check_shape
-from vta.compiler.ops.layer import window_operator
+from vta.compiler.ops.layer import Form, window_operator
 from vta.compiler.ops.operator import Operator
 from vta.compiler.ops.post import Post
 from vta.compiler.ops.window import Tiling, Window
@@ -38,7 +38,6 @@ def dense(shape: Shape, outputs: int, *, bias: bool = False, shift: int = 0, rou
         exact = data.astype(np.float64) @ weight.T.astype(np.float64)
         return exact.astype(np.int64).astype(np.int32)
 
-    return window_operator("dense", config, [window], post,
-                           {"data": (1, ins, 1, rows), "weight": (outs, ins, 1, 1), "out": (1, outs, 1, rows)},
-                           {"data": (shape, pack_data), "weight": ((outputs, c), pack_weight)},
-                           unpack, sums, outputs=outputs, tiling=tiling)
+    form = Form([window], {"data": (1, ins, 1, rows), "weight": (outs, ins, 1, 1), "out": (1, outs, 1, rows)},
+                {"data": (shape, pack_data), "weight": ((outputs, c), pack_weight)})
+    return window_operator("dense", config, [form], post, unpack, sums, outputs=outputs, tiling=tiling)

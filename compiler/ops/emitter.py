@@ -1,12 +1,14 @@
 """Emits one window, tiled, into a pipeline.
 
 Instructions are in program order, as `compiler.stream.pipeline` takes them: for each output tile a reset, for each
-chunk of input channels loads and one GEMM, then the ALU and the store.
+piece of the sum loads and one GEMM, then the ALU and the store.
 
 - Data that is still in its buffer is not loaded again, and loads of the next chunk run while the tensor core works.
 - The first GEMM is split along the output channels, so that it starts when the first weights have arrived; so is
   the last ALU work, so that the last store is short.
 """
+
+import itertools
 
 from vta.compiler.ops.checks import need
 from vta.compiler.ops.loops import BufferRing, chunks, growing_chunks, split_loops, unroll
@@ -15,9 +17,10 @@ from vta.hw.isa import MAX_PAD, MAX_SIZE, MAX_TRIPS, AluOp, MemType
 
 
 class Emitter:
-    """Emits one window into a pipeline. `buffers`: data, weights, bias (or None) and out, of the pipeline."""
+    """Emits one window into a pipeline. `buffers`: data, weights, bias (or None) and out, of the pipeline; `zeros`: a
+    function that returns one of a single input tile of zeros, called where a window sees much padding."""
 
-    def __init__(self, pipeline, window, tiling, post, buffers):
+    def __init__(self, pipeline, window, tiling, post, buffers, zeros):
         config = pipeline.config
         self.p, self.window, self.post = pipeline, window, post
         self.tiled = tiled = TiledWindow(window, tiling, config, post.needs_bias)
@@ -25,6 +28,7 @@ class Emitter:
                          f"{tiled.wgt_size} of {config.depth['WGT']} weight tiles and {tiled.acc_size} of "
                          f"{config.depth['ACC'] - tiled.bias_size} accumulators")
         self.data, self.weights, self.bias, self.out = buffers
+        self.zeros = zeros
         self.inputs = BufferRing(tiled.in_buffers, tiled.in_size)
         self.weight_tiles = BufferRing(tiled.wgt_buffers, tiled.wgt_size)
         self.sums = BufferRing(tiled.acc_buffers, tiled.acc_size)
@@ -49,56 +53,91 @@ class Emitter:
         area, blocks = rows * cols, ng * no
         for start, count in chunks(blocks * area, MAX_TRIPS):
             self.p.reset(base + start, count)
-        for chunk, (ci, ni) in enumerate(tiled.in_chunks):
-            src = self.load_data(patch, group, ng, chunk, ci, ni)
-            wgt, missing = self.weight_tiles.acquire("shared" if shared else (channel, chunk))
-            for o, count in growing_chunks(no) if first and chunk == 0 and ng == 1 else [(0, no)]:
+        for n, piece in enumerate(tiled.pieces):
+            region = tiled.input_region(tiled.patches[patch], piece)
+            src = self.load_data(patch, group, ng, n, region)
+            wgt, missing = self.weight_tiles.acquire("shared" if shared else (channel, n))
+            for o, count in growing_chunks(no) if first and n == 0 and ng == 1 else [(0, no)]:
                 if missing and (o == 0 or not shared):
-                    self.load_weights(wgt, group, ng, out, o, count, ci, ni)
-                offset = 0 if shared else o * ni * self.window.taps
-                loops, left = split_loops(tiled.loops(ng, count, ni, rows, cols), tiled.config)
+                    self.load_weights(wgt, group, ng, out, o, count, piece)
+                offset = 0 if shared else o * piece.ins * piece.taps
+                loops, left = split_loops(tiled.loops(ng, count, piece, rows, cols), tiled.config)
                 self.p.gemm("window", loops, unroll(left, base + o * area, src, wgt + offset))
         shrinking = [(blocks - o - count, count) for o, count in reversed(growing_chunks(blocks))]
         for o, count in shrinking if last else [(0, blocks)]:
             self.finish(base + o * area, channel, patch, o, count, area)
 
-    def load_data(self, patch, group, ng, chunk, ci, ni):
-        """The input of a patch and chunk, if it is not on chip; its first tile."""
+    def load_data(self, patch, group, ng, n, region):
+        """The input of a patch and piece `n`, a `region` of each plane, if it is not on chip; its first tile."""
         tiled, w = self.tiled, self.window
-        n, y, rows, x, cols = tiled.patches[patch]
-        base, missing = self.inputs.acquire((patch, group, chunk))
+        base, missing = self.inputs.acquire((patch, group, n))
         if not missing:
             return base
-        (height, width), (in_h, in_w) = tiled.input_size(rows, cols), w.size
-        (top, left), (real_h, real_w), (x0, y0, x1, y1) = tiled.input_region(tiled.patches[patch])
-        need(real_h > 0 and real_w > 0 and max(y0, y1, x0, x1) <= MAX_PAD,
-             f"outputs from ({y}, {x}): {y0} + {y1} of {height} rows and {x0} + {x1} of {width} columns of input "
-             f"are padding; some must not be, and a transfer adds at most {MAX_PAD} on a side")
-        planes, area, stride = ng * ni, in_h * in_w, in_w * tiled.skip
-        first = ((n * w.groups + group) * w.cin + ci) * area + (top + y0) * in_w + left + x0
-        padded = bool(y0 or y1 or x0 or x1)
+        piece, image, (in_h, in_w) = tiled.pieces[n], tiled.patches[patch][0], w.size
+        (row, col), (real_h, real_w), pads = region
+        planes, area, stride = ng * piece.ins, in_h * in_w, in_w * tiled.skip
+        first = ((image * w.groups + group) * w.cin + piece.first) * area + row * in_w + col
         rows_join = tiled.skip == 1 and real_w == in_w and real_h * in_w <= MAX_SIZE
-        if not padded and rows_join and (planes == 1 or area <= MAX_SIZE):
+        if not any(pads) and rows_join and (planes == 1 or area <= MAX_SIZE):
             self.p.load(MemType.INP, base, self.data, first, real_h * in_w, planes, area)
-        elif not padded and real_h * stride == area and planes * real_h <= MAX_SIZE:      # planes join
+        elif not any(pads) and real_h * stride == area and planes * real_h <= MAX_SIZE:      # planes join
             self.p.load(MemType.INP, base, self.data, first, real_w, planes * real_h, stride)
         else:
+            size = (real_w + pads[0] + pads[2]) * (real_h + pads[1] + pads[3])
             for plane in range(planes):
-                self.p.load(MemType.INP, base + plane * height * width, self.data, first + plane * area,
-                            real_w, real_h, stride, (x0, y0, x1, y1))
+                self.load_padded(base + plane * size, first + plane * area, real_w, real_h, stride, pads)
         return base
 
-    def load_weights(self, base, group, ng, out, o, count, ci, ni):
-        """Weights of output blocks out + o to out + o + count - 1 and the chunk's inputs."""
-        w = self.window
-        row, blocks = w.cin * w.taps, ng * count
-        first = w.weight_offset + (group * w.cout + out + o) * row + ci * w.taps
+    def load_padded(self, base, first, width, height, stride, pads):
+        """One plane's region: `pads` (left, top, right, bottom) around `height` x `width` tiles. A transfer pads by
+        MAX_PAD at most: what is more is loaded from a tile of zeros."""
+        x0, y0, x1, y1 = pads
+        pitch = x0 + width + x1
+        if not width:
+            self.fill(base, pitch * (y0 + y1))
+            return
+        if max(x0, x1) > MAX_PAD:           # row by row
+            self.fill(base, y0 * pitch)
+            for row in range(height):
+                begin = base + (y0 + row) * pitch
+                self.fill(begin, x0)
+                self.p.load(MemType.INP, begin + x0, self.data, first + row * stride, width)
+                self.fill(begin + x0 + width, x1)
+            self.fill(base + (y0 + height) * pitch, y1 * pitch)
+            return
+        top, bottom = (0 if pad > MAX_PAD else pad for pad in (y0, y1))
+        self.fill(base, (y0 - top) * pitch)
+        self.p.load(MemType.INP, base + (y0 - top) * pitch, self.data, first, width, height, stride,
+                    (x0, top, x1, bottom))
+        self.fill(base + (y0 + height + bottom) * pitch, (y1 - bottom) * pitch)
+
+    def fill(self, base, tiles):
+        """Zeros to `tiles` input tiles: rows of one tile and its padding."""
+        row = 2 * MAX_PAD + 1
+        for start, count in chunks(tiles, row * row):
+            for at, width, height in ((0, row, count // row), (count // row * row, count % row, 1)):
+                if width and height:
+                    left, top = (width - 1) // 2, (height - 1) // 2
+                    self.p.load(MemType.INP, base + start + at, self.zeros(), 0, 1, 1, 1,
+                                (left, top, width - 1 - left, height - 1 - top))
+
+    def load_weights(self, base, group, ng, out, o, count, piece):
+        """Weights of output blocks out + o to out + o + count - 1 and the piece's inputs and taps."""
+        w, kernel_w = self.window, self.window.kernel[1]
+        row, blocks, size = w.cin * w.taps, ng * count, piece.ins * piece.taps
+        first = w.weight_offset + (group * w.cout + out + o) * row + piece.first * w.taps
+        base += o * size
         if w.shared:
             self.p.load(MemType.WGT, base, self.weights, w.weight_offset, 1)
-        elif ni == w.cin and blocks * row <= MAX_SIZE:
-            self.p.load(MemType.WGT, base + o * row, self.weights, first, blocks * row)
+        elif size == row and blocks * row <= MAX_SIZE:
+            self.p.load(MemType.WGT, base, self.weights, first, blocks * row)
+        elif piece.taps == w.taps:
+            self.p.load(MemType.WGT, base, self.weights, first, size, blocks, row)
         else:
-            self.p.load(MemType.WGT, base + o * ni * w.taps, self.weights, first, ni * w.taps, blocks, row)
+            first += piece.row * kernel_w + piece.col
+            for block, i in itertools.product(range(blocks), range(piece.ins)):
+                self.p.load(MemType.WGT, base + (block * piece.ins + i) * piece.taps, self.weights,
+                            first + block * row + i * w.taps, piece.width, piece.height, kernel_w)
 
     def finish(self, base, channel, patch, o, count, area):
         """Bias, shift, clip and store of `count` output blocks from block `o` of the tile."""

@@ -1,9 +1,13 @@
 """From windows to an Operator: buffers, bias, tilings, program; common to all operators that multiply."""
 
+import functools
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 from vta.compiler.layout import pack_bias
-from vta.compiler.ops.checks import check_dram
+from vta.compiler.ops.checks import OperatorError, check_dram
 from vta.compiler.ops.emitter import Emitter
 from vta.compiler.ops.operator import About, Operator, predicted_cycles
 from vta.compiler.ops.search import choose, floor
@@ -11,13 +15,47 @@ from vta.compiler.program import Program
 from vta.compiler.stream.pipeline import Pipeline
 
 
-def window_operator(name, config, windows, post, tiles, inputs, output, sums, *, outputs, constants=None, tiling=None):
-    """The Operator that computes `windows` one after another.
+@dataclass(frozen=True)
+class Form:
+    """One way to compute an operator: its `windows`, one after another; tiles: shapes in tiles of "data", "weight" and
+    "out"; inputs: as in Operator, without the bias; fold: as in About."""
 
-    tiles: shapes in tiles of "data", "weight" and "out". inputs, output: as in Operator, without the bias, which
-    follows from `post` and the number of `outputs` channels. sums: the numpy reference before `post`, from the inputs
-    to int32. constants: packed arrays by buffer name. tiling: for a single window.
+    windows: list
+    tiles: dict
+    inputs: dict
+    fold: str = "none"
+
+    def least(self, post, config):
+        """The cycles that any tiling takes to compute, or those to load data and weights once, if these are more."""
+        beats = sum(math.prod(self.tiles[buffer]) * config.tile_bytes[kind] for buffer, kind in
+                    (("data", "INP"), ("weight", "WGT"))) / config.bus_bytes
+        return max(beats, sum(floor(window, post) for window in self.windows))
+
+
+def window_operator(name, config, forms, post, output, sums, *, outputs, constants=None, tiling=None):
+    """The Operator of the Form that is predicted to be fastest, the first of equals.
+
+    output: as in Operator. The bias follows from `post` and the number of `outputs` channels. sums: the numpy reference
+    before `post`, from the inputs to int32. constants: packed arrays by buffer name. tiling: for a single window; forms
+    that it does not fit are left out. OperatorError if no form fits.
     """
+    best, errors = None, []
+    for form in sorted(forms, key=lambda form: form.least(post, config)):
+        if best and best.about.predicted <= form.least(post, config):
+            break
+        try:
+            operator = _operator(name, config, form, post, output, sums, outputs, constants, tiling)
+        except OperatorError as error:
+            errors.append(error)
+            continue
+        best = min(best or operator, operator, key=lambda each: each.about.predicted)
+    if best is None:
+        raise errors[0]
+    return best
+
+
+def _operator(name, config, form, post, output, sums, outputs, constants, tiling):
+    windows, tiles, inputs = form.windows, form.tiles, form.inputs
     check_dram(name, config, {buffer: (kind, tiles[buffer])
                               for buffer, kind in (("data", "INP"), ("weight", "WGT"), ("out", "OUT"))})
     constants, arguments = dict(constants or {}), len(inputs)
@@ -42,12 +80,16 @@ def window_operator(name, config, windows, post, tiles, inputs, output, sums, *,
                    declare("weight", (*tiles["weight"], *square), "int8", "OIHWoi"),
                    declare("bias", (1, blocks, 1, 1, *lanes), "int32", "NCHWnc") if post.needs_bias else None,
                    p.buffer("out", (*tiles["out"], *lanes), "int8", "output", "NCHWnc"))
+        zeros = functools.cache(lambda: p.buffer("zeros", lanes, "int8", "const", "a tile of padding"))
         for window, chosen in tiled:
-            Emitter(p, window, chosen, post, buffers).run()
+            Emitter(p, window, chosen, post, buffers, zeros).run()
         return p.code(partial=len(tiled) < len(windows))
 
     tilings = tuple(choose(window, post, config, lambda t, w=window: emit([(w, t)]), tiling) for window in windows)
     code = emit([*zip(windows, tilings, strict=True)])
-    about = About(predicted_cycles(code), tilings, tuple(windows), post, sum(floor(window, post) for window in windows))
+    if any(buffer.name == "zeros" for buffer in code.buffers):
+        constants["zeros"] = np.zeros(lanes, np.int8)
+    about = About(predicted_cycles(code), tilings, tuple(windows), post, sum(floor(window, post) for window in windows),
+                  form.fold)
     return Operator(name, Program.from_code(code, name, constants), inputs, output,
                     lambda *arrays: post.reference(sums(*arrays[:arguments]), *arrays[arguments:]), about)

@@ -20,9 +20,9 @@ import itertools
 import numpy as np
 
 from vta.compiler.layout import pack_activations, unpack_activations
-from vta.compiler.ops.checks import Pair, Shape, as_pair, check_dram, check_shape, output_size
+from vta.compiler.ops.checks import Pads, Pair, Shape, as_pads, as_pair, check_dram, check_shape, output_size
 from vta.compiler.ops.loops import BufferRing, chunks, split_loops, unroll
-from vta.compiler.ops.max_pool_layout import Axis, Extent, layouts
+from vta.compiler.ops.max_pool_layout import Axis, Extent, tilings
 from vta.compiler.ops.operator import About, Operator, fastest, sliding_windows
 from vta.compiler.program import Program
 from vta.compiler.stream.pipeline import Pipeline
@@ -30,59 +30,80 @@ from vta.hw.config import Config
 from vta.hw.isa import MAX_PAD, MAX_TRIPS, AluOp, MemType
 
 
-def max_pool2d(shape: Shape, kernel: Pair, *, stride: Pair | None = None, pad: Pair = 0,
+def max_pool2d(shape: Shape, kernel: Pair, *, stride: Pair | None = None, pad: Pads = 0,
                config: Config | str = "default") -> Operator:
-    """Maxima of the windows of int8 (N, C, H, W) data: int8 (N, C, rows, columns). stride: the window by default.
+    """Maxima of the windows of int8 (N, C, H, W) data: int8 (N, C, rows, columns). stride: the window by default. pad:
+    an int, (vertical, horizontal) or ((top, bottom), (left, right)); the maximum of padding alone is -128.
 
-    OperatorError for padding as large as the window, and for a window of which the accumulators hold fewer than two.
-    Its tiling is (rows, columns, channel blocks, whether GEMM widens).
+    Windows larger than the memories are reduced in parts. Its tiling is (rows, columns, channel blocks, the window's
+    rows and columns at a time, whether GEMM widens).
     """
     config = Config.load(config)
     n, c, h, w = check_shape(shape)
-    kernel, pad = as_pair(kernel, "kernel"), as_pair(pad, "pad")
+    kernel, pads = as_pair(kernel, "kernel"), as_pads(pad)
     stride = kernel if stride is None else as_pair(stride, "stride")
-    out_size = output_size((h, w), kernel, stride, pad, limit=max(pad))      # padding is left out, not loaded
+    out_size = output_size((h, w), kernel, stride, pads)
     batch, blocks = -(-n // config.batch), -(-c // config.block)
     check_dram("max_pool2d", config,
                {"data": ("INP", (batch, blocks, h, w)), "out": ("OUT", (batch, blocks, *out_size))})
     lanes = (config.batch, config.block)
-    axes = tuple(Axis(*each) for each in zip((h, w), out_size, kernel, stride, pad, strict=True))
+    axes = tuple(Axis(*each, before) for *each, (before, _) in
+                 zip((h, w), out_size, kernel, stride, pads, strict=True))
 
-    def emit(layout):
-        p, (rows, cols, count, _) = Pipeline(config), layout.tiling
+    def emit(tiles):
+        p, (rows, cols, count, *_) = Pipeline(config), tiles.tiling
         data = p.buffer("data", (batch, blocks, h, w, *lanes), "int8", "input", "NCHWnc")
         out = p.buffer("out", (batch, blocks, *out_size, *lanes), "int8", "output", "NCHWnc")
-        emitter = _Emitter(p, layout, data, out)
+        emitter = _Emitter(p, tiles, data, out)
         for image, (block, planes), y, x in itertools.product(
                 range(batch), chunks(blocks, count), chunks(out_size[0], rows), chunks(out_size[1], cols)):
-            emitter.tile(image * blocks + block, planes, Extent(axes[0], *y), Extent(axes[1], *x))
+            emitter.tile(image * blocks + block, planes, y, x)
         return p.code()
 
-    layout, code, cycles = fastest(layouts(axes, blocks, config), emit)
-    constants = {"weight": np.eye(config.block, dtype=np.int8)} if layout.by_gemm else {}
+    tiles, code, cycles = fastest(tilings(axes, blocks, config), emit)
+    uses_identity = any(buffer.name == "weight" for buffer in code.buffers)
+    constants = {"weight": np.eye(config.block, dtype=np.int8)} if uses_identity else {}
     return Operator("max_pool2d", Program.from_code(code, "max_pool2d", constants),
                     {"data": (shape, lambda array: pack_activations(array, config, pad=True))},
                     lambda packed: unpack_activations(packed, config, c, n),
-                    lambda data: sliding_windows(data, kernel, stride, pad, fill=-128).max((-1, -2)),
-                    About(cycles, (layout.tiling,)))
+                    lambda data: sliding_windows(data, kernel, stride, pads, fill=-128).max((-1, -2)),
+                    About(cycles, (tiles.tiling,)))
 
 
 class _Emitter:
-    """Emits tiles of a layout into a pipeline. A tensor in the accumulator is (first tile, pitches of planes, rows and
-    columns)."""
+    """Emits tiles into a pipeline. A tensor in the accumulator is (first tile, pitches of planes, rows and columns)."""
 
-    def __init__(self, pipeline, layout, data, out):
-        self.p, self.layout, self.data, self.out = pipeline, layout, data, out
+    def __init__(self, pipeline, tiles, data, out):
+        self.p, self.tiles, self.data, self.out = pipeline, tiles, data, out
         depth, block = pipeline.config.depth, pipeline.config.block
-        self.sums = BufferRing(2, layout.acc_size)
-        if layout.by_gemm:
-            self.inputs = BufferRing(min(4, depth["INP"] // layout.in_size), layout.in_size)
+        self.sums = BufferRing(2, tiles.acc_size)
+        self.totals = BufferRing(2, tiles.total_size, 2 * tiles.acc_size)
+        if tiles.by_gemm:
+            self.inputs = BufferRing(min(4, depth["INP"] // tiles.in_size), tiles.in_size)
             identity = pipeline.buffer("weight", (block, block), "int8", "const", "identity")
             pipeline.load(MemType.WGT, 0, identity, 0, 1)
 
     def tile(self, plane, count, y, x):
-        """The Extents y, x of `count` planes from `plane` on: into accumulators, rows, columns, to DRAM."""
-        layout, pitch = self.layout, self.layout.row_pitch
+        """Outputs y, x, (first, how many) each, of `count` planes from `plane` on: reduced part by part, and stored."""
+        extents = count, y[1], x[1]
+        parts = [(layout, *(Extent(axis, *each) for axis, each in zip(layout.axes, (y, x), strict=True)))
+                 for layout in self.tiles.parts]
+        parts = [part for part in parts if part[1].inputs and part[2].inputs]
+        if len(parts) == 1 and len(self.tiles.parts) == 1:
+            result = self._part(plane, count, *parts[0])
+        else:
+            base = (self.totals if self.tiles.total_size else self.sums).acquire((plane, y, x))[0]
+            result = self._zeros(base, *extents)
+            self._alu(AluOp.ADD, extents, [(base,)], result[1], result[1], -128)
+            for part in parts:
+                source, pitches = self._part(plane, count, *part)
+                self._alu(AluOp.MAX, extents, [(base, source)], result[1], pitches)
+        self._store(result, plane, count, y, x)
+
+    def _part(self, plane, count, layout, y, x):
+        """The maxima, a tensor, of a layout's part of the windows; y and x are Extents: into accumulators, rows,
+        columns."""
+        self.layout, pitch = layout, layout.row_pitch
         base, _ = self.sums.acquire((plane, y, x))
         (self._widen_by_gemm if layout.by_gemm else self._widen_by_load)(base, plane, count, y, x)
 
@@ -104,7 +125,7 @@ class _Emitter:
         else:
             result = self._zeros(base + layout.column_results, count, y.outputs, x.outputs)
         self._reduce(2, result, inputs, 0, (count, y.outputs, x.outputs), taps, layout.in_place[1])
-        self._store(result, plane, count, y, x)
+        return result
 
     def _widen_by_load(self, base, plane, count, y, x):
         """Inputs by the accumulator's own load, which pads rows up to the next. The last first: earlier stores free
@@ -151,6 +172,10 @@ class _Emitter:
             self._alu(AluOp.ADD, extents, [complete[:2]], dst_pitches, src_pitches)
         else:
             self._alu(AluOp.ADD, extents, [(dst + offset,)], dst_pitches, src_pitches, -128)
+        if extents[axis] == 1:
+            for first, count, pitch in _runs(taps):
+                self._alu(AluOp.MAX, (count, *extents), [first[:2]], (0, *dst_pitches), (pitch, *src_pitches))
+            return
         for steps, outputs in _pair_taps(taps, dst_pitches[axis], src_pitches[axis]):
             reduced = [outputs if n == axis else extent for n, extent in enumerate(extents)]
             self._alu(AluOp.MAX, reduced, steps, dst_pitches, src_pitches)
@@ -165,15 +190,30 @@ class _Emitter:
 
     def _store(self, result, plane, count, y, x):
         base, (plane_pitch, row_pitch, _) = result
-        for n, (row, rows) in itertools.product(
-                range(count), [(0, y.outputs)] if row_pitch == x.outputs else chunks(y.outputs, 1)):
+        (first, outputs), (column, cols) = y, x
+        height, width = (axis.outputs for axis in self.tiles.parts[0].axes)
+        runs = [(0, outputs)] if row_pitch == cols else chunks(outputs, 1)
+        for n, (row, rows) in itertools.product(range(count), runs):
             self.p.store(base + n * plane_pitch + row * row_pitch, self.out,
-                         _dram_tile(plane + n, y.axis.outputs, y.first + row, x.axis.outputs, x.first),
-                         x.outputs, rows, x.axis.outputs)
+                         _dram_tile(plane + n, height, first + row, width, column), cols, rows, width)
 
 
 def _dram_tile(plane, height, row, width, column):
     return (plane * height + row) * width + column
+
+
+def _runs(taps):
+    """[(first tap, how many, distance)] of taps (dst, src, outputs), whose src are equally far apart."""
+    found = []
+    for tap in sorted(taps, key=lambda tap: tap[1]):
+        if found:
+            first, count, pitch = found[-1]
+            distance = tap[1] - first[1]
+            if count == 1 or distance == count * pitch:
+                found[-1] = first, count + 1, distance if count == 1 else pitch
+                continue
+        found.append((tap, 1, 0))
+    return found
 
 
 def _pair_taps(taps, dst_pitch, src_pitch):

@@ -1,16 +1,17 @@
 """Max pooling's axes, the tiles of its result, and their layout on chip; `max_pool2d.py` makes the instructions."""
 
 import itertools
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from vta.compiler.ops.checks import need
+from vta.compiler.ops.checks import OperatorError
+from vta.compiler.ops.loops import chunks
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of the image: its inputs and outputs, and the window along it."""
+    """One axis of the image: its inputs and outputs, and the window along it; `pad` inputs before, fewer than none in
+    a part of a window."""
 
     size: int
     outputs: int
@@ -26,11 +27,14 @@ class Axis:
         that one is reduced first, in ascending order, so that it reads an input before a result replaces it.
         """
         last = self.size - 1 + self.pad - (self.outputs - 1) * self.stride
-        for tap in range(self.pad, min(self.kernel - 1, last) + 1):
-            readers = [tap - other for other in range(self.kernel) if other != tap and (tap - other) % self.stride == 0]
-            if readers in ([], [-self.stride]):
+        for tap in range(max(self.pad, 0), min(self.kernel - 1, last) + 1):
+            if self.outputs == 1 or (tap < self.stride and tap + 2 * self.stride >= self.kernel):
                 return tap
         return None
+
+    def parts(self, taps):
+        """Axes with at most `taps` of the window's taps each, which together have all of them."""
+        return [replace(self, kernel=count, pad=self.pad - first) for first, count in chunks(self.kernel, taps)]
 
 
 class Extent:
@@ -45,7 +49,7 @@ class Extent:
         begin = first * axis.stride - axis.pad         # of the first output's window, perhaps before the image
         self.start = max(begin, 0)
         self.offset = begin - self.start
-        self.inputs = min(begin + (outputs - 1) * axis.stride + axis.kernel, axis.size) - self.start
+        self.inputs = max(0, min(begin + (outputs - 1) * axis.stride + axis.kernel, axis.size) - self.start)
         self.taps, keep = {}, axis.in_place_tap
         for tap in sorted(range(axis.kernel), key=lambda tap: keep is None or tap != keep + axis.stride):
             inside = [n for n in range(outputs) if 0 <= self.input(tap, n) < self.inputs]
@@ -67,16 +71,17 @@ class Layout:
     """
 
     def __init__(self, axes, rows, cols, blocks, by_gemm):
-        self.axes, self.tiling, self.by_gemm = axes, (rows, cols, blocks, by_gemm), by_gemm
+        self.axes, self.by_gemm = axes, by_gemm
         y, x = axes
         height, width = (min(axis.size, (outputs - 1) * axis.stride + axis.kernel)      # of the inputs
                          for axis, outputs in zip(axes, (rows, cols), strict=True))
-        self.phases = x.stride if by_gemm and x.in_place_tap is not None else 1
+        self.phases = x.stride if by_gemm and x.in_place_tap is not None and x.outputs > 1 else 1
         self.phase_pitch = _power_of_2(-(-width // self.phases))
         self.row_pitch = self.phase_pitch * _power_of_2(self.phases)
         self.plane_pitch = -(-height // 2) * 2 * self.row_pitch
         self.in_size = blocks * height * width
-        self.in_place = (y.in_place_tap is not None, x.in_place_tap is not None and self.phases == x.stride)
+        self.in_place = (y.in_place_tap is not None,
+                         x.in_place_tap is not None and (self.phases == x.stride or x.outputs == 1))
         self.row_results = blocks * self.plane_pitch
         self.column_results = self.row_results + (0 if self.in_place[0] else blocks * rows * self.row_pitch)
         size = self.column_results + (0 if self.in_place[1] else blocks * rows * cols)
@@ -96,23 +101,46 @@ def _power_of_2(n):
     return 1 << (n - 1).bit_length()
 
 
-def layouts(axes, blocks, config):
-    """Candidates: tiles as large as fit into a half, a quarter and an eighth of the memories; smaller loads overlap
-    better. OperatorError if no window fits."""
-    found, smallest = {}, math.inf
+class Tiles:
+    """Tiles of (rows, cols) outputs of `blocks` channel blocks, whose windows are reduced `taps` (rows, columns) at a
+    time: the `parts`, a Layout each, one after another in a buffer of `acc_size`; the maxima of several are collected
+    in `total_size` accumulators."""
+
+    def __init__(self, axes, rows, cols, blocks, taps, by_gemm):
+        self.tiling, self.by_gemm = (rows, cols, blocks, taps, by_gemm), by_gemm
+        parts = itertools.product(*(axis.parts(count) for axis, count in zip(axes, taps, strict=True)))
+        self.parts = [Layout(part, rows, cols, blocks, by_gemm) for part in parts]
+        self.acc_size = max(part.acc_size for part in self.parts)
+        self.in_size = max(part.in_size for part in self.parts)
+        self.total_size = blocks * rows * cols if len(self.parts) > 1 else 0
+
+
+def tilings(axes, blocks, config):
+    """Candidates, Tiles: as large as fit into a half, a quarter and an eighth of the memories; smaller loads overlap
+    better. Windows are reduced at once if they fit, else in parts as large as do. OperatorError if none fits."""
+    kernel = tuple(axis.kernel for axis in axes)
+    sizes = [-(-kernel[0] // 2 ** n) for n in range((kernel[0] - 1).bit_length() + 1)]
+    parts = [(rows, kernel[1]) for rows in sizes]
+    parts += [(1, -(-kernel[1] // 2 ** n)) for n in range(1, (kernel[1] - 1).bit_length() + 1)]
+    for taps in parts:
+        if found := _tilings(axes, blocks, config, taps):
+            return found
+    raise OperatorError(f"kernel {kernel}: {config.depth['ACC']} accumulators hold not even one tap of it, twice")
+
+
+def _tilings(axes, blocks, config, taps):
+    """Those with that many taps at a time."""
+    found = {}
     height, width = (axis.outputs for axis in axes)
     widths = sorted({-(-width // (1 << n)) for n in range(width.bit_length() + 1)})
     sizes = [*itertools.product(range(1, min(height, config.depth["ACC"]) + 1), widths)]
     for by_gemm in (True, False):
-        single = [Layout(axes, rows, cols, 1, by_gemm) for rows, cols in sizes]
-        smallest = min(smallest, *(layout.acc_size for layout in single))
+        single = [Tiles(axes, rows, cols, 1, taps, by_gemm) for rows, cols in sizes]
         for share in (2, 4, 8):
-            counts = [min(blocks, config.depth["ACC"] // (share * layout.acc_size),
-                          config.depth["INP"] // (share * layout.in_size) if by_gemm else blocks) for layout in single]
+            counts = [min(blocks, config.depth["ACC"] // (share * tiles.acc_size + 2 * tiles.total_size),
+                          config.depth["INP"] // (share * tiles.in_size) if by_gemm else blocks) for tiles in single]
             *_, rows, cols, count = max((count * rows * cols, rows, cols, count)
                                         for count, (rows, cols) in zip(counts, sizes, strict=True))
             if count:
-                found[rows, cols, count, by_gemm] = Layout(axes, rows, cols, count, by_gemm)
-    need(found, f"kernel {tuple(axis.kernel for axis in axes)}: one window needs {smallest} of {config.depth['ACC']} "
-                f"accumulators, twice")
+                found[rows, cols, count, by_gemm] = Tiles(axes, rows, cols, count, taps, by_gemm)
     return list(found.values())

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vta.compiler.ops.checks import Shape, need
+from vta.compiler.ops.checks import Shape, as_pads, extents, need
 from vta.compiler.ops.post import Post
 from vta.compiler.ops.window import Window
 from vta.compiler.program import Program
@@ -23,6 +23,7 @@ class About:
     windows: tuple[Window, ...] = ()        # what the tensor core multiplies, one after another
     post: Post | None = None                # what follows; None for max pooling
     floor: int | None = None                # the cycles that any tiling takes; None for an ALU operator
+    fold: str = "none"                      # how the image was folded (`first_layer.py`)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def fastest(candidates: Iterable, emit: Callable, enough: float = 0) -> tuple[An
     return best
 
 
-def sliding_windows(data, kernel, stride, pad, fill=0):
-    """(N, C, H, W) data padded with `fill` -> its windows, (N, C, rows, cols, kh, kw)."""
-    padded = np.pad(data, ((0, 0), (0, 0), (pad[0],) * 2, (pad[1],) * 2), constant_values=fill)
-    return np.lib.stride_tricks.sliding_window_view(padded, kernel, (2, 3))[:, :, ::stride[0], ::stride[1]]
+def sliding_windows(data, kernel, stride, pad, dilation=(1, 1), fill=0):
+    """(N, C, H, W) data padded with `fill` -> its windows, (N, C, rows, cols, kh, kw). pad: any form of `Pads`."""
+    padded = np.pad(data, ((0, 0), (0, 0), *as_pads(pad)), constant_values=fill)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, extents(kernel, dilation), (2, 3))
+    return windows[:, :, ::stride[0], ::stride[1], ::dilation[0], ::dilation[1]]

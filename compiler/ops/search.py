@@ -7,7 +7,7 @@ with nothing, and a little for every instruction and micro-op kernel. Constants 
 import itertools
 import math
 
-from vta.compiler.ops.checks import need
+from vta.compiler.ops.checks import extents, need
 from vta.compiler.ops.loops import growing_chunks, split_loops
 from vta.compiler.ops.operator import fastest
 from vta.compiler.ops.post import Post
@@ -16,6 +16,7 @@ from vta.compiler.ops.window import TiledWindow, Tiling, Window
 from vta.compiler.timing import CONSTANTS
 from vta.hw.config import Config
 
+PIECES = 6            # sizes of pieces of a large window that are tried
 MAX_UOPS = 4          # a micro-op kernel fills at most this share (1/n) of its memory
 INSTRUCTION = 4       # approximate cycles of one more instruction
 UOP_KERNEL = 40       # approximate cycles of one more micro-op kernel, apart from the beats of its micro-ops
@@ -24,25 +25,47 @@ TIMED = 16            # candidates that are compiled and timed
 
 
 def candidates(window, config):
-    """Every tiling worth an estimate."""
-    def sizes(total):
-        return sorted({-(-total // count) for count in range(1, total + 1)}, reverse=True)
+    """Every tiling worth an estimate. The window's taps are taken piece by piece where the memories have no room for
+    two of it."""
+    yield from _tilings(window, config, (None, None))
+    inputs, weights = (config.depth[name] // 2 for name in ("INP", "WGT"))
 
+    def crowded(kernel):
+        return (math.prod(extents(kernel, window.dilation)) > inputs
+                or (math.prod(kernel) > weights and not window.shared))
+
+    if crowded(window.kernel):
+        pieces = [(rows, window.kernel[1]) for rows in _sizes(window.kernel[0])]
+        pieces += [(1, cols) for cols in _sizes(window.kernel[1])]
+        for piece in [piece for piece in pieces if not crowded(piece)][:PIECES]:
+            yield from _tilings(window, config, piece)
+
+
+def _sizes(total):
+    """Every size of equal parts of `total`, the largest first; 1 where there is nothing to divide."""
+    return sorted({-(-total // count) for count in range(1, total + 1)}, reverse=True) or [1]
+
+
+def _tilings(window, config, taps):
+    """The tilings with `taps` (rows, columns) of the window at a time."""
     acc, inp, wgt = (config.depth[name] for name in ("ACC", "INP", "WGT"))
-    heights = sizes(window.out[0])
-    widths = [cols for cols in sizes(window.out[1]) if cols <= acc
-              and window.kernel[0] * ((cols - 1) * window.stride[1] + window.kernel[1]) <= inp]
+    kernel = Tiling(1, 1, 1, 1, 1, True, *taps).taps(window.kernel)
+    # on chip, at least; a pair of pitches may be smaller where strides skip rows
+    span = extents(kernel, (1, window.dilation[1]))
+    heights = _sizes(window.out[0])
+    widths = [cols for cols in _sizes(window.out[1]) if cols <= acc
+              and span[0] * ((cols - 1) * window.stride[1] + span[1]) <= inp]
     narrow = [cols for cols in widths[4:] if cols <= widths[0] // 2]
     widths = widths[:4] + (narrow[:4] if widths[:1] != [window.out[1]] else [])     # half a row: leaves room for two
-    shapes = [(1, o, i) for o in sizes(window.cout) for i in sizes(window.cin)]
-    shapes += [(g, window.cout, window.cin) for g in sizes(window.groups) if g > 1]
-    fitting = [shape for shape in shapes if window.shared or math.prod(shape) * window.taps <= wgt]
+    shapes = [(1, o, i) for o in _sizes(window.cout) for i in _sizes(window.cin)]
+    shapes += [(g, window.cout, max(1, window.cin)) for g in _sizes(window.groups) if g > 1]
+    fitting = [shape for shape in shapes if window.shared or math.prod(shape) * math.prod(kernel) <= wgt]
     for (g, o, i), rows, cols in itertools.product(fitting, heights, widths):
-        if g * o * rows * cols <= acc and g * i * (rows + window.kernel[0] - 1) * cols <= inp:
-            yield Tiling(rows, cols, o, i, g)
+        if g * o * rows * cols <= acc and g * i * (rows + span[0] - 1) * cols <= inp:
+            yield Tiling(rows, cols, o, i, g, True, *taps)
             one_patch = window.batch == 1 and (rows, cols) == window.out
             if not one_patch and (g, o) != (window.groups, window.cout):
-                yield Tiling(rows, cols, o, i, g, weights_stay=False)
+                yield Tiling(rows, cols, o, i, g, False, *taps)
 
 
 def estimate(tiled: TiledWindow, post: Post) -> float:
@@ -50,10 +73,9 @@ def estimate(tiled: TiledWindow, post: Post) -> float:
     if not tiled.fits:
         return math.inf
     w, t, config = tiled.window, tiled.tiling, tiled.config
-    chunks, channels, patches = len(tiled.in_chunks), len(tiled.channels), len(tiled.patches)
+    chunks, channels, patches = max(1, len(tiled.pieces)), len(tiled.channels), len(tiled.patches)
     _, ng, _, no = tiled.channels[0]
-    ni = tiled.in_chunks[0][1]
-    _, left = split_loops(tiled.loops(ng, no, ni, t.rows, t.cols), config)
+    left = split_loops(tiled.loops(ng, no, tiled.pieces[0], t.rows, t.cols), config)[1] if tiled.pieces else []
     uops = math.prod(loop[0] for loop in left)
     if uops > config.depth["UOP"] // MAX_UOPS:
         return math.inf
@@ -65,7 +87,8 @@ def estimate(tiled: TiledWindow, post: Post) -> float:
 
     # bulk loads: once, or for every tile that needs them
     groups = {channel[0]: channel[1] for channel in tiled.channels}
-    pixels = sum(math.prod(tiled.input_region(patch)[1]) for patch in tiled.patches)
+    same_inputs = [piece for piece in tiled.pieces if piece.first == 0]
+    pixels = sum(math.prod(tiled.input_region(patch, piece)[1]) for patch in tiled.patches for piece in same_inputs)
     keep = tiled.in_buffers >= chunks * patches * len(groups) or (not t.weights_stay and tiled.in_buffers >= chunks)
     planes = w.cin * sum(groups.values() if keep else (channel[1] for channel in tiled.channels))
     weights = w.groups * w.cout * w.cin * w.taps * beats["WGT"] if not w.shared else beats["WGT"]
@@ -97,9 +120,7 @@ def ranked(window: Window, post: Post, config: Config) -> list[tuple[float, Tili
         cycles = estimate(TiledWindow(window, tiling, config, post.needs_bias), post)
         if cycles < math.inf:
             found.append((cycles, tiling))
-    need(found, f"no tiling of this operator fits the memories: one output pixel needs "
-                f"{1 if window.shared else window.taps} weight tiles (of {config.depth['WGT']}) and {window.taps} "
-                f"input tiles (of {config.depth['INP']})")
+    need(found, f"no tiling of {window} fits the memories: {config.depth}")
     found.sort(key=lambda pair: pair[0])
     return found
 

@@ -74,7 +74,7 @@ def report(found: Candidate) -> list[str]:
     (window,), floor, passes = about.windows, about.floor, about.post.passes
     stats = traffic(found.operator.program.code.insns, config)
     beats = stats["read_bytes"] / config.bus_bytes
-    lines = [f"tiling     {found.tiling}", f"predicted  {found.predicted} cycles"]
+    lines = [f"tiling     {found.tiling}", f"fold       {about.fold}", f"predicted  {found.predicted} cycles"]
     if found.measured is not None:
         lines.append(f"measured   {found.measured} cycles "
                      f"({100 * (found.predicted / found.measured - 1):+.2f} %)")

@@ -8,6 +8,7 @@ where they fit. `emitter.py` makes the instructions.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vta.compiler.ops.checks import check_int, need
 from vta.compiler.ops.loops import buffer_count, chunks
@@ -16,7 +17,8 @@ from vta.hw.config import Config
 
 @dataclass(frozen=True)
 class Window:
-    """The problem, in tiles. Output (y, x) sees inputs from (y * sh - top, x * sw - left); beyond the edge they are 0.
+    """The problem, in tiles. Tap (i, j) of output (y, x) sees input (y * sh - top + i * dh, x * sw - left + j * dw);
+    beyond the edge inputs are 0, and how far it lies is not limited. Without inputs (`cin` of 0), the sum is 0.
 
     `shared`: one weight tile serves all taps and channels. Output (y, x) is stored at origin + step * (y, x)
     of planes of `planes` (height, width).
@@ -31,6 +33,7 @@ class Window:
     kernel: tuple[int, int]
     stride: tuple[int, int] = (1, 1)
     start: tuple[int, int] = (0, 0)     # (top, left) padding; negative skips inputs
+    dilation: tuple[int, int] = (1, 1)
     shared: bool = False
     weight_offset: int = 0
     planes: tuple[int, int] | None = None
@@ -54,8 +57,9 @@ class Window:
 
 @dataclass(frozen=True)
 class Tiling:
-    """How much is on chip at a time: output rows and columns, output and input channel blocks, and groups (more than
-    one only with all channels). `weights_stay`: the outer loop is over channels, else over the image.
+    """How much is on chip at a time: output rows and columns, output and input channel blocks, groups (more than one
+    only with all channels), and rows and columns of the window's taps (None: all). `weights_stay`: the outer loop is
+    over channels, else over the image.
 
     OperatorError for values that are not integers of at least 1.
     """
@@ -66,37 +70,66 @@ class Tiling:
     ins: int
     groups: int = 1
     weights_stay: bool = True
+    tap_rows: int | None = None
+    tap_cols: int | None = None
 
     def __post_init__(self):
         for name in ("rows", "cols", "outs", "ins", "groups"):
             check_int(getattr(self, name), name)
+        for name in ("tap_rows", "tap_cols"):
+            if getattr(self, name) is not None:
+                check_int(getattr(self, name), name)
         need(isinstance(self.weights_stay, bool), f"weights_stay = {self.weights_stay!r} must be True or False")
+
+    def taps(self, kernel):
+        """(rows, columns) of the taps of a `kernel` at a time."""
+        return tuple(min(own or k, k) for own, k in zip((self.tap_rows, self.tap_cols), kernel, strict=True))
+
+
+class Piece(NamedTuple):
+    """A part of the sum of every output: `ins` input blocks from block `first` on, `height` x `width` taps from tap
+    (row, col) on."""
+
+    first: int
+    ins: int
+    row: int
+    height: int
+    col: int
+    width: int
+
+    @property
+    def taps(self):
+        return self.height * self.width
 
 
 class TiledWindow:
     """A window under a tiling: its output tiles, and the buffers that they need.
 
     channels: [(first group, groups, first output block, blocks)] and patches: [(image, y, rows, x, cols)]; an output
-    tile is one of each. in_chunks: [(first, count)] of input blocks, one GEMM each. in_size, wgt_size, acc_size:
-    tiles of a buffer; in_buffers, wgt_buffers, acc_buffers: how many; fits: one of each, at least. bias_size:
-    accumulators that hold biases, all of them if `bias_resident`.
+    tile is one of each. pieces: the `Piece`s of its sum, one GEMM each. in_size, wgt_size, acc_size: tiles of a
+    buffer; in_buffers, wgt_buffers, acc_buffers: how many; fits: one of each, at least. bias_size: accumulators that
+    hold biases, all of them if `bias_resident`.
     """
 
     def __init__(self, window: Window, tiling: Tiling, config: Config, bias: bool):
         self.window, self.tiling, self.config = window, tiling, config
         w, t, depth = window, tiling, config.depth
-        # a window of one row needs only every stride-th row: `skip` rows in DRAM are one on chip
-        self.skip, self.row_step = (w.stride[0], 1) if w.kernel[0] == 1 else (1, w.stride[0])
-        self.in_chunks = chunks(w.cin, t.ins)
+        taps = t.taps(w.kernel)
+        # where strides skip rows that no tap sees, so does the load: `skip` rows in DRAM are one on chip
+        self.skip = w.stride[0] if taps[0] == 1 else math.gcd(w.stride[0], w.dilation[0])
+        self.stride = w.stride[0] // self.skip, w.stride[1]
+        self.dilation = 1 if taps[0] == 1 else w.dilation[0] // self.skip, w.dilation[1]
+        self.pieces = [Piece(*i, *y, *x) for i in chunks(w.cin, t.ins)
+                       for y in chunks(w.kernel[0], taps[0]) for x in chunks(w.kernel[1], taps[1])]
         if t.groups > 1:
             self.channels = [(g, n, 0, w.cout) for g, n in chunks(w.groups, t.groups)]
         else:
             self.channels = [(g, 1, o, n) for g in range(w.groups) for o, n in chunks(w.cout, t.outs)]
         self.patches = [(n, *y, *x) for n in range(w.batch)
                         for y in chunks(w.out[0], t.rows) for x in chunks(w.out[1], t.cols)]
-        per_tile = len(self.in_chunks)
-        self.in_size = t.groups * t.ins * math.prod(self.input_size(t.rows, t.cols))
-        self.wgt_size = 1 if w.shared else t.groups * t.outs * t.ins * w.taps
+        per_tile = max(1, len(self.pieces))
+        self.in_size = t.groups * t.ins * math.prod(self.input_size(t.rows, t.cols, taps))
+        self.wgt_size = 1 if w.shared else t.groups * t.outs * t.ins * math.prod(taps)
         self.acc_size = t.groups * t.outs * t.rows * t.cols
         groups = len({channel[0] for channel in self.channels})     # their input channels differ
         self.in_buffers = buffer_count(depth["INP"], self.in_size, per_tile * len(self.patches) * groups, per_tile)
@@ -107,32 +140,47 @@ class TiledWindow:
         self.acc_buffers = min(2, (depth["ACC"] - self.bias_size) // self.acc_size)
         self.fits = min(self.in_buffers, self.wgt_buffers, self.acc_buffers) >= 1
 
-    def input_size(self, rows, cols):
-        """(rows, columns) of input on chip for that many outputs."""
-        w = self.window
-        return (rows - 1) * self.row_step + w.kernel[0], (cols - 1) * w.stride[1] + w.kernel[1]
+    def input_size(self, rows, cols, taps):
+        """(rows, columns) of input on chip for that many outputs and taps, a pair."""
+        return tuple((n - 1) * s + (k - 1) * d + 1 for n, s, k, d in
+                     zip((rows, cols), self.stride, taps, self.dilation, strict=True))
 
-    def input_region(self, patch):
-        """The input of a patch: its first (row, column), perhaps outside of the image; the (rows, columns) inside; the
-        (left, top, right, bottom) tiles of padding."""
+    def input_region(self, patch, piece):
+        """What a piece of the sum of a patch sees: its first (row, column) in the image, the (rows, columns) of it on
+        chip, and the (left, top, right, bottom) tiles of padding there; (0, 0) and no place where all is padding."""
         w, (_, y, rows, x, cols) = self.window, patch
-        height, width = self.input_size(rows, cols)
-        top, left = y * w.stride[0] - w.start[0], x * w.stride[1] - w.start[1]
-        below, right = top + (height - 1) * self.skip + 1 - w.size[0], left + width - w.size[1]
-        x0, y0, x1, y1 = pads = max(0, -left), max(0, -top), max(0, right), max(0, below)
-        return (top, left), (height - y0 - y1, width - x0 - x1), pads
+        size = self.input_size(rows, cols, (piece.height, piece.width))
+        firsts, inside, pads = [], [], []
+        for output, stride, start, tap, dilation, length, limit, skip in zip(
+                (y, x), w.stride, w.start, (piece.row, piece.col), w.dilation, size, w.size, (self.skip, 1),
+                strict=True):
+            first = output * stride - start + tap * dilation
+            before = min(max(0, -(first // skip)), length)          # rows on chip are `skip` apart
+            real = max(0, min(length, -((first - limit) // skip)) - before)
+            firsts.append(first + before * skip)
+            inside.append(real)
+            pads.append((before, length - before - real))
+        (top, bottom), (left, right) = pads
+        if not all(inside):
+            return (0, 0), (0, 0), (size[1], size[0], 0, 0)
+        return tuple(firsts), tuple(inside), (left, top, right, bottom)
 
-    def loops(self, ng, no, ni, rows, cols):
+    def loops(self, ng, no, piece, rows, cols):
         """The loops of a GEMM: (extent, dst, src, wgt), channels first, then the image, then the sum."""
-        w, (height, width) = self.window, self.input_size(rows, cols)
-        area, plane, taps = rows * cols, height * width, w.taps
+        w, (height, width) = self.window, self.input_size(rows, cols, (piece.height, piece.width))
+        area, plane, taps = rows * cols, height * width, piece.taps
         found = [
-            (ng, no * area, ni * plane, no * ni * taps),
-            (no, area, 0, ni * taps),
-            (rows, cols, self.row_step * width, 0),
-            (cols, 1, w.stride[1], 0),
-            (ni, 0, plane, taps),
-            (w.kernel[0], 0, width, w.kernel[1]),
-            (w.kernel[1], 0, 1, 1),
+            (ng, no * area, piece.ins * plane, no * piece.ins * taps),
+            (no, area, 0, piece.ins * taps),
+            (rows, cols, self.stride[0] * width, 0),
+            (cols, 1, self.stride[1], 0),
+            (piece.ins, 0, plane, taps),
+            (piece.height, 0, self.dilation[0] * width, piece.width),
+            (piece.width, 0, self.dilation[1], 1),
         ]
         return [(extent, dst, src, 0 if w.shared else wgt) for extent, dst, src, wgt in found if extent > 1]
+
+
+def window_start(pads):
+    """`Window.start` of pads as from `as_pads`."""
+    return pads[0][0], pads[1][0]

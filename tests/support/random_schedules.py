@@ -42,21 +42,23 @@ def operator(seed):
     n, c, o = r.choice((1, 1, 1, 2, 3)), r.randint(1, 40), r.randint(1, 40)
     h, w = r.randint(1, 15), r.randint(1, 15)
     kernel = (r.randint(1, 4), r.randint(1, 4))
-    pad = tuple(r.randint(0, k - 1) for k in kernel)
+    most = [r.choice((*4 * [k - 1], k + 2, 17)) for k in kernel]
+    pad = r.choice((tuple(r.randint(0, n) for n in most), tuple((r.randint(0, n), r.randint(0, n)) for n in most)))
     window = {"stride": (r.randint(1, 3), r.randint(1, 3)), "pad": pad}
+    dilated = window | {"dilation": (r.choice((1, 1, 2)), r.choice((1, 1, 3)))}
     post = {"shift": r.choice((0, 3, 8)), "rounding": r.random() < 0.5,
             "clip": r.choice((None, (-128, 127), (0, 127), (-5, 9)))}
     biased = post | {"bias": r.random() < 0.5}
     shape = (n, c, h, w)
 
     def grouped(groups):
-        return [(n, c * groups, h, w), o * groups, kernel, groups], biased | window
+        return [(n, c * groups, h, w), o * groups, kernel, groups], biased | dilated
 
     draw = {       # operator -> its arguments and options
-        "conv2d": lambda: ([shape, o, kernel], biased | window),
+        "conv2d": lambda: ([shape, o, kernel], biased | dilated | {"fold": r.choice(("auto", "none", "im2col"))}),
         "group_conv2d": lambda: grouped(r.choice((1, 2, 3, 4))),
-        "depthwise_conv2d": lambda: ([shape, kernel], biased | window),
-        "conv2d_transpose": lambda: ([shape, o, kernel], biased | window | {"output_pad": r.choice((0, 0, 1))}),
+        "depthwise_conv2d": lambda: ([shape, kernel], biased | dilated),
+        "conv2d_transpose": lambda: ([shape, o, kernel], biased | dilated | {"output_pad": r.choice((0, 0, 1))}),
         "dense": lambda: ([(r.choice((1, n, 17)), c), o], biased),
         "avg_pool2d": lambda: ([shape, kernel], window),
         "global_avg_pool": lambda: ([shape], {}),

@@ -1,8 +1,9 @@
 """Find the tiling of an operator that takes the fewest cycles.
 
 OP is an operator of vta.ops that takes a `tiling`, SHAPE that of its data (1x64x56x56), the rest its arguments by
-name: numbers, pairs (3x3 or 0,127), yes or no. The best tilings by estimate are compiled and timed; --rtl runs the
-best of them on the RTL. --output saves the result in a file that operators read when VTA_TILINGS names it.
+name: numbers, pairs (3x3 or 0,127), pairs of pairs (0x1,0x1), yes or no, names. The best tilings by estimate are
+compiled and timed; --rtl runs the best of them on the RTL. --output saves the result in a file that operators read
+when VTA_TILINGS names it.
 """
 
 import inspect
@@ -78,12 +79,17 @@ def run(args):
 
 
 def parse(text):
-    """The value of an argument: yes, no, a number, or several with x or , between them."""
+    """The value of an argument: yes, no, a name, a number, or several with x or , between them; of both, x binds
+    tighter: 0x1,2x3 is ((0, 1), (2, 3))."""
     if text in ("yes", "no"):
         return text == "yes"
+    if text.isidentifier():
+        return text
+    if "x" in text and "," in text:
+        return tuple(parse(part) for part in text.split(","))
     try:
         values = tuple(int(number) for number in text.replace(",", "x").split("x"))
     except ValueError:
-        raise ValueError(f"{text!r} must be a number, numbers with x or a comma between them, yes or "
+        raise ValueError(f"{text!r} must be a number, numbers with x or a comma between them, a name, yes or "
                          f"no") from None
     return values[0] if len(values) == 1 else values

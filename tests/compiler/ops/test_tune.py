@@ -63,6 +63,23 @@ def test_command(tmp_path, capsys):
     assert "floor" in capsys.readouterr().out and path.exists()
 
 
+def test_command_takes_names_and_uneven_padding(capsys):
+    assert cli.main(["tune", "conv2d", "1x3x16x16", "outputs=16", "kernel=3", "stride=2", "pad=0x1,1x0", "fold=depth",
+                     "--count", "2"]) == 0
+    layer = ops.conv2d((1, 3, 16, 16), 16, 3, stride=2, pad=((0, 1), (1, 0)), fold="depth")
+    said = capsys.readouterr().out
+    assert "fold       depth" in said and f"{layer.about.floor} cycles" in said
+
+
+def test_the_folded_problem_is_saved(tmp_path, monkeypatch):
+    path = tmp_path / "tilings.json"
+    layer = ((1, 3, 20, 20), 32, 7), {"stride": 2, "pad": 3, "fold": "depth"}
+    found = tune(ops.conv2d, *layer, count=4)
+    save(path, found[-1])
+    monkeypatch.setenv(VARIABLE, str(path))
+    assert ops.conv2d(*layer[0], **layer[1]).about.tilings == (found[-1].tiling,) != (found[0].tiling,)
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (["convolve", "1x2"], "'convolve'; there are conv2d, dense, depthwise_conv2d, group_conv2d, avg_pool2d\n"),
     (["conv2d", "1x2xx4"], "'1x2xx4' must be a number"),
