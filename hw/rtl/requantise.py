@@ -100,7 +100,9 @@ class LaneProduct(wiring.Component):
 class LaneRounding(wiring.Component):
     """A product shifted, rounded, offset and clipped as `parameters` say, `LATENCY` - `PRODUCT_CYCLES` cycles later.
 
-    `second_half`: the product of a wide tile's second half, whose low bits came `WIDE_GAP` cycles before.
+    `second_half`, a cycle ahead: the product is that of a wide tile's second half, and the bits below it were in the
+    product of `WIDE_GAP` cycles before. `parameters`, `low` and `high` are constant while products are on their way,
+    `low` is at most `high`, and the zero point of a `raw` lane is 0.
     """
 
     product: In(signed(PRODUCT_BITS))
@@ -116,11 +118,13 @@ class LaneRounding(wiring.Component):
         double = p.rounding == Rounding.DOUBLE
 
         # y and the bit below it, unless y is rounded already; whether there is any other bit below
-        early = Signal()
+        early, second = (Signal(name=name, reset_less=True) for name in ("early", "second"))
         lost = [Signal(name=f"lost_{n}", reset_less=True) for n in range(WIDE_GAP)]       # of a first half
-        m.d.comb += early.eq(p.early | self.second_half)
-        m.d.sync += [lost[0].eq(product[:HALF_BITS].any()), *(late.eq(now) for now, late in pairwise(lost))]
-        below = Mux(early, product[:EARLY - 1].any() | (self.second_half & lost[-1]), product[:HIGH - 1].any())
+        m.d.sync += [
+            early.eq(p.early | self.second_half), second.eq(self.second_half), lost[0].eq(product[:HALF_BITS].any()),
+            *(late.eq(now) for now, late in pairwise(lost)),
+        ]
+        below = Mux(early, product[:EARLY - 1].any() | (second & lost[-1]), product[:HIGH - 1].any())
         one_below = ~double & Mux(early, product[EARLY - 1], product[HIGH - 1])
         at_early, at_high = (product[drop - 1:drop + 32].as_signed() for drop in (EARLY, HIGH))
         near = Signal(signed(33), reset_less=True)
@@ -132,11 +136,11 @@ class LaneRounding(wiring.Component):
         with m.If(~p.shift[0]):
             m.d.sync += near[0].eq(one_below)
 
-        # shifted on
-        shifted, lost = shift_right(near, p.shift[1:3], 2)
+        # shifted further
+        shifted, far_lost = shift_right(near, p.shift[1:3], 2)
         coarse = Signal(signed(33), reset_less=True)
         sticky = Signal(reset_less=True)
-        m.d.sync += [coarse.eq(shifted), sticky.eq(near_sticky | lost)]
+        m.d.sync += [coarse.eq(shifted), sticky.eq(near_sticky | far_lost)]
 
         # rounded: the increment is the carry into an adder of nothing else, which the multiplexers fit into
         fine, last_lost = shift_right(coarse, p.shift[3:], 8)
@@ -163,19 +167,18 @@ class LaneRounding(wiring.Component):
             upper.eq(Mux(p.raw, q[8:], 0)),
         ]
 
-        # clipped
+        # clipped; what the sign is does not take the comparisons
         outside, sign, less, more = Signal(), Signal(), Signal(), Signal()
         byte = Signal(8)
+        result = Signal(32, reset_less=True)
         m.d.comb += [
             outside.eq(far | (total[7:] != total[10].replicate(4))), sign.eq(Mux(far, negative, total[10])),
             less.eq(~p.raw & Mux(outside, sign, total[:8].as_signed() < self.low)),
             more.eq(~p.raw & Mux(outside, ~sign, total[:8].as_signed() > self.high)),
-            byte.eq(Mux(less, self.low, Mux(more, self.high, total[:8]))),
+            byte.eq(Mux(less, self.low, Mux(more, self.high, total[:8]))), self.result.eq(result),
         ]
-        result = Signal(32, reset_less=True)
-        m.d.comb += self.result.eq(result)
         m.d.sync += result.eq(Cat(byte, upper))
-        with m.If(~p.raw & byte[7]):
+        with m.If(~p.raw & (self.high[7] | (sign & self.low[7]))):
             m.d.sync += result[8:].eq(-1)
         return m
 
@@ -201,7 +204,8 @@ class RequantiseLane(wiring.Component):
             m.d.sync += parameters.eq(word)
             with m.If(word.raw):
                 m.d.sync += parameters.zero_point.eq(0)
-        second = [self.second_half, *(Signal(name=f"second_{n + 1}", reset_less=True) for n in range(PRODUCT_CYCLES))]
+        second = [self.second_half,
+                  *(Signal(name=f"second_{n}", reset_less=True) for n in range(1, PRODUCT_CYCLES))]
         m.d.sync += [late.eq(now) for now, late in pairwise(second)]
         m.d.comb += [
             product.word.eq(self.word), product.load.eq(self.load),
@@ -238,6 +242,8 @@ class Requantise(wiring.Component):
         bounds = Signal.like(self.bounds, reset_less=True)
         with m.If(self.load_bounds):
             m.d.sync += bounds.eq(self.bounds)
+            with m.If(self.bounds.low > self.bounds.high):
+                m.d.sync += bounds.low.eq(self.bounds.high)
         valid = [self.valid & ~self.first_half, *(Signal(name=f"valid_{n + 1}") for n in range(LATENCY - 1)),
                  self.out_valid]
         m.d.sync += [late.eq(now) for now, late in pairwise(valid)]
