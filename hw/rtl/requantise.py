@@ -9,19 +9,27 @@ from amaranth.lib.wiring import In, Out
 
 from vta.hw.requantisation import BIAS_BITS, EARLY, HALF_BITS, HIGH, PARAMETER_S, Rounding
 
-LATENCY = 7                  # cycles from a tile to its result
+LATENCY = 9                  # cycles from a tile to its result
 WIDE_GAP = 2                 # cycles from the first half of a wide tile to the second
-PRODUCT_CYCLES = 3           # of LATENCY
+PRODUCT_CYCLES = 4           # of LATENCY
 LOW_BITS = 17                # of the multiplier in the first DSP48E1; the unsigned part of its 18-bit operand
 PRODUCT_BITS = 57            # of a 25-bit sum times the multiplier, and its rounding constant
 LOAD = data.StructLayout({"multiplier": 1, "bias": 1, "shift": 1})
 
 
+def select(choice, values):
+    """`values`[`choice`] of four values, a LUT6 per bit.
+
+    The pairs are those of a Gray code: in a shifter no two of them are equal, so that synthesis does not share them,
+    which would take two smaller LUTs per bit.
+    """
+    return Mux(choice[0] ^ choice[1], Mux(choice[1], values[2], values[1]), Mux(choice[1], values[3], values[0]))
+
+
 def shift_right(value, amount, unit):
-    """`value` >> `unit` * `amount` (two bits), arithmetic, and whether a one was shifted out: a LUT6 per bit."""
+    """`value` >> `unit` * `amount` (two bits), arithmetic, and whether a one was shifted out."""
     value = value.as_signed()
-    shifted = Mux(amount[1], Mux(amount[0], value >> 3 * unit, value >> 2 * unit),
-                  Mux(amount[0], value >> unit, value))
+    shifted = select(amount, [value >> unit * n for n in range(4)])
     reached = amount.any(), amount[1], amount.all()
     lost = Cat(at_least & value[unit * n:unit * (n + 1)].any() for n, at_least in enumerate(reached))
     return shifted[:len(value)], lost.any()
@@ -58,39 +66,43 @@ class LaneProduct(wiring.Component):
         with m.If(self.load.bias):
             m.d.sync += bias.eq(self.word)
 
-        # of the two multipliers, a cycle apart; none is shared, so that they fit into those of a DSP48E1
-        words, biases, sums = ([Signal(signed(BIAS_BITS), name=f"{name}_{n}", reset_less=True) for n in (1, 2)]
-                               for name in ("word", "bias", "sum"))
+        # the operands of both multipliers, a cycle apart: an adder shared by two would not be that of a DSP48E1
+        words, biases = ([Signal(signed(BIAS_BITS), name=f"{name}_{n}", reset_less=True) for n in (1, 2)]
+                         for name in ("word", "bias"))
         second = [self.second_half, Signal(name="second_1", reset_less=True)]
         first = Signal(reset_less=True)
+        mask = ~self.first_half.replicate(BIAS_BITS - HALF_BITS)
         m.d.sync += [
-            words[0].eq(Cat(self.word[:HALF_BITS],
-                            self.word[HALF_BITS:BIAS_BITS] & ~self.first_half.replicate(BIAS_BITS - HALF_BITS))),
-            words[1].eq(words[0]), second[1].eq(second[0]), first.eq(self.first_half),
+            words[0].eq(Cat(self.word[:HALF_BITS], self.word[HALF_BITS:BIAS_BITS] & mask)), words[1].eq(words[0]),
             *(late.eq(Mux(no_bias, 0, bias)) for late, no_bias in zip(biases, second, strict=True)),
+            second[1].eq(second[0]), first.eq(self.first_half),
         ]
-        m.d.comb += [total.eq(word + late) for total, word, late in zip(sums, words, biases, strict=True)]
 
-        low = Signal(signed(48), reset_less=True)
-        high = Signal(signed(PRODUCT_BITS - LOW_BITS), reset_less=True)
-        rest = Signal(LOW_BITS, reset_less=True)
-        addend = Signal(signed(48))
+        # the upper part has a register behind its sum and one behind its product, the low part one behind both adders
+        low_sum, high_sum = (Signal(signed(BIAS_BITS), name=f"{name}_sum", reset_less=True) for name in ("low", "high"))
+        partial = Signal(signed(BIAS_BITS + 32 - LOW_BITS), reset_less=True)
+        low, addend = (Signal(signed(48), name=name, reset_less=True) for name in ("low", "addend"))
+        high = Signal(signed(PRODUCT_BITS - LOW_BITS))
+        product = Signal(PRODUCT_BITS, reset_less=True)
+        m.d.comb += [self.product.eq(product), low_sum.eq(words[1] + biases[1]), high.eq(partial + (low >> LOW_BITS))]
+        m.d.sync += [
+            high_sum.eq(words[0] + biases[0]), partial.eq(self.multiply(high_sum, multiplier[LOW_BITS:].as_signed())),
+            low.eq(self.multiply(low_sum, multiplier[:LOW_BITS]) + addend), product.eq(Cat(low[:LOW_BITS], high)),
+        ]
         early = self.early & ~first
         constant = Cat(Const(0, EARLY - 1), self.double & early, Const(0, HIGH - EARLY - 1), self.double & ~early)
-        m.d.comb += addend.eq(Mux(second[1], high >> HALF_BITS - LOW_BITS, constant))
-        m.d.sync += [
-            low.eq(self.multiply(sums[0], multiplier[:LOW_BITS]) + addend),
-            high.eq(self.multiply(sums[1], multiplier[LOW_BITS:].as_signed()) + (low >> LOW_BITS)),
-            rest.eq(low[:LOW_BITS]),
-        ]
-        m.d.comb += self.product.eq(Cat(rest, high))
+        m.d.sync += addend.eq(constant)
+        with m.If(second[1]):
+            m.d.sync += addend.eq(high >> HALF_BITS - LOW_BITS)
         return m
 
 
 class LaneRounding(wiring.Component):
     """A product shifted, rounded, offset and clipped as `parameters` say, `LATENCY` - `PRODUCT_CYCLES` cycles later.
 
-    `second_half`: the product of a wide tile's second half, whose low bits came `WIDE_GAP` cycles before.
+    `second_half`, a cycle ahead: the product is that of a wide tile's second half, and the bits below it were in the
+    product of `WIDE_GAP` cycles before. `parameters`, `low` and `high` are constant while products are on their way,
+    `low` is at most `high`, and the zero point of a `raw` lane is 0.
     """
 
     product: In(signed(PRODUCT_BITS))
@@ -106,23 +118,29 @@ class LaneRounding(wiring.Component):
         double = p.rounding == Rounding.DOUBLE
 
         # y and the bit below it, unless y is rounded already; whether there is any other bit below
-        early = Signal()
+        early, second = (Signal(name=name, reset_less=True) for name in ("early", "second"))
         lost = [Signal(name=f"lost_{n}", reset_less=True) for n in range(WIDE_GAP)]       # of a first half
-        m.d.comb += early.eq(p.early | self.second_half)
-        m.d.sync += [lost[0].eq(product[:HALF_BITS].any()), *(late.eq(now) for now, late in pairwise(lost))]
-        y = Signal(signed(33))
-        below = Mux(early, product[:EARLY - 1].any() | (self.second_half & lost[-1]), product[:HIGH - 1].any())
-        m.d.comb += y.eq(Mux(early, product[EARLY - 1:], product[HIGH - 1:].as_signed()))
-        with m.If(double):
-            m.d.comb += y[0].eq(0)
+        m.d.sync += [
+            early.eq(p.early | self.second_half), second.eq(self.second_half), lost[0].eq(product[:HALF_BITS].any()),
+            *(late.eq(now) for now, late in pairwise(lost)),
+        ]
+        below = Mux(early, product[:EARLY - 1].any() | (second & lost[-1]), product[:HIGH - 1].any())
+        one_below = ~double & Mux(early, product[EARLY - 1], product[HIGH - 1])
+        at_early, at_high = (product[drop - 1:drop + 32].as_signed() for drop in (EARLY, HIGH))
+        near = Signal(signed(33), reset_less=True)
+        near_sticky = Signal(reset_less=True)
+        m.d.sync += [
+            near.eq(select(Cat(p.shift[0], early), [at_high, at_high >> 1, at_early, at_early >> 1])),
+            near_sticky.eq((below & ~double) | (p.shift[0] & one_below)),
+        ]
+        with m.If(~p.shift[0]):
+            m.d.sync += near[0].eq(one_below)
 
-        # shifted, in two cycles
-        near, near_lost = Signal(signed(33)), Signal()
+        # shifted further
         shifted, far_lost = shift_right(near, p.shift[1:3], 2)
         coarse = Signal(signed(33), reset_less=True)
         sticky = Signal(reset_less=True)
-        m.d.comb += [near.eq(Mux(p.shift[0], y >> 1, y)), near_lost.eq(p.shift[0] & y[0])]
-        m.d.sync += [coarse.eq(shifted), sticky.eq((below & ~double) | near_lost | far_lost)]
+        m.d.sync += [coarse.eq(shifted), sticky.eq(near_sticky | far_lost)]
 
         # rounded: the increment is the carry into an adder of nothing else, which the multiplexers fit into
         fine, last_lost = shift_right(coarse, p.shift[3:], 8)
@@ -149,18 +167,19 @@ class LaneRounding(wiring.Component):
             upper.eq(Mux(p.raw, q[8:], 0)),
         ]
 
-        # clipped
+        # clipped; what the sign is does not take the comparisons
         outside, sign, less, more = Signal(), Signal(), Signal(), Signal()
         byte = Signal(8)
+        result = Signal(32, reset_less=True)
         m.d.comb += [
             outside.eq(far | (total[7:] != total[10].replicate(4))), sign.eq(Mux(far, negative, total[10])),
             less.eq(~p.raw & Mux(outside, sign, total[:8].as_signed() < self.low)),
             more.eq(~p.raw & Mux(outside, ~sign, total[:8].as_signed() > self.high)),
-            byte.eq(Mux(less, self.low, Mux(more, self.high, total[:8]))),
+            byte.eq(Mux(less, self.low, Mux(more, self.high, total[:8]))), self.result.eq(result),
         ]
-        m.d.sync += self.result.eq(Cat(byte, upper))
-        with m.If(~p.raw & byte[7]):
-            m.d.sync += self.result[8:].eq(-1)
+        m.d.sync += result.eq(Cat(byte, upper))
+        with m.If(~p.raw & (self.high[7] | (sign & self.low[7]))):
+            m.d.sync += result[8:].eq(-1)
         return m
 
 
@@ -185,7 +204,8 @@ class RequantiseLane(wiring.Component):
             m.d.sync += parameters.eq(word)
             with m.If(word.raw):
                 m.d.sync += parameters.zero_point.eq(0)
-        second = [self.second_half, *(Signal(name=f"second_{n + 1}", reset_less=True) for n in range(PRODUCT_CYCLES))]
+        second = [self.second_half,
+                  *(Signal(name=f"second_{n}", reset_less=True) for n in range(1, PRODUCT_CYCLES))]
         m.d.sync += [late.eq(now) for now, late in pairwise(second)]
         m.d.comb += [
             product.word.eq(self.word), product.load.eq(self.load),
@@ -222,6 +242,8 @@ class Requantise(wiring.Component):
         bounds = Signal.like(self.bounds, reset_less=True)
         with m.If(self.load_bounds):
             m.d.sync += bounds.eq(self.bounds)
+            with m.If(self.bounds.low > self.bounds.high):
+                m.d.sync += bounds.low.eq(self.bounds.high)
         valid = [self.valid & ~self.first_half, *(Signal(name=f"valid_{n + 1}") for n in range(LATENCY - 1)),
                  self.out_valid]
         m.d.sync += [late.eq(now) for now, late in pairwise(valid)]

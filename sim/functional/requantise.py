@@ -20,7 +20,7 @@ from vta.hw.requantisation import BIAS_BITS, EARLY, HALF_BITS, HIGH, PARAMETER_S
 @dataclass(frozen=True)
 class Parameters:
     """One number, or one for each lane, of everything that a requantisation depends on; `low` and `high` are bounds
-    of all lanes. Of a `low` above `high`, `low` counts first."""
+    of all lanes, and a `low` above `high` does not count."""
 
     multiplier: np.ndarray
     bias: np.ndarray
@@ -87,6 +87,4 @@ def requantise(acc, parameters, wide=False):
     up = np.select([double, np.equal(p.rounding, Rounding.UP), np.equal(p.rounding, Rounding.FLOOR)],
                    [(y >= 0) | sticky, np.True_, np.False_], sticky | (q & 1 == 1))
     q = wrapped(q + (guard & up), 32)
-    total = q + p.zero_point
-    clipped = np.where(total < p.low, p.low, np.minimum(total, p.high))
-    return np.where(p.raw, q, clipped).astype(np.int32)
+    return np.where(p.raw, q, np.minimum(np.maximum(q + p.zero_point, p.low), p.high)).astype(np.int32)
