@@ -2,9 +2,11 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+
+from vta.hw.features import Feature
 
 LATENCY = 6          # cycles from the tiles to `dot`
 
@@ -37,6 +39,12 @@ def split_product(product):
     return (product[:16] ^ (1 << 15)).as_signed(), product[16:32].as_signed()
 
 
+def window_taps(config):
+    """{k: (lane, tap)}: in window steps the multipliers k of a pair of output lanes serve this tap of this lane of the
+    two, the others none. Both lanes take the same factor, so the partner's weight has to be 0."""
+    return {lane * (config.block // 2) + tap: (lane, tap) for lane in (0, 1) for tap in range(config.window_taps)}
+
+
 class Gemm(wiring.Component):
     """dot[b][j] = sum over k of inp[b][k] * wgt[j][k], int8 x int8, exact.
 
@@ -44,13 +52,19 @@ class Gemm(wiring.Component):
     follows `LATENCY` cycles later: operands, pairs of weights, products, corrected ones (these four are the registers
     of a DSP48E1), partial sums, sums; otherwise it is 0. Throughput: one pair of tiles a cycle; it never stalls. The
     other registers hold in cycles without a step.
+
+    With the feature `window`, a step with `window` instead multiplies each lane of the last tiles by weights of its
+    own: dot[b][j] = sum over t < `config.window_taps` of inp_t[b][j] * wgt[j][j % 2 * (block // 2) + t], where inp_t is
+    the tile of the t-th step before this one, 0 before the one with `first`. The other weights do not matter. From
+    `first` on, all steps up to the last one of the window instruction must have `window`.
     """
 
     def __init__(self, config):
         self.config = config
         self.dot_bits = 16 + config.log_block
         super().__init__({
-            "en": In(1), "inp": In(8 * config.tile_bytes["INP"]), "wgt": In(8 * config.tile_bytes["WGT"]),
+            "en": In(1), "window": In(1), "first": In(1),
+            "inp": In(8 * config.tile_bytes["INP"]), "wgt": In(8 * config.tile_bytes["WGT"]),
             "dot": Out(data.ArrayLayout(signed(self.dot_bits), config.lanes))})
 
     def elaborate(self, platform):
@@ -60,8 +74,10 @@ class Gemm(wiring.Component):
         m.d.sync += [late.eq(early) for early, late in pairwise(valid)]
         inp, wgt = (Signal.like(port, name=f"{name}_q", reset_less=True)
                     for name, port in (("inp", self.inp), ("wgt", self.wgt)))
-        with m.If(valid[0]):
-            m.d.sync += [inp.eq(self.inp), wgt.eq(self.wgt)]
+        windowed = Feature.WINDOW.key in self.config.features
+        taps = window_taps(self.config) if windowed else {}
+        window = Signal()                        # what is in `inp` and `wgt` belongs to a window step
+        past = [inp, *(Signal.like(inp, name=f"past_{n}") for n in range(1, self.config.window_taps))]
 
         def element(tile, row, k):
             return tile[8 * (row * block + k):][:8].as_signed()
@@ -69,11 +85,36 @@ class Gemm(wiring.Component):
         def registers(name, shape):
             return [Signal(shape, name=f"{name}_{k}", reset_less=True) for k in range(block)]
 
+        def foreign(row, k):
+            """Whether the multiplier of this weight serves the other lane of its pair in a window step."""
+            return k in taps and taps[k][0] != row % 2
+
+        operands = self.wgt
+        if windowed:
+            # a multiplexer for each weight, not one for all, becomes the synchronous reset of its register
+            operands = Cat(Mux(self.window & foreign(row, k), 0, element(self.wgt, row, k))
+                           for row in range(block) for k in range(block))
+            with m.If(valid[0]):
+                m.d.sync += window.eq(self.window)
+            with m.If(valid[1] & window):
+                m.d.sync += [older.eq(tile) for tile, older in pairwise(past)]
+            with m.If(valid[0] & self.first):
+                m.d.sync += [tile.eq(0) for tile in past[1:]]
+        with m.If(valid[0]):
+            m.d.sync += [inp.eq(self.inp), wgt.eq(operands)]
+
         for b in range(batch):
-            factors = registers(f"factor_{b}", signed(8))
+            shared = registers(f"factor_{b}", signed(8))       # by all pairs of output lanes
             with m.If(valid[1]):
-                m.d.sync += [factor.eq(element(inp, b, k)) for k, factor in enumerate(factors)]
+                m.d.sync += [factor.eq(Mux(window, 0, element(inp, b, k)) if windowed else element(inp, b, k))
+                             for k, factor in enumerate(shared) if k not in taps]
             for j in range(0, block, 2):
+                factors = list(shared)
+                for k, (lane, tap) in taps.items():
+                    factors[k] = Signal(signed(8), name=f"factor_{b}_{j}_{k}", reset_less=True)
+                    with m.If(valid[1]):
+                        m.d.sync += factors[k].eq(
+                            Mux(window, element(past[tap], b, j + lane), element(inp, b, k)))
                 pairs = registers(f"pair_{b}_{j}", signed(25))
                 products, corrected = (registers(f"{name}_{b}_{j}", signed(33)) for name in ("product", "corrected"))
                 with m.If(valid[1]):

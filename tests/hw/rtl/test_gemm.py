@@ -7,6 +7,7 @@ import pytest
 from stream_bench import Bench, unpack
 
 from vta.hw.config import PRESETS, Config
+from vta.hw.features import Feature
 from vta.hw.rtl.gemm import LATENCY, Gemm, balanced_sum, correct, dual_product, pair, split_product
 
 
@@ -56,11 +57,21 @@ def word(tile):
     return int.from_bytes(tile.astype(np.int8).tobytes(), "little")
 
 
+CONFIGS = {"4": PRESETS["tiny"], "2x4": dataclasses.replace(PRESETS["tiny"], log_batch=1),
+           "8": Config(log_block=3, log_inp_buff_size=10, log_wgt_buff_size=12, log_acc_buff_size=13)}
+each_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+
+
+def window_product(seen, wgt):
+    """The window step whose tile is the last one of `seen`, those of its instruction so far: lane by lane."""
+    block = len(wgt)
+    return [sum(int(tile[b][j]) * int(wgt[j][j % 2 * (block // 2) + tap])
+                for tap, tile in enumerate(seen[::-1][:min(4, block // 2)]))
+            for b in range(len(seen[0])) for j in range(block)]
+
+
 @pytest.mark.parametrize("stalls", ["none", "cyclic", "random"])
-@pytest.mark.parametrize("config", [PRESETS["tiny"], dataclasses.replace(PRESETS["tiny"], log_batch=1),
-                                    Config(log_block=3, log_inp_buff_size=10, log_wgt_buff_size=12,
-                                           log_acc_buff_size=13)],
-                         ids=["4", "2x4", "8"])
+@each_config
 def test_dot_products(config, stalls):
     """Tiles with gaps between them: each result comes `LATENCY` after its tiles, one a cycle."""
     dut = Gemm(config)
@@ -89,3 +100,41 @@ def test_dot_products(config, stalls):
     for cycle, dot in expected.items():
         assert unpack(dut.dot.shape(), seen[cycle + LATENCY]) == dot
     assert stalls != "none" or list(expected) == list(range(count))
+
+
+@pytest.mark.parametrize("stalls", ["none", "cyclic", "random"])
+@each_config
+def test_window_steps(config, stalls):
+    """Instructions of window steps, short and long, back to back, with plain steps between some of them."""
+    config = dataclasses.replace(config, features=frozenset({Feature.WINDOW.key}))
+    dut = Gemm(config)
+    b = Bench(dut, stalls)
+    pattern, expected, seen = b.pattern(), {}, b.watch(dut.dot)
+    steps = []                    # (window, first)
+    for _ in range(20):
+        steps += [(0, b.random.getrandbits(1))] * b.random.choice([0, 0, 1, 2])
+        steps += [(1, number == 0) for number in range(b.random.randint(1, 7))]
+
+    async def drive(ctx):
+        cycle, past = 0, []
+        for window, first in steps:
+            while next(pattern):
+                for port in (dut.inp, dut.wgt, dut.window, dut.first):
+                    ctx.set(port, b.random.getrandbits(len(port)))        # not to be used
+                ctx.set(dut.en, 0)
+                await ctx.tick()
+                cycle += 1
+            inp, wgt = tiles(b.random, config)
+            for port, value in ((dut.en, 1), (dut.window, window), (dut.first, first),
+                                (dut.inp, word(inp)), (dut.wgt, word(wgt))):
+                ctx.set(port, value)
+            past = [inp] if first else [*past, inp]
+            expected[cycle] = window_product(past, wgt) if window else (inp @ wgt.T).reshape(-1).tolist()
+            await ctx.tick()
+            cycle += 1
+        ctx.set(dut.en, 0)
+    b.process(drive)
+    b.run(until=lambda: len(expected) == len(steps))
+    for cycle, dot in expected.items():
+        assert unpack(dut.dot.shape(), seen[cycle + LATENCY]) == dot
+    assert stalls != "none" or list(expected) == list(range(len(steps)))
