@@ -74,15 +74,20 @@ def windows(layer, x, fill):
             for ky in range(layer.kernel[0]) for kx in range(layer.kernel[1])}
 
 
-def weighted_sums(layer, x):
-    """The sums, bias included, of CONV_2D, DEPTHWISE_CONV_2D or FULLY_CONNECTED; channels last."""
-    x = x.astype(np.int64) - layer.inputs[0].zero_point[0]
+def weighted_sums(layer, x, zero_point=None):
+    """The sums, bias included, of CONV_2D, DEPTHWISE_CONV_2D or FULLY_CONNECTED; channels last.
+
+    The zero point of the inputs is taken off; with another `zero_point` that one, and padding is what is left of the
+    inputs' own."""
+    own = layer.inputs[0].zero_point[0]
+    zero_point = own if zero_point is None else zero_point
+    x = x.astype(np.int64) - zero_point
     weights = layer.weights.data.astype(np.int64) - layer.weights.zero_point[0]
     if layer.op == DENSE:
         sums = _product(x.reshape(-1, weights.shape[1]), weights.T)
     else:
         sums = 0
-        for (ky, kx), part in windows(layer, x, 0).items():
+        for (ky, kx), part in windows(layer, x, own - zero_point).items():
             if layer.op == DEPTHWISE:
                 repeat = weights.shape[3] // part.shape[3]
                 sums = sums + np.repeat(part, repeat, axis=3) * weights[0, ky, kx]
