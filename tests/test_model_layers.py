@@ -2,11 +2,12 @@
 layers that the folder's own list has."""
 
 import csv
+from dataclasses import replace
 
 import integer_rules
 import numpy as np
 import pytest
-from model_layers import ABSENT, FILES, FOLDER, each_network, network
+from model_layers import ABSENT, FILES, FOLDER, Layer, Tensor, each_network, network
 
 # values of all operators but SOFTMAX, both runs
 VALUES = {"ad01_int8": 3_344, "hello_world_int8": 66, "kws_ref_model": 144_280, "micro_speech_quantized": 11_928,
@@ -42,3 +43,15 @@ def test_layers_are_those_of_the_list():
             assert ",".join(str(n) for pair in layer.pads for n in pair) == (
                 row["pads_top_bottom_left_right"] or "0,0,0,0"), layer
         assert layer.activation == (row["activation"] or "NONE"), layer
+
+
+def test_pools_whose_windows_leave_the_picture():
+    """No network of the folder has them: a padded tap counts neither as a value nor in the divisor."""
+    picture = np.int8([[[[1], [-2], [3]], [[4], [-5], [-7]]]])
+    one = np.ones(1, np.float32), np.zeros(1, np.int64), None
+    before, after = (Tensor((1, *size, 1), np.dtype(np.int8), *one) for size in ((2, 3), (1, 2)))
+    pool = Layer("made", 0, "AVERAGE_POOL_2D", (before,), after, kernel=(2, 2), stride=(2, 2), pads=((0, 0), (0, 1)))
+    assert integer_rules.outputs(pool, picture).reshape(-1).tolist() == [-1, -2], "-2 / 4 and -4 / 2, halves away"
+    pool = replace(pool, op="MAX_POOL_2D", pads=((0, 0), (0, 1)))
+    assert integer_rules.outputs(pool, -picture).reshape(-1).tolist() == [5, 7]
+    assert integer_rules.outputs(pool, picture - np.int8(100)).reshape(-1).tolist() == [-96, -97]

@@ -115,7 +115,7 @@ def test_folded_bias_and_bounds():
     assert np.array_equal(sums + folded[:, None], weights.reshape(3, 4) @ (inputs + 3) + [[10], [20], [30]])
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 9, 49, 64, 125, 256, 1000])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 9, 49, 64, 125, 256, 1000, 8192])
 def test_average_of_all_sums(count):
     rule = Average(count, (-128, 100))
     sums = np.arange(-128 * count, 127 * count + 1)
