@@ -84,7 +84,8 @@ class Requantise:
         return cls((multiplier << bits) // count, shift - bits, zero_point, **options)
 
     def reference(self, sums, bias=0):
-        """int8 of sums (N, C, ...); bias: a number or (C,). By the rule; exact for every sum that, with its bias, fits 32 bits."""
+        """int8 of sums (N, C, ...), by the rule; bias: a number or (C,). Exact for every sum that, with its bias, fits
+        32 bits."""
         across = (-1, *[1] * (np.ndim(sums) - 2))
         multipliers, shifts, bias = (np.asarray(part, np.int64).reshape(across)
                                      for part in (self.multipliers, self.shifts, bias))
