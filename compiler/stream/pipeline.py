@@ -12,8 +12,8 @@ Operators are written this way: one transfer or kernel after another, as if the 
 memory has one unit that writes it and one that reads it, so a hazard is between two units and over a range of
 tiles. A consumer needs a token only if it depends on a later instruction than all before it in its unit did; then the
 k-th push matches the k-th pop, and no token is left at the end. Every dependency points backward in program order,
-so such a stream cannot deadlock. Only the reuse of on-chip memory limits how far a unit runs ahead. Micro-ops are loaded
-in advance (`compiler/stream/prefetch.py`).
+so such a stream cannot deadlock. Only the reuse of on-chip memory limits how far a unit runs ahead.
+Micro-ops are loaded in advance (`compiler/stream/prefetch.py`).
 """
 
 from collections.abc import Callable, Sequence
