@@ -1,5 +1,5 @@
-"""docs/isa.md agrees with the tables in hw/: its own are compared with the layouts, field by field. The other pages that
-list opcodes and operators have all of them."""
+"""docs/isa.md agrees with the tables in hw/: its own are compared with the layouts, field by field. The other pages
+that list opcodes and operators have all of them."""
 
 import re
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from vta.pictures.svg import Picture
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "pictures"
-STAGES = (("25 bits", "of the sum"), ("+ B",), ("\u00d7 M, in two", "products"), ("added",), ("\u226b 31",),
-          ("\u226b r, by 0", "to 7"), ("by 0 to 24,", "rounded"), ("+ zero", "point"), ("clipped",))
+STAGES = (("25 bits", "of the sum"), ("+ B",), ("\u00d7 M, in two", "products"), ("added",),
+          ("\u226b 31",), ("\u226b r",), ("rounded",), ("+ zero", "point"), ("clipped",))
 STEPS = 4                                                # GEMM steps of a tile in the chart
 STOCK = (("reset", "reset"), *[("gemm", "GEMM step")] * STEPS,
          *(("alu", f"ALU pass: {name}") for name in ("bias", "shift", "MAX", "MIN")))
@@ -147,8 +147,8 @@ def window():
     y = 44 + (TAPS + 1) * row + 32
     picture.label(MARGIN, y, f"{steps} steps for {OUTPUTS} outputs and {TAPS} taps; a GEMM with diagonal weights "
                              f"multiplies one tap a step and takes {OUTPUTS * TAPS}.", anchor="start")
-    picture.label(MARGIN, y + 18, "w0, w1, w2 are read from one weight tile; w0 belongs to the newest input, so it is the "
-                                  "kernel's last column.", anchor="start")
+    picture.label(MARGIN, y + 18, "w0, w1, w2 are read from one weight tile; w0 belongs to the newest input, so it is "
+                                  "the kernel's last column.", anchor="start")
     return picture
 
 
