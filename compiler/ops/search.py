@@ -33,7 +33,7 @@ def candidates(window, config):
     inputs, weights = (config.depth[name] // 2 for name in ("INP", "WGT"))
 
     def crowded(kernel):
-        return (math.prod(extents(kernel, window.dilation)) > inputs
+        return (math.prod(extents(kernel, window.on_chip(kernel)[2])) > inputs
                 or (math.prod(kernel) > weights and not window.shared))
 
     if crowded(window.kernel) and not window.row_taps:
@@ -52,8 +52,7 @@ def _tilings(window, config, taps):
     """The tilings with `taps` (rows, columns) of the window at a time."""
     acc, inp, wgt = (config.depth[name] for name in ("ACC", "INP", "WGT"))
     kernel = Tiling(1, 1, 1, 1, 1, True, *taps).taps(window.kernel)
-    # on chip, at least; a pair of pitches may be smaller where strides skip rows
-    span = extents(kernel, (1, window.dilation[1]))
+    span = extents(kernel, window.on_chip(kernel)[2])
     heights = _sizes(window.out[0])
     widths = [cols for cols in _sizes(window.out[1]) if cols <= acc
               and span[0] * ((cols - 1) * window.stride[1] + span[1]) <= inp]

@@ -50,6 +50,14 @@ class Window:
         """Weight tiles of an input and an output block."""
         return self.kernel[0] * (-(-self.kernel[1] // self.row_taps) if self.row_taps else self.kernel[1])
 
+    def on_chip(self, taps):
+        """(rows in DRAM for one on chip, stride, dilation there) with `taps` (rows, columns) of the window at a time:
+        rows that no tap sees are not loaded."""
+        if taps[0] == 1:
+            return self.stride[0], (1, self.stride[1]), (1, self.dilation[1])
+        skip = math.gcd(self.stride[0], self.dilation[0])
+        return skip, (self.stride[0] // skip, self.stride[1]), (self.dilation[0] // skip, self.dilation[1])
+
     @property
     def steps(self):
         """GEMM steps."""
@@ -136,10 +144,7 @@ class TiledWindow:
         self.window, self.tiling, self.config = window, tiling, config
         w, t, depth = window, tiling, config.depth
         taps = t.taps(w.kernel)
-        # where strides skip rows that no tap sees, so does the load: `skip` rows in DRAM are one on chip
-        self.skip = w.stride[0] if taps[0] == 1 else math.gcd(w.stride[0], w.dilation[0])
-        self.stride = w.stride[0] // self.skip, w.stride[1]
-        self.dilation = 1 if taps[0] == 1 else w.dilation[0] // self.skip, w.dilation[1]
+        self.skip, self.stride, self.dilation = w.on_chip(taps)
         self.pieces = [Piece(*i, *y, *x) for i in chunks(w.cin, t.ins)
                        for y in chunks(w.kernel[0], taps[0]) for x in chunks(w.kernel[1], taps[1])]
         if t.groups > 1:
