@@ -9,9 +9,13 @@ import pytest
 from amaranth.sim import Simulator
 
 from vta.hw.config import PRESETS
+from vta.hw.export.verilog import to_verilog
 from vta.hw.requantisation import HALF_BITS, Rounding
-from vta.hw.rtl.requantise import LATENCY, WIDE_GAP, Requantise
+from vta.hw.rtl.requantise import LATENCY, WIDE_GAP, Requantise, RequantiseLane
+from vta.sim.area import area_of_synthesis
 from vta.sim.functional.requantise import Parameters, requantise
+from vta.sim.synthesis import XC7, synthesise_text
+from vta.sim.timing.estimate import estimate
 
 TINY = PRESETS["tiny"]
 MIN, MAX = -1 << 31, (1 << 31) - 1
@@ -177,3 +181,11 @@ def test_wide_by_hand():
     results = [(x + 7) * 3 // 4 for x in acc.tolist()]
     assert requantise(acc, Parameters.from_words(*words), wide=True).tolist() == results
     check([Case(words, [(acc, True)] * 9)])
+
+
+def test_a_lane_is_two_multipliers():
+    """All that a DSP48E1 can take is in one: adders ahead of the products and behind them, biases, multipliers."""
+    synthesis = synthesise_text(to_verilog(RequantiseLane(), "vta"), XC7, "lane")
+    area = area_of_synthesis(synthesis)
+    assert area.dsp == 2 and area.lut <= 190 and area.ff <= 320
+    assert estimate(synthesis).ns <= 7.5
