@@ -1,17 +1,19 @@
 """A timing model: how long a stream takes, without running it. The tiling search ranks candidates by it.
 
-`predict` goes through the instructions once, in program order. Each unit works in order; an instruction starts when
-it is fetched, its tokens are available and its unit is free; a token carries the time at which it is pushed. Loads of
-inputs and weights, loads for compute, and stores each occupy a port for their beats; the beats of compute's loads and
-of the stream itself are taken from the bulk loads. Accumulator tiles may arrive early; compute then spends a cycle on
-each beat, or each tile of padding, in program order. The constants are cycles measured on the RTL; everything else
-follows from the configuration.
+`predict` goes through the instructions once, in program order. An instruction waits until it is fetched, its unit has
+taken the one before and its tokens are available; a token carries the time at which it is pushed. Loads of inputs and
+weights, loads for compute, and stores each occupy a port for their beats; `compiler/read_bus.py` has what loads and the
+stream do to each other. Compute takes instructions ahead of their execution, and loads as soon as they are taken; then
+everything is executed in order: a step a cycle, and a cycle for each beat, or tile, of an accumulator load.
+The constants are cycles measured on the RTL; everything else follows from the configuration.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
 
+from vta.compiler.read_bus import ReadBus
 from vta.hw.columns import Columns
 from vta.hw.isa import (
     INSN_BYTES,
@@ -19,7 +21,6 @@ from vta.hw.isa import (
     WORKERS,
     AluOp,
     MemType,
-    Opcode,
     Queue,
     Unit,
     decode,
@@ -30,21 +31,25 @@ from vta.hw.isa import (
 
 CONSTANTS = {
     "latency": 16,        # read address to first beat, last write beat to response: the memory's
-    "fetch": 13,          # until the first instruction is dispatched, in addition to the latency
-    "issue": 5,           # between two bulk LOADs
-    "request": 6,         # from a LOAD's issue to its first beat, in addition to the latency
-    "load": 3,            # from a bulk LOAD's last beat to its token
-    "gemm": 0,            # overhead of a GEMM beyond its steps
-    "alu": 0,             # overhead of an ALU instruction beyond its steps
+    "first": 2,           # until the first beat of the stream, in addition to the latency
+    "dispatch": 8,        # from an instruction's last beat to where its unit can take it
+    "between": 2,         # from one instruction of a unit to the next
+    "request": 4,         # from a bulk LOAD's being taken to its first beat, in addition to the latency
+    "urgent": 5,          # the same for a LOAD in compute
+    "turn": 4,            # from a burst's last beat to the next request, when all are in flight
+    "load": 0,            # from a bulk LOAD's last beat to its token
+    "nest": 6,            # from a GEMM's or ALU's being taken to its first step
     "mul": 4,             # a step of MUL
     "clash": 1,           # extra, for a step whose src and dst lie in one accumulator bank
+    "ticket": 1,          # an instruction of compute without steps
     "token": 1,           # from the last step of a kernel to its token
-    "load_uop": 4,        # from the last beat of a LOAD in compute to the next kernel's first step
-    "fetch_share": 0.2,   # of the beats of the stream that a LOAD in compute waits for
-    "store": 2,           # from a STORE's issue to its first beat
-    "response": 0,        # from a write response to the token
+    "token_store": 1,     # ... to store in addition
+    "load_uop": 4,        # from the last beat of a LOAD UOP to the next kernel's first step
+    "load_acc": 5,        # from the last beat of a LOAD ACC to the next kernel's first step
+    "store": 4,           # from a STORE's being taken to its first beat
     "finish": 4,          # from the last effect of compute to the end of the run
-    "taken_ahead": 16,    # instructions that compute takes from its queue early
+    "tickets": 16,        # instructions that compute takes before the first of them is executed
+    "nests": 10,          # ... GEMM and ALU instructions
 }
 LOAD, COMPUTE, STORE = WORKERS
 
@@ -80,23 +85,12 @@ def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None
     instruction, in program order. uops: a function (dram_base, count) to that many micro-op words; without it
     src and dst of tensor ALU steps are assumed to lie in different banks.
     """
-    c = constants | ({} if latency is None else {"latency": latency})
-    rows = _rows(insns, config, c, uops)
+    columns = Columns(insns, config)
+    machine = _Machine(columns, constants | ({} if latency is None else {"latency": latency}))
     tokens = [[0] * (tokens_before or {}).get(queue.name.lower(), 0) for queue in Queue]      # times of the pushes
     popped = [0] * len(Queue)
-    depth = {LOAD: config.load_queue_depth, COMPUTE: config.compute_queue_depth + c["taken_ahead"],
-             STORE: config.store_queue_depth}
-    issued = {unit: [] for unit in depth}       # when each instruction left its queue
-    port, done = dict.fromkeys(depth, 0), dict.fromkeys(depth, 0)
-    busy = {unit.name.lower(): 0 for unit in depth}
-    per_insn = INSN_BYTES / config.bus_bytes
-    fetched, seen = c["latency"] + c["fetch"], {LOAD: 0, COMPUTE: 0}
-    for n, (unit, opcode, work, arrival, pops, pushes) in enumerate(rows):
-        mine = issued[unit]
-        fetched = max(fetched + 1, c["latency"] + c["fetch"] + (n + 1) * per_insn)
-        if len(mine) >= depth[unit]:
-            fetched = max(fetched, mine[-depth[unit]])
-        start, waited = max(fetched, mine[-1] if mine else 0), None
+    for n, (unit, work, pops, pushes, *facts) in enumerate(_rows(columns, machine.constants, uops)):
+        start, waited = machine.offered(n, unit, bool(facts[0])), None
         for queue in pops:
             if popped[queue] >= len(tokens[queue]):
                 raise TimingError(f"instruction {n} pops a token of {Queue(queue).name} that nothing before "
@@ -104,42 +98,93 @@ def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None
             if tokens[queue][popped[queue]] > start:
                 start, waited = tokens[queue][popped[queue]], Queue(queue)
             popped[queue] += 1
-        busy[unit.name.lower()] += work
-        if unit is COMPUTE:
-            if opcode == Opcode.LOAD and work:
-                begin = max(port[COMPUTE], start + c["request"] + c["latency"])
-                begin += (n - seen[COMPUTE]) * per_insn * c["fetch_share"]
-                seen[COMPUTE] = n
-                if port[LOAD] > begin:          # requests in flight go first; then the bulk waits
-                    begin += min(port[LOAD] - begin, config.read_ahead_beats / 2)
-                    port[LOAD] += work
-                port[COMPUTE] = begin + work
-                done[COMPUTE] = max(done[COMPUTE] + arrival, port[COMPUTE] + c["load_uop"])
-            elif work:
-                done[COMPUTE] = max(done[COMPUTE], start) + work + c["gemm" if opcode == Opcode.GEMM else "alu"]
-            else:
-                done[COMPUTE] = max(done[COMPUTE], start)
-            end = done[COMPUTE] + c["token"]
-            mine.append(start)
-        elif unit is LOAD:
-            mine.append(start + (c["issue"] if work else 1))
-            if work:
-                begin = max(port[LOAD] + (n - seen[LOAD]) * per_insn, start + c["request"] + c["latency"])
-                seen[LOAD], port[LOAD] = n, begin + work
-                done[LOAD] = max(done[LOAD], port[LOAD] + c["load"])
-            end = done[LOAD] = max(done[LOAD], start)
-        else:
-            mine.append(start + 1)
-            if work:
-                port[STORE] = max(port[STORE], start + c["store"]) + work
-                done[STORE] = max(done[STORE], port[STORE] + c["latency"] + c["response"])
-            end = done[STORE] = max(done[STORE], start)
+        last, pushed = machine.execute(unit, start, work, *facts)
         for queue in pushes:
-            tokens[queue].append(end)
+            tokens[queue].append(pushed + (machine.constants["token_store"] if queue == Queue.G2S else 0))
         if spans is not None:
-            last = done[unit] if opcode in (Opcode.GEMM, Opcode.ALU) else port[unit]
             spans.append(Span(n, unit, last - work, last, waited) if work else Span(n, unit, start, start, waited))
-    return Prediction(int(done[COMPUTE] + c["finish"]), busy)
+    return Prediction(int(machine.done[COMPUTE] + machine.constants["finish"]), machine.busy)
+
+
+class _Machine:
+    """The units. `done`: when all instructions of a unit so far are; `port`: when its last beat was."""
+
+    def __init__(self, columns, constants):
+        config = columns.config
+        self.config, self.constants = config, constants
+        self.depth = {LOAD: config.load_queue_depth, COMPUTE: config.compute_queue_depth,
+                      STORE: config.store_queue_depth}
+        self.positions = {unit: np.flatnonzero(columns.unit == unit).tolist() for unit in WORKERS}
+        self.taken = {unit: [] for unit in WORKERS}         # when each instruction left its queue
+        self.executed, self.kernels = [], []                # when each instruction of compute, each kernel was
+        self.kernel_begin = self.dispatched = 0
+        self.port, self.done = dict.fromkeys(WORKERS, 0), dict.fromkeys(WORKERS, 0)
+        self.busy = {unit.name.lower(): 0 for unit in WORKERS}
+        self.per_insn = INSN_BYTES / config.bus_bytes
+        self.total = len(columns) * self.per_insn
+        self.bulk_left = int(np.count_nonzero(columns.transfers & (columns.unit == LOAD)))
+        self.bus = ReadBus(config, constants["latency"], constants["turn"], constants["latency"] + constants["first"])
+
+    def offered(self, n, unit, kernel):
+        """When instruction `n` can be taken, tokens apart."""
+        c, taken, depth = self.constants, self.taken[unit], self.depth[unit]
+        self.dispatched = max(self.dispatched + 2, self.bus.stream((n + 1) * self.per_insn) + c["dispatch"])
+        if len(taken) >= depth:                  # its queue is full until then
+            self.dispatched = max(self.dispatched, taken[-depth] + c["dispatch"])
+        start = max(self.dispatched, taken[-1] + c["between"] if taken else 0)
+        if unit is COMPUTE and len(self.executed) >= c["tickets"]:
+            start = max(start, self.executed[-c["tickets"]])
+        if kernel and len(self.kernels) >= c["nests"]:
+            start = max(start, self.kernels[-c["nests"]])
+        return start
+
+    def execute(self, unit, start, work, *facts):
+        """An instruction taken at `start`: when its work ends, and when it pushes its tokens."""
+        self.taken[unit].append(start)
+        self.busy[unit.name.lower()] += work
+        return {LOAD: self._load, COMPUTE: self._compute, STORE: self._store}[unit](start, work, *facts)
+
+    def _stream_ahead(self, time):
+        """(beats of the stream that the queues can have taken by `time`, beats that fetch can have read)."""
+        first_left = [position[ahead] for unit, position in self.positions.items()
+                      if (ahead := bisect_right(self.taken[unit], time) + self.depth[unit]) < len(position)]
+        taken = min([self.total, *(self.per_insn * n for n in first_left)])
+        stored, burst = taken + self.config.fetch_depth * self.per_insn, self.bus.fetch_burst
+        return taken, self.total if stored >= self.total else stored // burst * burst
+
+    def _load(self, start, work, _, burst, arrival):
+        if work:
+            self.bulk_left -= 1
+            self.port[LOAD] = self.bus.bulk(start + self.constants["request"], work, burst, *self._stream_ahead(start))
+            self.done[LOAD] = self.port[LOAD] + self.constants["load"]
+        self.done[LOAD] = max(self.done[LOAD], start)
+        return self.port[LOAD], self.done[LOAD]
+
+    def _compute(self, start, work, kernel, burst, arrival):
+        c, done = self.constants, self.done[COMPUTE]
+        if kernel:
+            self.kernel_begin = max(done, start + c["nest"])
+            done = last = self.kernel_begin + work
+            self.kernels.append(done)
+        elif not work:
+            done = last = max(done, start + c["ticket"]) + c["ticket"]
+        else:
+            last = self.port[COMPUTE] = self.bus.urgent(
+                start + c["urgent"], work, burst, *self._stream_ahead(start), self.port[COMPUTE], self.bulk_left)
+            if arrival:
+                done = max(done + arrival, last + c["load_acc"])
+            else:           # written while the kernel before reads others
+                done = max(done + c["ticket"], max(last, self.kernel_begin + work) + c["load_uop"])
+        self.done[COMPUTE] = done
+        self.executed.append(done)
+        return last, done + c["token"]
+
+    def _store(self, start, work, _, burst, cycles):
+        if work:
+            self.port[STORE] = max(self.port[STORE], start + self.constants["store"]) + cycles
+            self.done[STORE] = self.port[STORE] + self.constants["latency"]
+        self.done[STORE] = max(self.done[STORE], start)
+        return self.port[STORE], self.done[STORE]
 
 
 def traffic(insns, config):
@@ -150,9 +195,10 @@ def traffic(insns, config):
             "write_bytes": int(moved[columns.is_store].sum())}
 
 
-def _rows(insns, config, constants, uops):
-    """(unit, opcode, beats or cycles of steps, cycles of accumulator tiles, queues popped, queues pushed) of each."""
-    columns = Columns(insns, config)
+def _rows(columns, constants, uops):
+    """(unit, beats or cycles of steps, queues popped, queues pushed, whether it has steps, beats of a burst, cycles of
+    accumulator tiles or of a store's rows) of each instruction."""
+    config, memory = columns.config, columns.memory
     steps = columns.steps.copy()
     steps[columns.is_alu & (columns.alu["alu_opcode"] == AluOp.MUL)] *= constants["mul"]
     if uops is not None:
@@ -161,10 +207,18 @@ def _rows(insns, config, constants, uops):
     work = np.where(columns.is_load | columns.is_store, beats, steps)
     width, height = columns.extent
     to_acc = columns.is_load & np.isin(columns.mem_type, (MemType.ACC, MemType.ACC_8BIT)) & (beats > 0)
-    arrival = np.where(to_acc, np.maximum(width * height, work), 0)
+    tile = columns.tile_bytes // config.bus_bytes             # beats of the next tile, which arrive meanwhile
+    cycles = np.where(to_acc, np.maximum(width * height, work - tile), 0)
+
+    # rows that continue each other are one; a STORE takes two cycles for each burst, and one more than it has tiles
+    rows = np.where(memory["x_stride"] == memory["x_size"], 1, np.maximum(memory["y_size"], 1))
+    row = np.ceil(beats / rows)
+    burst = np.clip(row, 1, config.max_burst).astype(int)
+    store = np.maximum(np.maximum(beats, columns.tiles + 1), 2 * rows * np.ceil(row / config.max_burst))
+    cycles = np.where(columns.is_store, store, cycles)
     units = map(tuple(Unit).__getitem__, columns.unit.tolist())
-    numbers = (column.tolist() for column in (columns.opcode, work, arrival))
-    return zip(units, *numbers, columns.pops, columns.pushes, strict=True)
+    numbers = (column.tolist() for column in (steps > 0, burst, cycles))
+    return zip(units, work.tolist(), columns.pops, columns.pushes, *numbers, strict=True)
 
 
 def clashes(columns, uops):

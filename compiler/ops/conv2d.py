@@ -11,18 +11,21 @@ import numpy as np
 
 from vta.compiler.layout import pack_activations, pack_weights, unpack_activations
 from vta.compiler.ops.checks import Clip, Pads, Pair, Shape, as_pads, as_pair, check_int, check_shape, need, output_size
+from vta.compiler.ops.depthwise import depthwise_windows
 from vta.compiler.ops.first_layer import FOLDS, folds
 from vta.compiler.ops.layer import Form, window_operator
 from vta.compiler.ops.operator import Operator, sliding_windows
-from vta.compiler.ops.post import Post
+from vta.compiler.ops.requantisation import Requantise
+from vta.compiler.ops.rescale import Rescale
 from vta.compiler.ops.window import Tiling, Window, window_start
 from vta.hw.config import Config
+from vta.hw.features import Feature
 
 
 def conv2d(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair = 1, pad: Pads = 0, dilation: Pair = 1,
            groups: int = 1, bias: bool = False, shift: int = 0, rounding: bool = False, clip: Clip = (-128, 127),
-           fold: str = "auto", config: Config | str = "default", tiling: Tiling | None = None,
-           name: str = "conv2d") -> Operator:
+           requantise: Requantise | None = None, zero_point: int = 0, fold: str = "auto",
+           config: Config | str = "default", tiling: Tiling | None = None, name: str = "conv2d") -> Operator:
     """int8 convolution of (N, C, H, W) data with (outputs, C / groups, kh, kw) weights.
 
     Called with int8 data, weights and, with `bias`, int32 (outputs,); returns int8 (N, outputs, rows, columns).
@@ -32,8 +35,12 @@ def conv2d(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair = 1, pad: P
     fold: "none", "depth" (the stride's rows and columns become channels) or "im2col" (the window's taps do, in one
     direction or both, whichever is faster), done while data and weights are packed; it needs one group. "auto" takes
     what is predicted to be fastest, and folds only images of fewer channels than a block.
+
+    requantise: instead of shift, rounding and clip; zero_point: then that of the data, which counts as 0, and so does
+    padding. OperatorError where the machine lacks a feature that they need.
     """
-    config, post = Config.load(config), Post(bias, shift, rounding, clip)
+    config = Config.load(config)
+    post = Rescale.of(requantise, bias, zero_point, shift=shift, rounding=rounding, clip=clip)
     n, c, h, w = check_shape(shape)
     kernel, stride, pads = as_pair(kernel, "kernel"), as_pair(stride, "stride"), as_pads(pad)
     dilation = as_pair(dilation, "dilation")
@@ -45,21 +52,35 @@ def conv2d(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair = 1, pad: P
     merge, count, cin, cout = _blocks(c // groups, outputs // groups, groups, config.block)
     batch = -(-n // config.batch)
 
-    def form(window, data, weight, fold):
+    def form(window, data, pack_weight, fold, weights="WGT"):
+        cols = window.taps // window.kernel[0]
         return Form([window], {"data": (batch, window.groups * window.cin, *window.size),
-                               "weight": (count * cout, window.cin, *window.kernel),
+                               "weight": (count * cout, window.cin, window.kernel[0], cols),
                                "out": (batch, count * cout, *out_size)},
                     {"data": (shape, lambda array: pack_activations(data(array), config, pad=True)),
-                     "weight": ((outputs, c // groups, *kernel),
-                                lambda array: pack_weights(weight(array), config, pad=True))}, fold)
+                     "weight": ((outputs, c // groups, *kernel), pack_weight)}, fold, weights)
 
-    forms = [form(Window(batch, count, cin, cout, (h, w), out_size, kernel, stride, window_start(pads), dilation),
-                  lambda array: np.pad(array, ((0, 0), (0, count * cin * config.block - c), (0, 0), (0, 0))),
-                  lambda array: merge_groups(array, groups, merge, count), "none")]
+    def square(weight):
+        return lambda array: pack_weights(weight(array), config, pad=True)
+
+    def grouped(array):
+        return np.pad(array, ((0, 0), (0, count * cin * config.block - c), (0, 0), (0, 0)))
+
+    plain = Window(batch, count, cin, cout, (h, w), out_size, kernel, stride, window_start(pads), dilation,
+                   pad_value=zero_point)
+    forms = []
+    if groups == c == outputs and merge == config.block:
+        forms = [form(window, grouped, pack, "none", weights)
+                 for window, pack, weights in depthwise_windows(plain, config, isinstance(post, Rescale))]
+    forms = forms or [form(plain, grouped, square(lambda array: merge_groups(array, groups, merge, count)), "none")]
+    if zero_point and any(map(any, pads)) and not config.has(Feature.PAD_VALUE):
+        forms = []
     if groups == 1 and (fold != "auto" or c < config.block):
-        folded = [form(each.window(batch, cout, out_size, stride, dilation, config.block), each.data, each.weight,
-                       each.name) for each in folds(c, out_size, kernel, stride, dilation, pads, fold)]
+        folded = [form(each.window(batch, cout, out_size, stride, dilation, config.block),
+                       lambda array, each=each: each.data(array, zero_point), square(each.weight), each.name)
+                  for each in folds(c, out_size, kernel, stride, dilation, pads, fold)]
         forms = folded if folded and fold != "auto" else forms + folded
+    need(forms, f"zero_point = {zero_point} with padding: configuration {config.name!r} has no feature pad_value")
     return window_operator(name, config, forms, post, lambda packed: unpack_activations(packed, config, outputs, n),
                            lambda data, weight: reference_conv2d(data, weight, stride, pads, groups, dilation),
                            outputs=outputs, tiling=tiling)

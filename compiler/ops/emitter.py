@@ -17,21 +17,22 @@ from vta.hw.isa import MAX_PAD, MAX_SIZE, MAX_TRIPS, AluOp, MemType
 
 
 class Emitter:
-    """Emits one window into a pipeline. `buffers`: data, weights, bias (or None) and out, of the pipeline; `zeros`: a
-    function that returns one of a single input tile of zeros, called where a window sees much padding."""
+    """Emits one window into a pipeline. `buffers`: data, weights, bias (or None) and out, of the pipeline; `blank`: a
+    function that returns one of a single input tile of padding, called where a window sees much of it."""
 
-    def __init__(self, pipeline, window, tiling, post, buffers, zeros):
+    def __init__(self, pipeline, window, tiling, post, buffers, blank):
         config = pipeline.config
         self.p, self.window, self.post = pipeline, window, post
-        self.tiled = tiled = TiledWindow(window, tiling, config, post.needs_bias)
+        self.tiled = tiled = TiledWindow(window, tiling, config, post)
         need(tiled.fits, f"a tile of {tiling} needs {tiled.in_size} of {config.depth['INP']} input tiles, "
                          f"{tiled.wgt_size} of {config.depth['WGT']} weight tiles and {tiled.acc_size} of "
                          f"{config.depth['ACC'] - tiled.bias_size} accumulators")
         self.data, self.weights, self.bias, self.out = buffers
-        self.zeros = zeros
+        self.blank = blank
         self.inputs = BufferRing(tiled.in_buffers, tiled.in_size)
         self.weight_tiles = BufferRing(tiled.wgt_buffers, tiled.wgt_size)
-        self.sums = BufferRing(tiled.acc_buffers, tiled.acc_size)
+        # the second buffer lies behind the scrap, so that neither of the two and the scrap enclose the other one
+        self.sums = BufferRing(tiled.acc_buffers, tiled.acc_size + tiled.scrap_size)
         self.biases = BufferRing(len(tiled.channels) if tiled.bias_resident else 2, tiled.bias_size // 2,
                                  config.depth["ACC"] - tiled.bias_size)
 
@@ -46,26 +47,36 @@ class Emitter:
 
     def output_tile(self, number, channel, patch, first, last):
         """One output tile: `channel` and `patch` are indices into the lists of the TiledWindow."""
-        tiled, shared = self.tiled, self.window.shared
-        group, ng, out, no = tiled.channels[channel]
+        tiled = self.tiled
+        _, ng, _, no = tiled.channels[channel]
         _, _, rows, _, cols = tiled.patches[patch]
         base, _ = self.sums.acquire(number)
         area, blocks = rows * cols, ng * no
         for start, count in chunks(blocks * area, MAX_TRIPS):
             self.p.reset(base + start, count)
         for n, piece in enumerate(tiled.pieces):
-            region = tiled.input_region(tiled.patches[patch], piece)
-            src = self.load_data(patch, group, ng, n, region)
-            wgt, missing = self.weight_tiles.acquire("shared" if shared else (channel, n))
-            for o, count in growing_chunks(no) if first and n == 0 and ng == 1 else [(0, no)]:
-                if missing and (o == 0 or not shared):
-                    self.load_weights(wgt, group, ng, out, o, count, piece)
-                offset = 0 if shared else o * piece.ins * piece.taps
+            for o, count, src, wgt in self.operands(channel, patch, n, first and n == 0 and ng == 1):
                 loops, left = split_loops(tiled.loops(ng, count, piece, rows, cols), tiled.config)
-                self.p.gemm("window", loops, unroll(left, base + o * area, src, wgt + offset))
+                self.p.gemm("window", loops, unroll(left, base + o * area, src, wgt))
         shrinking = [(blocks - o - count, count) for o, count in reversed(growing_chunks(blocks))]
         for o, count in shrinking if last else [(0, blocks)]:
             self.finish(base + o * area, channel, patch, o, count, area)
+
+    def operands(self, channel, patch, n, early):
+        """The operands of piece `n`, loaded unless they are on chip: yields (output block, blocks, first input tile,
+        first weight tile), several where the first ones are needed `early`."""
+        tiled, shared, piece = self.tiled, self.window.shared, self.tiled.pieces[n]
+        group, ng, out, no = tiled.channels[channel]
+        src = self.load_data(patch, group, ng, n, tiled.input_region(tiled.patches[patch], piece))
+        wgt, missing = self.weight_tiles.acquire("shared" if shared else (channel, n))
+        for o, count in growing_chunks(no) if early else [(0, no)]:
+            if missing and (o == 0 or not shared):
+                self.load_weights(wgt, group, ng, out, o, count, piece)
+            yield o, count, src, wgt + (0 if shared else o * self.weight_size(piece))
+
+    def weight_size(self, piece):
+        """Weight tiles of a piece and an output block."""
+        return piece.ins * (self.window.taps if self.window.row_taps else piece.taps)
 
     def load_data(self, patch, group, ng, n, region):
         """The input of a patch and piece `n`, a `region` of each plane, if it is not on chip; its first tile."""
@@ -90,7 +101,7 @@ class Emitter:
 
     def load_padded(self, base, first, width, height, stride, pads):
         """One plane's region: `pads` (left, top, right, bottom) around `height` x `width` tiles. A transfer pads by
-        MAX_PAD at most: what is more is loaded from a tile of zeros."""
+        MAX_PAD at most: what is more is loaded from a tile of padding."""
         x0, y0, x1, y1 = pads
         pitch = x0 + width + x1
         if not width:
@@ -108,35 +119,36 @@ class Emitter:
         top, bottom = (0 if pad > MAX_PAD else pad for pad in (y0, y1))
         self.fill(base, (y0 - top) * pitch)
         self.p.load(MemType.INP, base + (y0 - top) * pitch, self.data, first, width, height, stride,
-                    (x0, top, x1, bottom))
+                    (x0, top, x1, bottom), self.window.pad_value)
         self.fill(base + (y0 + height + bottom) * pitch, (y1 - bottom) * pitch)
 
     def fill(self, base, tiles):
-        """Zeros to `tiles` input tiles: rows of one tile and its padding."""
+        """Padding to `tiles` input tiles: rows of one tile and its padding."""
         row = 2 * MAX_PAD + 1
         for start, count in chunks(tiles, row * row):
             for at, width, height in ((0, row, count // row), (count // row * row, count % row, 1)):
                 if width and height:
                     left, top = (width - 1) // 2, (height - 1) // 2
-                    self.p.load(MemType.INP, base + start + at, self.zeros(), 0, 1, 1, 1,
-                                (left, top, width - 1 - left, height - 1 - top))
+                    self.p.load(MemType.INP, base + start + at, self.blank(), 0, 1, 1, 1,
+                                (left, top, width - 1 - left, height - 1 - top), self.window.pad_value)
 
     def load_weights(self, base, group, ng, out, o, count, piece):
         """Weights of output blocks out + o to out + o + count - 1 and the piece's inputs and taps."""
         w, kernel_w = self.window, self.window.kernel[1]
-        row, blocks, size = w.cin * w.taps, ng * count, piece.ins * piece.taps
+        row, blocks, size = w.cin * w.taps, ng * count, self.weight_size(piece)
+        memory = MemType.WGT_DIAG if w.diagonal else MemType.WGT
         first = w.weight_offset + (group * w.cout + out + o) * row + piece.first * w.taps
         base += o * size
         if w.shared:
-            self.p.load(MemType.WGT, base, self.weights, w.weight_offset, 1)
+            self.p.load(memory, base, self.weights, w.weight_offset, 1)
         elif size == row and blocks * row <= MAX_SIZE:
-            self.p.load(MemType.WGT, base, self.weights, first, blocks * row)
-        elif piece.taps == w.taps:
-            self.p.load(MemType.WGT, base, self.weights, first, size, blocks, row)
+            self.p.load(memory, base, self.weights, first, blocks * row)
+        elif size == piece.ins * w.taps:
+            self.p.load(memory, base, self.weights, first, size, blocks, row)
         else:
             first += piece.row * kernel_w + piece.col
             for block, i in itertools.product(range(blocks), range(piece.ins)):
-                self.p.load(MemType.WGT, base + (block * piece.ins + i) * piece.taps, self.weights,
+                self.p.load(memory, base + (block * piece.ins + i) * piece.taps, self.weights,
                             first + block * row + i * w.taps, piece.width, piece.height, kernel_w)
 
     def finish(self, base, channel, patch, o, count, area):

@@ -10,6 +10,8 @@ from vta.compiler.layout import pack_bias
 from vta.compiler.ops.checks import OperatorError, check_dram
 from vta.compiler.ops.emitter import Emitter
 from vta.compiler.ops.operator import About, Operator, predicted_cycles
+from vta.compiler.ops.rescale import WORDS, Rescale
+from vta.compiler.ops.rescale_emitter import RescaleEmitter
 from vta.compiler.ops.search import choose, floor
 from vta.compiler.program import Program
 from vta.compiler.stream.pipeline import Pipeline
@@ -18,17 +20,18 @@ from vta.compiler.stream.pipeline import Pipeline
 @dataclass(frozen=True)
 class Form:
     """One way to compute an operator: its `windows`, one after another; tiles: shapes in tiles of "data", "weight" and
-    "out"; inputs: as in Operator, without the bias; fold: as in About."""
+    "out"; inputs: as in Operator, without the bias; fold: as in About; weights: their memory type."""
 
     windows: list
     tiles: dict
     inputs: dict
     fold: str = "none"
+    weights: str = "WGT"
 
     def least(self, post, config):
         """The cycles that any tiling takes to compute, or those to load data and weights once, if these are more."""
         beats = sum(math.prod(self.tiles[buffer]) * config.tile_bytes[kind] for buffer, kind in
-                    (("data", "INP"), ("weight", "WGT"))) / config.bus_bytes
+                    (("data", "INP"), ("weight", self.weights))) / config.bus_bytes
         return max(beats, sum(floor(window, post) for window in self.windows))
 
 
@@ -57,18 +60,33 @@ def window_operator(name, config, forms, post, output, sums, *, outputs, constan
 def _operator(name, config, form, post, output, sums, outputs, constants, tiling):
     windows, tiles, inputs = form.windows, form.tiles, form.inputs
     check_dram(name, config, {buffer: (kind, tiles[buffer])
-                              for buffer, kind in (("data", "INP"), ("weight", "WGT"), ("out", "OUT"))})
-    constants, arguments = dict(constants or {}), len(inputs)
+                              for buffer, kind in (("data", "INP"), ("weight", form.weights), ("out", "OUT"))})
+    constants, arguments, derived = dict(constants or {}), len(inputs), {}
     blocks, lanes, square = tiles["out"][1], (config.batch, config.block), (config.block, config.block)
+    weight, kind = ((config.block,), "OIHWo") if form.weights == "WGT_DIAG" else (square, "OIHWoi")
+    requantised = isinstance(post, Rescale)
 
     def pack(array):
         packed = pack_bias(np.pad(array, (0, blocks * config.block - len(array))), config)
         return packed + np.int32(post.half)          # wraps, as the sums do, and only at 32 bits
 
-    if post.bias:
+    if requantised:
+        post.check(config, outputs)
+        if post.bias:
+            inputs = {**inputs, "bias": ((outputs,), None)}
+        if not post.shared:
+            derived["parameters"] = lambda _, weight, bias=0: post.parameters(weight, bias, blocks, config)
+    elif post.bias:
         inputs = {**inputs, "bias": ((outputs,), pack)}
-    elif post.needs_bias:
+    elif post.parameter_tiles:
         constants["bias"] = pack(np.zeros(outputs, np.int32))
+
+    def numbers(declare):
+        """The buffer of biases, or of parameters."""
+        if requantised:
+            shape = constants["parameters"].shape if post.shared else (1, blocks, WORDS, 1, *lanes)
+            return declare("parameters", shape, "int32", "NCHWnc")
+        return declare("bias", (1, blocks, 1, 1, *lanes), "int32", "NCHWnc") if post.needs_bias else None
 
     def emit(tiled):
         p = Pipeline(config)
@@ -77,19 +95,27 @@ def _operator(name, config, form, post, output, sums, outputs, constants, tiling
             return p.buffer(buffer, shape, dtype, "const" if buffer in constants else "input", layout)
 
         buffers = (declare("data", (*tiles["data"], *lanes), "int8", "NCHWnc"),
-                   declare("weight", (*tiles["weight"], *square), "int8", "OIHWoi"),
-                   declare("bias", (1, blocks, 1, 1, *lanes), "int32", "NCHWnc") if post.needs_bias else None,
+                   declare("weight", (*tiles["weight"], *weight), "int8", kind),
+                   numbers(declare),
                    p.buffer("out", (*tiles["out"], *lanes), "int8", "output", "NCHWnc"))
-        zeros = functools.cache(lambda: p.buffer("zeros", lanes, "int8", "const", "a tile of padding"))
-        for window, chosen in tiled:
-            Emitter(p, window, chosen, post, buffers, zeros).run()
+        blank = functools.cache(lambda: p.buffer("blank", lanes, "int8", "const", "a tile of padding"))
+        for rule, (window, chosen) in enumerate(tiled):
+            if requantised:
+                RescaleEmitter(p, window, chosen, post, buffers, blank, min(rule, len(post.rules) - 1)).run()
+            else:
+                Emitter(p, window, chosen, post, buffers, blank).run()
         return p.code(partial=len(tiled) < len(windows))
 
     tilings = tuple(choose(window, post, config, lambda t, w=window: emit([(w, t)]), tiling) for window in windows)
     code = emit([*zip(windows, tilings, strict=True)])
-    if any(buffer.name == "zeros" for buffer in code.buffers):
-        constants["zeros"] = np.zeros(lanes, np.int8)
+    if any(buffer.name == "blank" for buffer in code.buffers):
+        constants["blank"] = np.full(lanes, windows[0].pad_value, np.int8)
     about = About(predicted_cycles(code), tilings, tuple(windows), post, sum(floor(window, post) for window in windows),
                   form.fold)
-    return Operator(name, Program.from_code(code, name, constants), inputs, output,
-                    lambda *arrays: post.reference(sums(*arrays[:arguments]), *arrays[arguments:]), about)
+
+    def reference(data, *arrays):
+        if requantised:          # the sums of inputs without their zero point, in which padding counts 0
+            data = np.asarray(data, np.int64) - post.zero_point
+        return post.reference(sums(data, *arrays[:arguments - 1]), *arrays[arguments - 1:])
+
+    return Operator(name, Program.from_code(code, name, constants), inputs, output, reference, about, derived)

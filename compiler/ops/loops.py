@@ -48,9 +48,8 @@ def buffer_count(capacity, size, total, per_tile):
     return min(fits // per_tile, 2) * per_tile if fits >= 2 * per_tile or fits >= per_tile > 1 else min(fits, 2)
 
 
-def split_loops(loops, config):
-    """(hardware loops, loops left for micro-ops): neighbours that continue each other are joined, the two longest
-    whose factors fit become hardware loops."""
+def join(loops):
+    """`loops`, neighbours that continue each other joined."""
     joined = []
     for loop in loops:
         extent, *factors = loop
@@ -58,6 +57,13 @@ def split_loops(loops, config):
             joined[-1] = (joined[-1][0] * extent, *factors)
         else:
             joined.append(loop)
+    return joined
+
+
+def split_loops(loops, config):
+    """(hardware loops, loops left for micro-ops): of the joined loops, the two longest whose factors fit become
+    hardware loops."""
+    joined = join(loops)
     limits = (MAX_TRIPS, *(config.depth[name] - 1 for name in ("ACC", "INP", "WGT")))
     able = [n for n, loop in enumerate(joined) if all(a <= b for a, b in zip(loop, limits, strict=True))]
     best = sorted(sorted(able, key=lambda n: -joined[n][0])[:2])

@@ -1,7 +1,7 @@
 """What every operator is: a checked program, the conversion of numpy arrays to and from it, and a numpy reference."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,8 @@ class Operator:
     """`program` takes packed arrays; calling the operator takes plain ones.
 
     inputs: argument name -> (shape, function from the caller's array to the packed one), in the order of the
-    arguments. output: function from the packed result to the caller's. reference: what a call returns, by numpy.
+    arguments; a function that is None makes none. derived: name of another packed array -> function of
+    all arguments. output: function from the packed result to the caller's. reference: what a call returns, by numpy.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Operator:
     output: Callable[[np.ndarray], np.ndarray]
     reference: Callable[..., np.ndarray]
     about: About
+    derived: dict[str, Callable[..., np.ndarray]] = field(default_factory=dict)
 
     @property
     def config(self) -> Config:
@@ -58,8 +60,9 @@ class Operator:
         for (name, (shape, pack)), array in zip(self.inputs.items(), arrays, strict=True):
             need(np.shape(array) == tuple(shape), f"{self.name}: {name} has shape {np.shape(array)}, "
                                                   f"expected {tuple(shape)}")
-            packed[name] = pack(array)
-        return packed
+            if pack is not None:
+                packed[name] = pack(array)
+        return packed | {name: pack(*arrays) for name, pack in self.derived.items()}
 
     def __call__(self, device, *arrays: np.ndarray) -> np.ndarray:
         """The int8 result on `device`."""

@@ -62,6 +62,11 @@ class Post:
         return found
 
     @property
+    def parameter_tiles(self):
+        """Accumulators that hold numbers of each block of channels."""
+        return int(self.needs_bias)
+
+    @property
     def passes(self):
         """Passes over the accumulators: the reset, the bias, and `operations`."""
         return 1 + self.needs_bias + len(self.operations())

@@ -8,9 +8,10 @@ import itertools
 import math
 
 from vta.compiler.ops.checks import extents, need
-from vta.compiler.ops.loops import growing_chunks, split_loops
+from vta.compiler.ops.loops import growing_chunks
 from vta.compiler.ops.operator import fastest
 from vta.compiler.ops.post import Post
+from vta.compiler.ops.rescale import Rescale
 from vta.compiler.ops.tilings import saved
 from vta.compiler.ops.window import TiledWindow, Tiling, Window
 from vta.compiler.timing import CONSTANTS
@@ -20,6 +21,7 @@ PIECES = 6            # sizes of pieces of a large window that are tried
 MAX_UOPS = 4          # a micro-op kernel fills at most this share (1/n) of its memory
 INSTRUCTION = 4       # approximate cycles of one more instruction
 UOP_KERNEL = 40       # approximate cycles of one more micro-op kernel, apart from the beats of its micro-ops
+PARAMETERS = 30       # approximate cycles from the GEMM of one block to that of the next one, requantised
 GOOD = 1.001          # a tiling this close to the floor ends the search
 TIMED = 16            # candidates that are compiled and timed
 
@@ -31,10 +33,10 @@ def candidates(window, config):
     inputs, weights = (config.depth[name] // 2 for name in ("INP", "WGT"))
 
     def crowded(kernel):
-        return (math.prod(extents(kernel, window.dilation)) > inputs
+        return (math.prod(extents(kernel, window.on_chip(kernel)[2])) > inputs
                 or (math.prod(kernel) > weights and not window.shared))
 
-    if crowded(window.kernel):
+    if crowded(window.kernel) and not window.row_taps:
         pieces = [(rows, window.kernel[1]) for rows in _sizes(window.kernel[0])]
         pieces += [(1, cols) for cols in _sizes(window.kernel[1])]
         for piece in [piece for piece in pieces if not crowded(piece)][:PIECES]:
@@ -50,8 +52,7 @@ def _tilings(window, config, taps):
     """The tilings with `taps` (rows, columns) of the window at a time."""
     acc, inp, wgt = (config.depth[name] for name in ("ACC", "INP", "WGT"))
     kernel = Tiling(1, 1, 1, 1, 1, True, *taps).taps(window.kernel)
-    # on chip, at least; a pair of pitches may be smaller where strides skip rows
-    span = extents(kernel, (1, window.dilation[1]))
+    span = extents(kernel, window.on_chip(kernel)[2])
     heights = _sizes(window.out[0])
     widths = [cols for cols in _sizes(window.out[1]) if cols <= acc
               and span[0] * ((cols - 1) * window.stride[1] + span[1]) <= inp]
@@ -75,14 +76,17 @@ def estimate(tiled: TiledWindow, post: Post) -> float:
     w, t, config = tiled.window, tiled.tiling, tiled.config
     chunks, channels, patches = max(1, len(tiled.pieces)), len(tiled.channels), len(tiled.patches)
     _, ng, _, no = tiled.channels[0]
-    left = split_loops(tiled.loops(ng, no, tiled.pieces[0], t.rows, t.cols), config)[1] if tiled.pieces else []
-    uops = math.prod(loop[0] for loop in left)
+    requantised = isinstance(post, Rescale)
+    uops = tiled.micro_ops(ng, no, requantised)
     if uops > config.depth["UOP"] // MAX_UOPS:
         return math.inf
     beats = {name: size / config.bus_bytes for name, size in config.tile_bytes.items()}
     latency, tiles = CONSTANTS["latency"], channels * patches
     kernels = min(tiled.in_buffers * tiled.wgt_buffers * tiled.acc_buffers, tiles * chunks)
     compute = floor(w, post) + tiles * (chunks + post.passes) * INSTRUCTION
+    if requantised and not post.shared:          # each block by itself
+        compute += tiles * ng * no * PARAMETERS
+        kernels *= ng * no
     compute += kernels * (uops * beats["UOP"] + UOP_KERNEL)
 
     # bulk loads: once, or for every tile that needs them
@@ -117,7 +121,7 @@ def ranked(window: Window, post: Post, config: Config) -> list[tuple[float, Tili
     """[(estimated cycles, tiling)], best first; OperatorError where nothing fits."""
     found = []
     for tiling in candidates(window, config):
-        cycles = estimate(TiledWindow(window, tiling, config, post.needs_bias), post)
+        cycles = estimate(TiledWindow(window, tiling, config, post), post)
         if cycles < math.inf:
             found.append((cycles, tiling))
     need(found, f"no tiling of {window} fits the memories: {config.depth}")

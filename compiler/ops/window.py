@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vta.compiler.ops.checks import check_int, need
-from vta.compiler.ops.loops import buffer_count, chunks
+from vta.compiler.ops.loops import buffer_count, chunks, split_loops
 from vta.hw.config import Config
 
 
@@ -21,7 +21,9 @@ class Window:
     beyond the edge inputs are 0, and how far it lies is not limited. Without inputs (`cin` of 0), the sum is 0.
 
     `shared`: one weight tile serves all taps and channels. Output (y, x) is stored at origin + step * (y, x)
-    of planes of `planes` (height, width).
+    of planes of `planes` (height, width). `row_taps`: each channel by itself, so many taps of a row a step (WINDOW);
+    its weights are (groups, 1, kh, kw / row_taps) tiles. `diagonal`: each channel by itself, by GEMM, whose weight
+    tiles are loaded from their diagonals. `pad_value`: what inputs beyond the edge are.
     """
 
     batch: int
@@ -39,20 +41,46 @@ class Window:
     planes: tuple[int, int] | None = None
     origin: tuple[int, int] = (0, 0)
     step: tuple[int, int] = (1, 1)
+    row_taps: int = 0
+    diagonal: bool = False
+    pad_value: int = 0
 
     @property
     def taps(self):
-        return self.kernel[0] * self.kernel[1]
+        """Weight tiles of an input and an output block."""
+        return self.kernel[0] * (-(-self.kernel[1] // self.row_taps) if self.row_taps else self.kernel[1])
+
+    def on_chip(self, taps):
+        """(rows in DRAM for one on chip, stride, dilation there) with `taps` (rows, columns) of the window at a time:
+        rows that no tap sees are not loaded."""
+        if taps[0] == 1:
+            return self.stride[0], (1, self.stride[1]), (1, self.dilation[1])
+        skip = math.gcd(self.stride[0], self.dilation[0])
+        return skip, (self.stride[0] // skip, self.stride[1]), (self.dilation[0] // skip, self.dilation[1])
 
     @property
     def steps(self):
         """GEMM steps."""
+        if self.row_taps:
+            rows = self.batch * self.groups * self.out[0] * self.kernel[0]
+            return rows * sum(row_steps(self, self.out[1], piece)[1] for piece in row_pieces(self))
         return self.outputs * self.cin * self.taps
 
     @property
     def outputs(self):
         """Output tiles."""
         return self.batch * self.groups * self.cout * math.prod(self.out)
+
+
+def row_pieces(window):
+    """[(first tap, taps)] of a row of the window, for WINDOW."""
+    return chunks(window.kernel[1], window.row_taps)
+
+
+def row_steps(window, cols, piece):
+    """(first input column, steps) of a piece of a row of `cols` outputs; the first taps - 1 steps complete none."""
+    first, taps = piece
+    return first, (cols - 1) * window.stride[1] + taps
 
 
 @dataclass(frozen=True)
@@ -108,17 +136,15 @@ class TiledWindow:
     channels: [(first group, groups, first output block, blocks)] and patches: [(image, y, rows, x, cols)]; an output
     tile is one of each. pieces: the `Piece`s of its sum, one GEMM each. in_size, wgt_size, acc_size: tiles of a
     buffer; in_buffers, wgt_buffers, acc_buffers: how many; fits: one of each, at least. bias_size: accumulators that
-    hold biases, all of them if `bias_resident`.
+    hold biases or parameters, `parameter_tiles` of each output block, all of them if `bias_resident`. scrap_size:
+    accumulators between the two buffers that WINDOW writes and nobody reads.
     """
 
-    def __init__(self, window: Window, tiling: Tiling, config: Config, bias: bool):
+    def __init__(self, window: Window, tiling: Tiling, config: Config, post):
         self.window, self.tiling, self.config = window, tiling, config
         w, t, depth = window, tiling, config.depth
         taps = t.taps(w.kernel)
-        # where strides skip rows that no tap sees, so does the load: `skip` rows in DRAM are one on chip
-        self.skip = w.stride[0] if taps[0] == 1 else math.gcd(w.stride[0], w.dilation[0])
-        self.stride = w.stride[0] // self.skip, w.stride[1]
-        self.dilation = 1 if taps[0] == 1 else w.dilation[0] // self.skip, w.dilation[1]
+        self.skip, self.stride, self.dilation = w.on_chip(taps)
         self.pieces = [Piece(*i, *y, *x) for i in chunks(w.cin, t.ins)
                        for y in chunks(w.kernel[0], taps[0]) for x in chunks(w.kernel[1], taps[1])]
         if t.groups > 1:
@@ -129,15 +155,17 @@ class TiledWindow:
                         for y in chunks(w.out[0], t.rows) for x in chunks(w.out[1], t.cols)]
         per_tile = max(1, len(self.pieces))
         self.in_size = t.groups * t.ins * math.prod(self.input_size(t.rows, t.cols, taps))
-        self.wgt_size = 1 if w.shared else t.groups * t.outs * t.ins * math.prod(taps)
+        self.wgt_size = 1 if w.shared else t.groups * t.outs * t.ins * (w.taps if w.row_taps else math.prod(taps))
         self.acc_size = t.groups * t.outs * t.rows * t.cols
         groups = len({channel[0] for channel in self.channels})     # their input channels differ
         self.in_buffers = buffer_count(depth["INP"], self.in_size, per_tile * len(self.patches) * groups, per_tile)
         self.wgt_buffers = 1 if w.shared else buffer_count(
             depth["WGT"], self.wgt_size, per_tile * len(self.channels), per_tile)
-        self.bias_resident = w.groups * w.cout <= depth["ACC"] // 8
-        self.bias_size = 0 if not bias else w.groups * w.cout if self.bias_resident else 2 * t.groups * t.outs
-        self.acc_buffers = min(2, (depth["ACC"] - self.bias_size) // self.acc_size)
+        self.bias_blocks = 1 if getattr(post, "shared", False) else w.groups * w.cout
+        self.bias_resident = self.bias_blocks * post.parameter_tiles <= depth["ACC"] // 8
+        self.bias_size = post.parameter_tiles * (self.bias_blocks if self.bias_resident else 2 * t.groups * t.outs)
+        self.scrap_size = (t.rows - 1) * t.cols + 1 if w.row_taps else 0
+        self.acc_buffers = min(2, (depth["ACC"] - self.bias_size - self.scrap_size) // self.acc_size)
         self.fits = min(self.in_buffers, self.wgt_buffers, self.acc_buffers) >= 1
 
     def input_size(self, rows, cols, taps):
@@ -179,6 +207,23 @@ class TiledWindow:
             (piece.width, 0, self.dilation[1], 1),
         ]
         return [(extent, dst, src, 0 if w.shared else wgt) for extent, dst, src, wgt in found if extent > 1]
+
+
+    def micro_ops(self, ng, no, requantised):
+        """Micro-ops of the kernel of a piece, at least."""
+        if not self.pieces:
+            return 1
+        t, config = self.tiling, self.config
+        if self.window.row_taps:
+            return max(row_steps(self.window, t.cols, piece)[1] for piece in row_pieces(self.window))
+        loops = self.loops(ng, no, self.pieces[0], t.rows, t.cols)
+        left = reductions(loops) if requantised else split_loops(loops, config)[1]
+        return math.prod(loop[0] for loop in left)
+
+
+def reductions(loops):
+    """The loops over the sum, of those of a GEMM."""
+    return [loop for loop in loops if not loop[1]]
 
 
 def window_start(pads):

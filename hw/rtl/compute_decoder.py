@@ -28,8 +28,8 @@ WIDE = 0             # bit of REQ's immediate
 
 # what an instruction has to do with the requantiser: it is PAR; or REQ, `wide`, and `quick` if its steps write
 # different tiles for a while; or a GEMM whose last micro-op `requantises` and whose first one starts from 0 if `fresh`;
-# or a WINDOW, which does both in `each` step
-REQUANT = data.StructLayout(dict.fromkeys(("par", "req", "wide", "quick", "requantises", "fresh", "each"), 1))
+# or a WINDOW, which does both in `each` step. `long`: a step takes several ops, as MUL does
+REQUANT = data.StructLayout(dict.fromkeys(("par", "req", "wide", "quick", "requantises", "fresh", "each", "long"), 1))
 
 
 def shared_layout(config):
@@ -179,4 +179,6 @@ class ComputeDecoder(wiring.Component):
                 m.d.sync += [
                     second.shared.has_src.eq(shared.is_alu & ~shared.use_imm & ~shared.requant.par),
                     second.shared.waits.eq(shared.select.shift | shared.select.multiply | shared.requant.req),
-                    second.shared.requant.quick.eq(shared.requant.quick & one_loop)]
+                    second.shared.requant.quick.eq(shared.requant.quick & one_loop),
+                    second.shared.requant.long.eq(shared.select.multiply | shared.requant.par
+                                                  | (shared.requant.req & shared.requant.wide))]

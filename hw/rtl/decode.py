@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from vta.hw.isa import INSN_BITS, MEMORY, MemType
+from vta.hw.isa import INSN_BITS, MEMORY, MEMORY_PAD, MemType
 from vta.hw.rtl.axi import bus_log
 from vta.hw.rtl.burst_generator import ROW_BITS, region_layout
 
@@ -16,6 +16,12 @@ SIZE_BITS = 16       # of x_size and y_size
 def known(code, codes):
     """Whether the signal `code` is one of `codes`."""
     return Cat(code == each for each in codes).any()
+
+
+def sram_base(raw):
+    """`sram_base` of a LOAD of INP, WGT or INP_PAD, whose field is shorter."""
+    return Mux(data.View(MEMORY, raw).mem_type == MemType.INP_PAD,
+               data.View(MEMORY_PAD, raw).sram_base, data.View(MEMORY, raw).sram_base)
 
 
 def transfer_layout(config):
@@ -64,7 +70,8 @@ class TransferDecoder(wiring.Component):
             first.select.eq(select), first.merged.eq(fields.x_stride == fields.x_size),
             first.work.eq(known & (fields.x_size != 0) & (fields.y_size != 0)),
             first.address.eq(Array(self.pointers)[select] + Array(fields.dram_base << log for log in logs)[select]),
-            *(first[name].eq(fields[name]) for name in ("sram_base", "x_size", "y_size", "x_stride")),
+            first.sram_base.eq(sram_base(self.raw) if "INP_PAD" in self.names else fields.sram_base),
+            *(first[name].eq(fields[name]) for name in ("x_size", "y_size", "x_stride")),
             first.row_end.eq(fields.x_size - 1), first.all_end.eq(fields.x_size * fields.y_size - 1),
         ]
 
@@ -100,12 +107,13 @@ class PadDecoder(wiring.Component):
 
     `o`: `top` tiles of padding above the first row and `bottom` below the last, `left` and `right` of each row,
     `between` two rows, which are `skip` tiles apart; without the padding above it, the first tile of data is tile
-    `base`. `any`: the LOAD has padding. `some_rows`: it has rows of data.
+    `base`. `any`: the LOAD has padding. `some_rows`: it has rows of data. With `any_byte` there are LOADs of
+    INP_PAD, and `byte` is what padding consists of: 0 for the others.
     """
 
-    raw: In(INSN_BITS)
-    move: In(1)
-    o: Out(PADS)
+    def __init__(self, *, any_byte=False):
+        self.any_byte = any_byte
+        super().__init__({"raw": In(INSN_BITS), "move": In(1), "o": Out(PADS), "byte": Out(8)})
 
     def elaborate(self, platform):
         m = Module()
@@ -124,9 +132,17 @@ class PadDecoder(wiring.Component):
             terms = [Mux(bit, first.width << n, 0) for n, bit in enumerate(count)]
             return (terms[0] + terms[1]) + (terms[2] + terms[3])
 
+        base = fields.sram_base
+        if self.any_byte:
+            base, pad = sram_base(self.raw), data.View(MEMORY_PAD, self.raw)
+            byte, now = (Signal(8, name=name, reset_less=True) for name in ("first_byte", "second_byte"))
+            m.d.sync += byte.eq(Mux(fields.mem_type == MemType.INP_PAD, Cat(pad.pad_low, pad.pad_high), 0))
+            with m.If(self.move):
+                m.d.sync += now.eq(byte)
+            m.d.comb += self.byte.eq(now)
         m.d.comb += self.o.eq(second)
         m.d.sync += [
-            first.width.eq(fields.x_size + across), first.base.eq(fields.sram_base + fields.x_pad_0),
+            first.width.eq(fields.x_size + across), first.base.eq(base + fields.x_pad_0),
             first.top.eq(fields.y_pad_0), first.bottom.eq(fields.y_pad_1), first.between.eq(across),
             first.left.eq(fields.x_pad_0), first.right.eq(fields.x_pad_1), first.some_rows.eq(some_rows),
             first.any.eq((fields.x_size != 0) & (above | (beside & some_rows))),

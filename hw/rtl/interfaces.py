@@ -9,6 +9,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.counters import EVENTS, STATES
+from vta.hw.features import Feature
 from vta.hw.registers import SHAPES
 from vta.hw.rtl.axi import LEN_BITS
 
@@ -44,18 +45,24 @@ def slice_bits(config):
     return max(slices - 1, 1).bit_length()
 
 
+def pad_byte_member(config):
+    """{"pad_byte": its shape}, the byte in the padding of a LOAD, where it may be another than 0; otherwise {}."""
+    return {"pad_byte": unsigned(8)} if Feature.PAD_VALUE.key in config.features else {}
+
+
 def chunk_layout(config):
     """A chunk: what a tile writer writes in one cycle, to the memory at position `select` of its list.
 
     With `write`, the low bytes of `data` are slice `slice` of tile `index`; a slice is as wide as the bus or the tile,
-    whichever is narrower, and `complete` marks the last one of a tile. With `pad`, tile `pad_index` becomes zero; a
-    chunk has both only if `write` does not complete a tile. `last`: the chunk completes the LOAD, which pushes a
-    token if `push`; it may write nothing.
+    whichever is narrower, and `complete` marks the last one of a tile. With `pad`, the bytes of tile `pad_index`
+    become `pad_byte`, or 0; a chunk has both only if `write` does not complete a tile. `last`: the chunk completes the
+    LOAD, which pushes a token if `push`; it may write nothing.
     """
     return data.StructLayout({
         "select": unsigned(1), "write": unsigned(1), "index": unsigned(16), "slice": unsigned(slice_bits(config)),
         "complete": unsigned(1), "data": unsigned(config.axi_data_width),
-        "pad": unsigned(1), "pad_index": unsigned(16), "last": unsigned(1), "push": unsigned(1)})
+        "pad": unsigned(1), "pad_index": unsigned(16), **pad_byte_member(config), "last": unsigned(1),
+        "push": unsigned(1)})
 
 
 def read_client(config):

@@ -1,17 +1,28 @@
-"""The load unit: LOAD INP and LOAD WGT, in order."""
+"""The load unit: LOADs of inputs and weights, in order."""
 
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from vta.hw.features import Feature
 from vta.hw.isa import INSN_BITS, Unit
 from vta.hw.registers import ErrorCause
 from vta.hw.rtl.decode import PadDecoder, TransferDecoder
-from vta.hw.rtl.interfaces import TOKEN_SINK, TOKEN_SOURCE, chunk_layout, read_client, scratch_write, unit_status
+from vta.hw.rtl.interfaces import (
+    TOKEN_SINK,
+    TOKEN_SOURCE,
+    chunk_layout,
+    pad_byte_member,
+    read_client,
+    scratch_write,
+    unit_status,
+)
 from vta.hw.rtl.issue import Issue
 from vta.hw.rtl.loader import Loader
 from vta.hw.rtl.scratchpad import assembles
 from vta.hw.rtl.unit_state import count_events, count_states, report_error
+
+NAMES = ("INP", "WGT", "INP_PAD")      # the memory types, those of features behind; a memory's number is the low bit
 
 
 class Load(wiring.Component):
@@ -40,10 +51,10 @@ class Load(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        names = ("INP", "WGT")
+        names = NAMES if Feature.PAD_VALUE.key in config.features else NAMES[:2]
         m.submodules.issue = issue = Issue(config.load_queue_depth)
         m.submodules.transfer = transfer = TransferDecoder(config, *names)
-        m.submodules.pads = pads = PadDecoder()
+        m.submodules.pads = pads = PadDecoder(any_byte="INP_PAD" in names)
         m.submodules.loader = loader = Loader(
             config, *names, assembled=[n for n in names if assembles(config, n)],
             read_ahead=config.read_ahead_beats)
@@ -51,7 +62,7 @@ class Load(wiring.Component):
         connect(m, issue.next, flipped(self.g2l))
         connect(m, loader.read, flipped(self.read))
         issued, load, chunk = issue.o.payload, loader.load.payload, loader.chunk.payload
-        pointers = (self.inp_ptr, self.wgt_ptr)
+        pointers = (self.inp_ptr, self.wgt_ptr, self.inp_ptr)[:len(names)]
         last = Signal()
         written = Signal()
         no_room = Signal()
@@ -62,6 +73,7 @@ class Load(wiring.Component):
                 (decoder.raw, issue.raw), (decoder.move, issue.move))),
             *(port.eq(pointer) for port, pointer in zip(transfer.pointers, pointers, strict=True)),
             load.transfer.eq(transfer.o), load.pads.eq(pads.o),
+            *(load[name].eq(pads.byte) for name in pad_byte_member(config)),
             load.push.eq(issued.push_next), load.number.eq(issued.number),
             no_room.eq(issued.push_next & ~self.l2g.can_push),
             loader.load.valid.eq(issue.o.valid & ~no_room), issue.o.ready.eq(loader.load.ready & ~no_room),

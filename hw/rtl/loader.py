@@ -11,7 +11,7 @@ from vta.hw.rtl.axi import LEN_BITS
 from vta.hw.rtl.burst_generator import BurstGenerator
 from vta.hw.rtl.decode import PADS, transfer_layout
 from vta.hw.rtl.fifo import Fifo
-from vta.hw.rtl.interfaces import NUMBER_BITS, beat_layout, chunk_layout, read_client
+from vta.hw.rtl.interfaces import NUMBER_BITS, beat_layout, chunk_layout, pad_byte_member, read_client
 from vta.hw.rtl.tile_writer import TileWriter
 from vta.hw.rtl.walkers import descriptor_layout, selected
 
@@ -22,7 +22,8 @@ LOADS_AHEAD = 8      # LOADs that may have sent requests before the first one's 
 def load_layout(config):
     """A decoded LOAD; with `push` it pushes a token when it is complete. `number` is for error reports."""
     return data.StructLayout({
-        "transfer": transfer_layout(config), "pads": PADS, "push": unsigned(1), "number": unsigned(NUMBER_BITS)})
+        "transfer": transfer_layout(config), "pads": PADS, **pad_byte_member(config),
+        "push": unsigned(1), "number": unsigned(NUMBER_BITS)})
 
 
 class Loader(wiring.Component):
@@ -72,6 +73,7 @@ class Loader(wiring.Component):
             described.first_run.eq(pads.top + Mux(pads.some_rows, pads.left, pads.bottom)),
             described.between.eq(pads.between), described.skip.eq(pads.skip),
             described.last_run.eq(pads.bottom + pads.right),
+            *(described[name].eq(load[name]) for name in pad_byte_member(config)),
             described.base_beyond.eq(selected(select, [(described.base >> log) != 0 for log in depth_logs])),
             described.sram_beyond.eq(selected(select, [(described.sram_base >> log) != 0 for log in depth_logs])),
             *(described[f"{name}_some"].eq(described[f"{name}_run"] != 0) for name in ("first", "last")),

@@ -77,10 +77,11 @@ class InOrderMerge(wiring.Component):
         completes = Signal()                     # this op completes its step
         clash = Signal()                         # ... only reads src
         hazard = Signal()
-        is_mul = shared.select.multiply
-        is_long, go = Signal(), Signal()
+        is_mul, has_requant = shared.select.multiply, self.config.has(Feature.REQUANTISE)
+        is_long = shared.requant.long if has_requant else is_mul
+        blocked = Signal()                       # by what is in the requantiser
+        go = here & ~blocked
         m.d.comb += [
-            is_long.eq(is_mul), go.eq(here),
             clash.eq(step.clash & fresh),
             hazard.eq(fresh & ((recent_tile & step.after_tile) | (recent_step & step.after_step))),
             completes.eq(~clash & (~is_long | last_phase)),
@@ -141,21 +142,20 @@ class InOrderMerge(wiring.Component):
         if "requant" in shared.shape().members:
             with m.If(steps & shared.requant.fresh & (step.initial | shared.requant.each)):
                 m.d.comb += op.read_x.eq(0)
-        if self.config.has(Feature.REQUANTISE):
-            self._requantise(m, go, is_long, completes, phase, steps)
+        if has_requant:
+            self._requantise(m, blocked, completes, phase, steps)
         return m
 
-    def _requantise(self, m, go, is_long, completes, phase, steps):
+    def _requantise(self, m, blocked, completes, phase, steps):
         """The ops of PAR and REQ, and who waits until the requantiser is empty, or no tile of REQ is in it.
 
-        While there are tiles in it, an instruction waits a cycle to be `permitted`: a register, as `go` is late.
+        While there are tiles in it, an instruction waits a cycle longer: `blocked` must be a register.
         """
         ticket, step, op, here = self.ticket.payload, self.step.payload, self.op, self.ticket.valid
         requant, src = ticket.shared.requant, step.src[:len(step.dst)]
         m.submodules.inside = inside = Counter(REQUANT_TILES)
         m.submodules.returning = returning = Counter(REQUANT_TILES)
         begun = Signal()                         # a step of the instruction has been merged
-        permitted = Signal()
         allowed = Signal()
         wide_second = Signal()
         with m.If(self.ticket.ready):
@@ -164,17 +164,16 @@ class InOrderMerge(wiring.Component):
             m.d.sync += begun.eq(1)
         m.d.comb += [
             wide_second.eq(requant.req & requant.wide & (phase == REQUANT_PHASES - 1)),
-            is_long.eq(ticket.shared.select.multiply | requant.par | (requant.req & requant.wide)),
             allowed.eq(Mux(ticket.drains, ~inside.some, ~returning.some | Mux(
                 requant.req, requant.quick & begun, ~requant.requantises))),
-            go.eq(here & (~inside.some | permitted)),
             inside.up.eq(self.valid & op.requant.enters), returning.up.eq(inside.up & op.requant.to_acc),
             inside.down.eq(self.leaves), returning.down.eq(self.leaves & self.leaves_to_acc),
             self.requantising.eq(inside.some), self.did_requantise.eq(inside.up),
-            self.wait_requant.eq(here & inside.some & ~permitted),
+            self.wait_requant.eq(here & blocked),
         ]
         # a REQ that is not quick waits after each step
-        m.d.sync += permitted.eq(here & ~self.ticket.ready & allowed & ~(inside.up & ~requant.quick & requant.req))
+        m.d.sync += blocked.eq(inside.some_next & (~here | self.ticket.ready | ~allowed
+                                                   | (inside.up & ~requant.quick & requant.req)))
         with m.If(steps):
             m.d.comb += [
                 op.requant.enters.eq(completes & (requant.req | (

@@ -4,6 +4,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In
 
+from vta.hw.features import Feature
+from vta.hw.isa import MemType
 from vta.hw.rtl.interfaces import scratch_read, scratch_write
 
 
@@ -12,7 +14,8 @@ class Scratchpad(wiring.Component):
 
     Writes, one chunk a cycle, are visible to reads from the next cycle on. `read.data` holds while `read.en` is 0.
     With `assemble` the slices of a tile are collected and written at once, which leaves the port free for padding
-    in between; otherwise each slice is written as it arrives, with a write enable per slice.
+    in between; otherwise each slice is written as it arrives, with a write enable per slice. Padding of INP consists of
+    the chunk's `pad_byte` if it has one.
     """
 
     def __init__(self, config, name, *, assemble):
@@ -20,6 +23,7 @@ class Scratchpad(wiring.Component):
         self.bits = 8 * config.tile_bytes[name]
         self.slice_bits = min(self.bits, config.axi_data_width)
         self.assemble = assemble
+        self.pads = name == "INP" and Feature.PAD_VALUE.key in config.features      # with any byte
         super().__init__({
             "write": In(scratch_write(config)), "read": In(scratch_read(config, name))})
 
@@ -33,6 +37,9 @@ class Scratchpad(wiring.Component):
         m.d.comb += [read.en.eq(self.read.en), read.addr.eq(self.read.index),
                      self.read.data.eq(read.data.as_value())]
 
+        blank = Const(0, width)
+        if self.pads:
+            blank = chunk.pad_byte.replicate(width // 8)
         value = chunk.data[:width]
         writing, padding = self.write.en & chunk.write, self.write.en & chunk.pad
         if self.assemble:
@@ -44,18 +51,19 @@ class Scratchpad(wiring.Component):
             complete = writing & chunk.complete
             m.d.comb += [write.en.eq(complete | padding),
                          write.addr.eq(Mux(complete, chunk.index, chunk.pad_index)),
-                         write.data.eq(Mux(complete, Cat(early, value), Const(0, self.bits)))]
+                         write.data.eq(Mux(complete, Cat(early, value), blank.replicate(slices)))]
         else:
             write = tiles.write_port(granularity=1)
             m.d.comb += [write.addr.eq(Mux(writing, chunk.index, chunk.pad_index)),
-                         *(write.data[k].eq(Mux(writing, value, 0)) for k in range(slices)),
+                         *(write.data[k].eq(Mux(writing, value, blank)) for k in range(slices)),
                          *(write.en[k].eq(padding | (writing & (chunk.slice == k))) for k in range(slices))]
         return m
 
 
 def assembles(config, name):
-    """Whether this memory collects the slices of a tile: it does if they are few enough for registers to pay off.
+    """Whether the memory of a memory type collects the slices of a tile: it does if they are few enough for registers
+    to pay off.
 
     Without write enables per slice, a row of block RAM holds 36 bits instead of 32: WGT in the default
     configuration takes 57 block RAMs instead of 64."""
-    return 1 < config.tile_bytes[name] // config.bus_bytes <= 32
+    return 1 < config.tile_bytes[MemType[name].memory] // config.bus_bytes <= 32

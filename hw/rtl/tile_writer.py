@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from vta.hw.rtl.axi import bus_log
-from vta.hw.rtl.interfaces import NUMBER_BITS, beat_layout, chunk_layout
+from vta.hw.rtl.interfaces import NUMBER_BITS, beat_layout, chunk_layout, pad_byte_member
 from vta.hw.rtl.walkers import DataWalker, PadWalker, descriptor_layout, selected
 
 
@@ -60,7 +60,9 @@ class TileWriter(wiring.Component):
             chunk.slice.eq(walker.slice), chunk.complete.eq(walker.tile_ends),
             chunk.data.eq(beat.data >> (walker.beat_offset << 3)
                           if min(self.tile_logs) < bus_log(self.config) else beat.data),
-            chunk.pad.eq(do_pad), chunk.pad_index.eq(padding.index), chunk.last.eq(done), chunk.push.eq(load.push),
+            chunk.pad.eq(do_pad), chunk.pad_index.eq(padding.index),
+            *(chunk[name].eq(load[name]) for name in pad_byte_member(self.config)),
+            chunk.last.eq(done), chunk.push.eq(load.push),
             self.beats.ready.eq(walker.left & self.chunk.ready & walker.beat_ends),
             self.beyond.eq(self.chunk.ready & ((do_data & walker.beyond) | (do_pad & padding.beyond))),
             self.bad.eq(self.beats.valid & self.beats.ready & beat.error),

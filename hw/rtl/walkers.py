@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from vta.hw.rtl.axi import bus_log
 from vta.hw.rtl.decode import PAD_BITS, SIZE_BITS
-from vta.hw.rtl.interfaces import NUMBER_BITS, slice_bits
+from vta.hw.rtl.interfaces import NUMBER_BITS, pad_byte_member, slice_bits
 
 RUN_BITS = PAD_BITS + 1      # padding tiles in one pad run: above, and all below or one margin
 INDEX_BITS = RUN_BITS + 1    # of an on-chip index before it wraps
@@ -22,15 +22,15 @@ def descriptor_layout(config):
     tiles, the first one at tile `base`. It starts at byte `beat_offset` of a beat, each next row `stride` bytes later,
     modulo the bus; `merged`: rows are contiguous in DRAM, so that one row may end and the next begin within a beat.
     Rows are `skip` tiles apart. With `pads`, there is padding from tile `sram_base` on: `first_run` tiles, `between`
-    two rows, `last_run` after the last row. A LOAD with neither writes nothing but keeps its order. The flags that
-    follow say whether `base` and `sram_base` are beyond the memory, and whether the two runs are not 0, or 1: the
-    walkers have no time to find out.
+    two rows, `last_run` after the last row; they consist of `pad_byte` or, where there is none, of 0. A LOAD with
+    neither writes nothing but keeps its order. The flags that follow say whether `base` and `sram_base` are beyond the
+    memory, and whether the two runs are not 0, or 1: the walkers have no time to find out.
     """
     return data.StructLayout({
         "select": 1, "data": 1, "pads": 1, "sram_base": 16, "base": INDEX_BITS,
         "x_size": SIZE_BITS, "y_size": SIZE_BITS, "one_column": 1, "one_row": 1, "no_rows": 1,
         "stride": bus_log(config), "beat_offset": bus_log(config), "merged": 1,
-        "first_run": RUN_BITS, "between": 5, "skip": 6, "last_run": RUN_BITS,
+        "first_run": RUN_BITS, "between": 5, "skip": 6, "last_run": RUN_BITS, **pad_byte_member(config),
         **dict.fromkeys(("base_beyond", "sram_beyond", "first_some", "first_one", "last_some", "last_one"), 1),
         "push": 1, "number": NUMBER_BITS})
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 
 from vta.hw.config import PRESETS
-from vta.hw.rtl import burst_generator, fifo, gemm, nest, read_arbiter, store_data, tokens, write_master
+from vta.hw.rtl import burst_generator, fifo, gemm, nest, read_arbiter, requantise, store_data, tokens, write_master
 from vta.sim.formal.burst_generator import LegalBursts, WholeRegion
 from vta.sim.formal.fifo import FirstInFirstOut
 from vta.sim.formal.mutant import mutant
@@ -13,6 +13,7 @@ from vta.sim.formal.nest import ThreeLoops
 from vta.sim.formal.product import DualProduct
 from vta.sim.formal.prove import bounded, inductive
 from vta.sim.formal.read_arbiter import ReadChannelRules
+from vta.sim.formal.requantise import ComposedProduct, RoundedProduct
 from vta.sim.formal.store import SteadyBeats
 from vta.sim.formal.tokens import TokenConservation
 from vta.sim.formal.write_master import WriteChannelRules
@@ -123,6 +124,26 @@ PRODUCT_BUGS = (
     Bug("the borrow is not returned", "product + (1 << 15)", "product"),
     Bug("the two products overlap", "(w1 << 16)", "(w1 << 15)"),
 )
+COMPOSED_BUGS = (
+    Bug("the bias is added to both halves", "Mux(no_bias, 0, bias)", "bias"),
+    Bug("all of a first half is added to the bias", "self.word[HALF_BITS:BIAS_BITS] & mask",
+        "self.word[HALF_BITS:BIAS_BITS]"),
+    Bug("both parts of the multiplier have a sign", "multiplier[:LOW_BITS])", "multiplier[:LOW_BITS].as_signed())"),
+    Bug("the first half's product is shifted too far", "high >> HALF_BITS - LOW_BITS", "high >> HALF_BITS - 16"),
+    Bug("the first half's product comes a cycle late", "m.If(second[1])", "m.If(second[0])"),
+    Bug("a wide tile is rounded early", "early = self.early & ~first", "early = self.early"),
+)
+ROUNDED_BUGS = (
+    Bug("the bits below the second half are forgotten", " | (second & lost[-1])", ""),
+    Bug("what the last multiplexers drop is forgotten", "some.eq(sticky | last_lost)", "some.eq(sticky)"),
+    Bug("a rounded product is rounded again", "one_below = ~double & Mux", "one_below = Mux"),
+    Bug("negative ties are rounded up", "(some | ~coarse[32])", "1"),
+    Bug("ties go to odd numbers", "(some | fine[1])", "(some | ~fine[1])"),
+    Bug("the shift loses the sign", "value = value.as_signed()", "value = value.as_unsigned()"),
+    Bug("numbers of ten bits are out of reach", "q[9:] != q[31].replicate(23)", "q[8:] != q[31].replicate(24)"),
+    Bug("a lane without bounds has an upper one", "more.eq(~p.raw & ", "more.eq("),
+    Bug("the sign is that of the unbounded result", "(self.high[7] | (sign & self.low[7]))", "sign"),
+)
 
 PROOFS = (
     Proof("tokens", "a token queue of 8 loses and invents nothing", tokens,
@@ -163,4 +184,10 @@ PROOFS = (
           lambda unit: DualProduct(unit, -77), 1, PRODUCT_BUGS, bug_steps=1),
     Proof("product", "two products in one multiplier, for all operands", gemm, DualProduct, 1, PRODUCT_BUGS,
           quick=False, bug_steps=1),
+    Proof("requantise_product", "two multipliers give the product of a lane, and that of a wide lane's halves",
+          requantise, ComposedProduct, 9, COMPOSED_BUGS, bug_steps=9),
+    Proof("requantise_by_11", "a product shifted by 11, rounded, offset and clipped is what integers give", requantise,
+          lambda unit: RoundedProduct(unit, shift=11), 8, ROUNDED_BUGS, bug_steps=8),
+    Proof("requantise", "the same for all shifts", requantise, RoundedProduct, 8, ROUNDED_BUGS[:1], quick=False,
+          bug_steps=8),
 )

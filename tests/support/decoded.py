@@ -1,6 +1,6 @@
 """Golden model of the decoders: what LOADs and STOREs look like once decoded, from their fields."""
 
-from vta.hw.isa import AluOp, MemType, Opcode
+from vta.hw.isa import AluOp, MemType, Opcode, pad_value
 from vta.hw.rtl.alu import SELECT, SELECTED
 from vta.hw.rtl.burst_generator import ROW_BITS
 
@@ -28,11 +28,18 @@ def pads(fields):
             "some_rows": int(rows)}
 
 
+def pad_byte(config, fields):
+    """{"pad_byte": what is in the padding of a LOAD}, if the configuration has that feature."""
+    pads = fields["mem_type"] == MemType.INP_PAD
+    return {"pad_byte": pad_value(fields) & 255 if pads else 0} if "pad_value" in config.features else {}
+
+
 def load(config, names, fields, number=0, pointer=0):
     """The fields of `load_layout`: what a Loader gets for a LOAD."""
     decoded = transfer(config, names, fields, pointer)
     decoded["region"]["last"] = decoded["region"]["last"] or 0
-    return {"transfer": decoded, "pads": pads(fields), "push": fields.get("push_next", 0), "number": number}
+    return {"transfer": decoded, "pads": pads(fields), **pad_byte(config, fields),
+            "push": fields.get("push_next", 0), "number": number}
 
 
 def descriptor(config, names, fields, number=0):
@@ -50,7 +57,7 @@ def descriptor(config, names, fields, number=0):
         "no_rows": int(not around["some_rows"]),
         "first_run": first, "first_some": int(first != 0), "first_one": int(first == 1),
         "last_run": last, "last_some": int(last != 0), "last_one": int(last == 1),
-        "between": around["between"], "skip": around["skip"],
+        "between": around["between"], "skip": around["skip"], **pad_byte(config, fields),
         "push": fields.get("push_next", 0), "number": number}
 
 

@@ -1,6 +1,6 @@
 """Golden model of LOADs: the tiles they write; checks chunks against them."""
 
-from vta.hw.isa import MEMORY, MemType, Opcode, encode
+from vta.hw.isa import MEMORY, MEMORY_PAD, MemType, Opcode, encode, field_range, pad_fields, pad_value
 
 
 def load_fields(random, config, name, dram_bytes, x=6, y=4, pads=True, beyond=False):
@@ -17,7 +17,10 @@ def load_fields(random, config, name, dram_bytes, x=6, y=4, pads=True, beyond=Fa
     depth = config.depth[name]
     if rows * columns > depth and not beyond:          # it would overwrite itself, in no certain order
         return load_fields(random, config, name, dram_bytes, x, y, pads)
-    fields["sram_base"] = random.randrange(65536 if beyond else max(depth - rows * columns, 1))
+    bases = field_range(layout(fields)["sram_base"])[1] + 1
+    fields["sram_base"] = random.randrange(bases if beyond else max(depth - rows * columns, 1))
+    if mem is MemType.INP_PAD:
+        fields |= pad_fields(random.randint(-128, 127))
     span = (fields["y_size"] - 1) * fields["x_stride"] + fields["x_size"]
     fields["dram_base"] = random.randrange(dram_bytes // tile - span)
     return fields
@@ -30,12 +33,22 @@ def load(mem, x, y=1, stride=None, sram=0, dram=0, push=0, pads=(0, 0, 0, 0)):
             "sram_base": sram, "dram_base": dram, "push_next": push} | dict(zip(names, pads, strict=True))
 
 
+def layout(fields):
+    return MEMORY_PAD if fields["mem_type"] == MemType.INP_PAD else MEMORY
+
+
 def word(fields):
-    return encode(MEMORY, fields)
+    return encode(layout(fields), fields)
+
+
+def padding(config, fields):
+    """A tile of padding."""
+    byte = pad_value(fields) if fields["mem_type"] == MemType.INP_PAD else 0
+    return bytes([byte & 255]) * config.tile_bytes[MemType(fields["mem_type"]).name]
 
 
 def tiles_of(config, fields, dram, pointer=0):
-    """[(index, tile bytes)] that a LOAD writes, zeros for padding, in row-major order (ISA, 2-D transfer)."""
+    """[(index, tile bytes)] that a LOAD writes, padding included, in row-major order (ISA, 2-D transfer)."""
     name = MemType(fields["mem_type"]).name
     tile, depth, at = config.tile_bytes[name], config.depth[name], fields["sram_base"]
     tiles = []
@@ -43,7 +56,7 @@ def tiles_of(config, fields, dram, pointer=0):
         return tiles
     for row in range(-fields.get("y_pad_0", 0), fields["y_size"] + fields.get("y_pad_1", 0)):
         for column in range(-fields.get("x_pad_0", 0), fields["x_size"] + fields.get("x_pad_1", 0)):
-            value = bytes(tile)
+            value = padding(config, fields)
             if 0 <= row < fields["y_size"] and 0 <= column < fields["x_size"]:
                 start = pointer + tile * (fields["dram_base"] + row * fields["x_stride"] + column)
                 value = dram[start:start + tile]
@@ -92,6 +105,6 @@ def tiles_from(config, names, chunks, assembled):
             if chunk["complete"]:
                 written[name, chunk["index"]], partial = partial, b""
         if chunk["pad"]:
-            written[name, chunk["pad_index"]] = bytes(tile)
+            written[name, chunk["pad_index"]] = bytes([chunk.get("pad_byte", 0)]) * tile
     assert not partial
     return written

@@ -76,8 +76,8 @@ def operator(seed):
     layer = build(*arguments, **options)
     if kind in ("conv2d", "group_conv2d", "dense", "depthwise_conv2d") and r.random() < 0.7:
         about = layer.about                       # the same again, tiled at random
-        window, needs_bias = about.windows[0], about.post.needs_bias
-        fitting = [t for t in candidates(window, config) if TiledWindow(window, t, config, needs_bias).fits]
+        window, post = about.windows[0], about.post
+        fitting = [t for t in candidates(window, config) if TiledWindow(window, t, config, post).fits]
         layer = build(*arguments, **options, tiling=r.choice(fitting))
     packed = {buffer.name: buffer for buffer in layer.program.buffers}
     arrays = [_numbers(rng, shape, packed[name].dtype) for name, shape in layer.shapes.items()]

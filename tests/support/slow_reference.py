@@ -47,7 +47,7 @@ def requantise(acc, wide, multiplier, bias, word, bounds):
     q = low(q, 32)
     if raw:
         return q
-    return bounds[0] if q + zero_point < bounds[0] else min(q + zero_point, bounds[1])
+    return min(max(q + zero_point, bounds[0]), bounds[1])
 
 
 class Reference:

@@ -5,11 +5,13 @@ from random import Random
 
 import decoded
 import pytest
+from amaranth.hdl import Value
 from amaranth.sim import Simulator
 from load_model import load, load_fields, word
 from stream_bench import unpack
 
 from vta.hw.config import PRESETS
+from vta.hw.features import FEATURES
 from vta.hw.isa import LANE_OPS, MEMORY, MemType, Opcode, encode, layouts
 from vta.hw.rtl.compute_decoder import ComputeDecoder, Kind
 from vta.hw.rtl.decode import PadDecoder, TransferDecoder
@@ -20,9 +22,11 @@ CONFIGS = {"tiny": TINY, "default": PRESETS["default"],
 DRAM = 1 << 20
 
 
-def decode(dut, words, ports=()):
-    """What the two stages make of each word, as a list of plain values; `ports`: (port, value) pairs, set before."""
-    seen = []
+def decode(dut, words, ports=(), of=None):
+    """What the two stages make of each word, as a list of plain values; `ports`: (port, value) pairs, set before.
+
+    `of`: the output, instead of `o`."""
+    seen, output = [], dut.o if of is None else of
 
     async def feed(ctx):
         for port, value in ports:
@@ -35,7 +39,7 @@ def decode(dut, words, ports=()):
             ctx.set(dut.move, 0)
             ctx.set(dut.raw, (1 << 128) - 1)               # must hold whatever comes next
             await ctx.tick()
-            seen.append(unpack(dut.o.shape(), ctx.get(dut.o.as_value())))
+            seen.append(unpack(output.shape(), ctx.get(Value.cast(output))))
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
     simulator.add_testbench(feed)
@@ -53,7 +57,8 @@ def known(got, expected):
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-@pytest.mark.parametrize("names", [("INP", "WGT"), ("OUT",), ("ACC", "ACC_8BIT", "UOP")], ids="-".join)
+@pytest.mark.parametrize("names", [("INP", "WGT"), ("INP", "WGT", "INP_PAD"), ("OUT",), ("ACC", "ACC_8BIT", "UOP")],
+                         ids="-".join)
 def test_transfers(config, names):
     random, pointers = Random(len(names)), [0x1000 * (n + 1) for n in range(len(names))]
     dut = TransferDecoder(config, *names)
@@ -76,6 +81,17 @@ def test_padding():
               for pads in ((0, 0, 0, 0), (15, 0, 15, 15), (0, 15, 0, 1), (0, 0, 3, 0), (15, 15, 15, 15))]
     for fields, value in zip(loads, decode(PadDecoder(), [word(fields) for fields in loads]), strict=True):
         assert value == decoded.pads(fields)
+
+
+def test_padding_with_any_byte():
+    """The byte of INP_PAD does not count as part of its sram_base, nor do the same bits of others as a byte."""
+    config, random = dataclasses.replace(TINY, features=frozenset(FEATURES)), Random(6)
+    loads = [load_fields(random, config, random.choice(["INP", "INP_PAD"]), DRAM, beyond=True) for _ in range(100)]
+    dut = PadDecoder(any_byte=True)
+    for fields, value in zip(loads, decode(dut, [word(fields) for fields in loads]), strict=True):
+        assert value == decoded.pads(fields)
+    bytes_ = decode(dut, [word(fields) for fields in loads], of=dut.byte)
+    assert bytes_ == [decoded.pad_byte(config, fields)["pad_byte"] for fields in loads]
 
 
 def instruction(random):

@@ -10,13 +10,14 @@ from stream_bench import Bench, each_stall, unpack
 
 from vta.hw.config import PRESETS
 from vta.hw.counters import STATES
+from vta.hw.features import FEATURES
 from vta.hw.isa import MemType, Opcode, Unit
 from vta.hw.registers import ErrorCause
 from vta.hw.rtl.interfaces import ERROR
-from vta.hw.rtl.load import Load
+from vta.hw.rtl.load import NAMES, Load
 from vta.hw.rtl.scratchpad import assembles
 
-TINY, NAMES = PRESETS["tiny"], ("INP", "WGT")
+TINY = PRESETS["tiny"]
 DRAM = 1 << 12
 STATE_NAMES = [counter.name.removeprefix("load_") for counter in STATES[Unit.LOAD]]
 
@@ -61,7 +62,7 @@ def run(loads, stalls="none", seed=0, tokens=None, space=True, latency=4, errors
     if space:
         assembled = [name for name in NAMES if assembles(config, name)]
         for fields, parts in zip(loads, split_loads(chunks), strict=True):
-            name = NAMES[parts[0]["select"]]
+            name = MemType(fields["mem_type"]).memory
             assert tiles_from(config, NAMES, parts, assembled) == {
                 (name, index): tile for index, tile in tiles_of(config, fields, image)}
         assert sum(row[1] for row in b.seen) == sum(fields["push_next"] for fields in loads)
@@ -70,15 +71,17 @@ def run(loads, stalls="none", seed=0, tokens=None, space=True, latency=4, errors
 
 
 def tiles(loads, name):
-    return sum(f["x_size"] * f["y_size"] for f in loads if f["mem_type"] == MemType[name])
+    return sum(f["x_size"] * f["y_size"] for f in loads if MemType(f["mem_type"]).memory == name)
 
 
 @each_stall
+@pytest.mark.parametrize("features", [(), ("pad_value",), FEATURES], ids=["stock", "pad_value", "all"])
 @pytest.mark.parametrize("width", [64, 256])
-def test_random_loads_with_tokens(width, stalls):
-    config = dataclasses.replace(TINY, axi_data_width=width)
+def test_random_loads_with_tokens(width, features, stalls):
+    config = dataclasses.replace(TINY, axi_data_width=width, features=frozenset(features))
     random = Bench(Load(config), seed=width).random
-    loads = [load_fields(random, config, random.choice(NAMES), DRAM) | {"pop_next": random.randint(0, 1)}
+    names = [mem.name for mem in MemType.of(config) if mem.name in NAMES]
+    loads = [load_fields(random, config, random.choice(names), DRAM) | {"pop_next": random.randint(0, 1)}
              for _ in range(15)]
     b = run(loads, stalls, seed=width, tokens="random", config=config)
     assert b.events == {"load_insns": len(loads), "inp_tiles": tiles(loads, "INP"), "wgt_tiles": tiles(loads, "WGT"),
@@ -136,5 +139,5 @@ def test_read_errors_and_full_queues():
 
 
 def test_opcode_is_ignored():
-    """Fetch routes; the load unit takes what it gets as a LOAD of INP or WGT."""
+    """Fetch routes; the load unit takes what it gets as a LOAD."""
     assert not run([load("INP", 2) | {"opcode": Opcode.LOAD}]).errors

@@ -10,6 +10,8 @@ from memory_bench import ReadMemory
 from stream_bench import Bench, at_full_rate, each_stall, values
 
 from vta.hw.config import PRESETS, Config
+from vta.hw.features import FEATURES
+from vta.hw.isa import MemType
 from vta.hw.rtl.loader import LOADS_AHEAD, Loader
 from vta.hw.rtl.scratchpad import assembles
 
@@ -17,17 +19,22 @@ TINY = PRESETS["tiny"]
 DRAM = 1 << 13
 LOADERS = {                      # names of a loader -> the types whose tiles are collected
     ("INP", "WGT"): None,        # those that `assembles` selects
+    ("INP", "WGT", "INP_PAD"): None,
     ("UOP",): (),
     ("ACC", "ACC_8BIT"): ("ACC", "ACC_8BIT"),
 }
 
 
-def configuration(width, block=TINY.log_block):
+EXTENDED = max(LOADERS, key=len)
+ALL = frozenset(FEATURES)
+
+
+def configuration(width, block=TINY.log_block, features=frozenset()):
     """A small configuration; with 64 bits of bus and blocks of 4: tiles of 4 bytes and of 2 beats."""
     if block == TINY.log_block:
-        return dataclasses.replace(TINY, axi_data_width=width)
+        return dataclasses.replace(TINY, axi_data_width=width, features=features)
     return Config(log_block=block, log_uop_buff_size=8, log_inp_buff_size=9, log_wgt_buff_size=12,
-                  log_acc_buff_size=11, axi_data_width=width, max_burst=16, read_ahead_beats=32)
+                  log_acc_buff_size=11, features=features, axi_data_width=width, max_burst=16, read_ahead_beats=32)
 
 
 def bench(config, names, stalls, seed=0, assembled=None, errors=(), **options):
@@ -51,9 +58,9 @@ def check(b, config, names, loads, pointer=0):
     ended = split_loads(values(chunks))
     assert len(ended) == len(loads)
     for fields, chunks_of_load in zip(loads, ended, strict=True):
+        memory = names[names.index(MemType(fields["mem_type"]).name) % 2]
         assert tiles_from(config, names, chunks_of_load, b.assembled) == {
-            (names[chunks_of_load[0]["select"]], index): tile
-            for index, tile in tiles_of(config, fields, b.image, pointer)}
+            (memory, index): tile for index, tile in tiles_of(config, fields, b.image, pointer)}
         assert chunks_of_load[-1]["push"] == fields["push_next"]
     b.beyond = {number for out, _, number in seen if out}
     b.bad = {number for _, bad, number in seen if bad}
@@ -65,7 +72,7 @@ def check(b, config, names, loads, pointer=0):
 @pytest.mark.parametrize("names", LOADERS, ids="-".join)
 @pytest.mark.parametrize("width", [64, 128, 256])
 def test_random_loads(width, names, stalls):
-    config = configuration(width)
+    config = configuration(width, features=ALL if names == EXTENDED else frozenset())
     b = bench(config, names, stalls, seed=width, assembled=LOADERS[names])
     loads = [load_fields(b.random, config, b.random.choice(names), DRAM) for _ in range(10)]
     check(b, config, names, loads)
@@ -118,12 +125,14 @@ def test_loads_without_work(stalls):
 
 
 @each_stall
-def test_indices_beyond_the_memory_wrap(stalls):
-    config, names = TINY, ("INP", "WGT")
+@pytest.mark.parametrize("config, names", [(TINY, ("INP", "WGT")), (configuration(64, features=ALL), EXTENDED)],
+                         ids=["stock", "extended"])
+def test_indices_beyond_the_memory_wrap(config, names, stalls):
     b = bench(config, names, stalls, seed=2)
-    loads = [load_fields(b.random, config, name, DRAM, beyond=True) for name in names * 5]
+    loads = [load_fields(b.random, config, name, DRAM, beyond=True) for name in ("INP", "WGT") * 5]
     loads += [load("INP", 2 + over, sram=config.depth["INP"] - 2) for over in (0, 1)]
     loads += [load("WGT", 1, sram=config.depth["WGT"] - 1, pads=(0, 0, 0, 1))]
+    loads += [load_fields(b.random, config, name, DRAM, beyond=True) for name in names[2:] * 5]
     check(b, config, names, loads)
     assert b.beyond >= {11, 12} and 10 not in b.beyond
 

@@ -6,23 +6,26 @@ import pytest
 from stream_bench import Bench
 
 from vta.hw.config import PRESETS
+from vta.hw.features import FEATURES
 from vta.hw.rtl.scratchpad import Scratchpad, assembles
 
 TINY = PRESETS["tiny"]
 
 
-def chunk(index, number=0, data=0, complete=0, write=1, pad=0, pad_index=0):
+def chunk(index, number=0, data=0, complete=0, write=1, pad=0, pad_index=0, **more):
     return {"write": write, "index": index, "slice": number, "complete": complete, "data": data, "pad": pad,
-            "pad_index": pad_index}
+            "pad_index": pad_index, **more}
 
 
 @pytest.mark.parametrize("stalls", ["none", "cyclic", "random"])
+@pytest.mark.parametrize("features", [(), FEATURES], ids=["stock", "extended"])
 @pytest.mark.parametrize("name, block, width, assemble", [
     ("INP", 2, 64, False), ("UOP", 2, 128, False), ("WGT", 2, 64, False), ("WGT", 2, 256, False),
-    ("WGT", 2, 64, True), ("WGT", 3, 64, True), ("WGT", 3, 128, True), ("WGT", 3, 64, False)])
-def test_writes_padding_and_reads(name, block, width, assemble, stalls):
+    ("WGT", 2, 64, True), ("WGT", 3, 64, True), ("WGT", 3, 128, True), ("WGT", 3, 64, False), ("INP", 4, 64, True)])
+def test_writes_padding_and_reads(name, block, width, assemble, features, stalls):
     """Random tiles and padding; in every cycle a random tile is read, as it was before that cycle's write."""
-    config = dataclasses.replace(TINY, log_block=block, log_wgt_buff_size=12, axi_data_width=width)
+    config = dataclasses.replace(TINY, log_block=block, log_wgt_buff_size=12, axi_data_width=width,
+                                 features=frozenset(features))
     tile_bits = 8 * config.tile_bytes[name]
     slice_bits = min(tile_bits, width)
     slices = tile_bits // slice_bits
@@ -30,6 +33,12 @@ def test_writes_padding_and_reads(name, block, width, assemble, stalls):
     b = Bench(dut, stalls, seed=width)
     depth, random, pattern = 16, b.random, b.pattern()
     model, done = [0] * depth, []
+
+    def padding():
+        """The fields of padding and the tile that it becomes: only INP knows another byte than 0."""
+        byte = random.randrange(256)
+        return ({"pad": 1} | ({"pad_byte": byte} if features else {}),
+                int.from_bytes(bytes([byte * (name == "INP" and bool(features))]) * (tile_bits // 8), "little"))
 
     async def write(ctx):
         """One chunk a cycle; between the slices of an assembled tile, padding elsewhere."""
@@ -50,8 +59,9 @@ def test_writes_padding_and_reads(name, block, width, assemble, stalls):
                 await cycle(0, chunk(random.randrange(depth), write=1, complete=1, data=random.getrandbits(width)))
             index, value = random.randrange(depth), random.getrandbits(tile_bits)
             if random.random() < 0.3:
-                await cycle(1, chunk(0, write=0, pad=1, pad_index=index))
-                model[index] = 0
+                fields, model_tile = padding()
+                await cycle(1, chunk(0, write=0, pad_index=index) | fields)
+                model[index] = model_tile
                 continue
             for number in range(slices):
                 last = number == slices - 1
@@ -59,10 +69,11 @@ def test_writes_padding_and_reads(name, block, width, assemble, stalls):
                 fields = chunk(index, number, bits | random.getrandbits(width) >> slice_bits << slice_bits, last)
                 other = random.choice([n for n in range(depth) if n != index])
                 if assemble and not last and random.random() < 0.5:
-                    fields |= {"pad": 1, "pad_index": other}
+                    more, pad_tile = padding()
+                    fields |= more | {"pad_index": other}
                 await cycle(1, fields)
                 if fields["pad"]:
-                    model[other] = 0
+                    model[other] = pad_tile
                 if not assemble:
                     clear = model[index] & ~(((1 << slice_bits) - 1) << number * slice_bits)
                     model[index] = clear | bits << number * slice_bits
