@@ -123,10 +123,21 @@ def alu_wraps(draft):
 
 
 @hostile_with(Feature.REQUANTISE)
-def requantised_wraps(draft):
-    name, append = draft.rng.choice((("PAR", par), ("REQ", req), ("requantised GEMM", partial(gemm, requantise=True))))
-    draft.record(f"hostile: {name} index beyond its memory")
-    append(draft, beyond=True)
+def par_wraps(draft):
+    draft.record("hostile: PAR index beyond its memory")
+    par(draft, beyond=True)
+
+
+@hostile_with(Feature.REQUANTISE)
+def req_wraps(draft):
+    draft.record("hostile: REQ index beyond its memory")
+    req(draft, beyond=True)
+
+
+@hostile_with(Feature.REQUANTISE)
+def requantised_gemm_wraps(draft):
+    draft.record("hostile: requantised GEMM index beyond its memory")
+    gemm(draft, beyond=True, requantise=True)
 
 
 @hostile_with(Feature.REQUANTISE)

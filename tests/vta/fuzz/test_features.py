@@ -131,7 +131,7 @@ def test_dump_shows_outputs_and_what_they_hide(entry, pair):
     ("multiplier", 1 << 20), ("bias", 1 << 16), ("shift", 1), ("zero_point", 3), ("high", -1), ("low", 1)])
 def test_dump_shows_parameters(name, change, pair):
     lanes = FULL.lanes
-    plain = dict(multiplier=1 << 30, bias=5, shift=18, rounding=0, zero_point=0, early=0, raw=0)
+    plain = dict(multiplier=1 << 30, bias=5, shift=15, rounding=0, zero_point=0, early=0, raw=0)
     for device in (pair.reference, pair.device):
         simulator = device._simulator
         simulator.parameters = replace(simulator.parameters, low=-128, high=127,
