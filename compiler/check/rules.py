@@ -6,7 +6,7 @@ Both functions yield (kind, instruction, message), as `compiler.check.checker` r
 import numpy as np
 
 from vta.compiler.check.overlap import outside
-from vta.hw.isa import INSN_BYTES, TOKEN_FLAGS, UNIT_QUEUES, MemType
+from vta.hw.isa import INSN_BYTES, TOKEN_FLAGS, UNIT_QUEUES, AluOp, MemType
 
 
 def field_faults(columns):
@@ -15,6 +15,7 @@ def field_faults(columns):
     void = columns.moves & ~columns.transfers
     padded = sum(get[f"{axis}_pad_{end}"] for axis in "xy" for end in (0, 1)) != 0
     operations = columns.alu["alu_opcode"]
+    low, high = columns.alu["imm"].astype(np.uint8).view(np.int8), columns.alu["imm"] >> 8      # of PAR
     store_only = f"only {MemType.OUT.name} ({int(MemType.OUT)}) can be stored"
     rules = [
         (columns.bad_opcode, lambda n: f"unknown opcode {opcode[n]}"),
@@ -22,6 +23,7 @@ def field_faults(columns):
         (columns.is_load & void, lambda n: f"LOAD of memory type {mem_type[n]}"),
         (columns.is_store & void, lambda n: f"STORE of memory type {mem_type[n]}: {store_only}"),
         (columns.is_store & padded, lambda n: "STORE with padding"),
+        (columns.is_op(AluOp.PAR) & (low > high), lambda n: f"bounds of PAR: low {low[n]} is above high {high[n]}"),
     ]
     for unit, queues in UNIT_QUEUES.items():
         words = f"on an instruction of {unit.name.lower()}, which has no such queue"

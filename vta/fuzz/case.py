@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from vta.compiler.stream.assembler import disassemble, disassemble_uops
+from vta.fuzz.parameters import parameter_tiles
 from vta.hw.columns import Columns
 from vta.hw.config import Config
+from vta.hw.features import Feature
 from vta.hw.isa import UOP_BYTES, MemType
 
 DRAM_BYTES = 2 << 20
@@ -57,6 +59,9 @@ class Case:
         words = image[DATA:DUMP].view(np.int32)          # small numbers and extremes among the random ones
         where = rng.random(len(words)) < 0.2
         words[where] = rng.choice(CORNERS, where.sum())
+        if self.config.has(Feature.REQUANTISE):
+            parameters = parameter_tiles(self.config, self.seed).ravel()
+            words[:len(parameters)] = parameters
         return image
 
     def with_launch(self, number, **changes):

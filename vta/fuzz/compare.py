@@ -142,17 +142,16 @@ class Pair:
             device.reset()
             device.memory.write(DUMP, dump.image)
             runs.append(self._launch(device, dump.insns, STREAM))
-        return [f"scratchpads: {self._located(words)}" for words in self._compare(runs, False, True)]
+        return [f"scratchpads: {self._located(words, dump.areas)}" for words in self._compare(runs, False, True)]
 
-    def _located(self, words):
-        """The difference, with the name of the memory if it lies in the results."""
+    def _located(self, words, areas):
+        """The difference, with what the area shows if it lies in the results."""
         if not words.startswith("DRAM at"):
             return words
-        names = ("OUT", *(f"byte {n} of ACC" for n in range(1, 4)), "INP", "WGT", "micro-ops (ALU)", "micro-ops (GEMM)")
         config = self.device.config
         at = int(words.split()[2].rstrip(":"), 16) - RESULTS
         area, tile = divmod(at // config.tile_bytes["OUT"], config.depth["OUT"])
-        return f"{names[area]}, result {tile}: {words}" if 0 <= area < len(names) else words
+        return f"{areas[area]}, result {tile}: {words}" if 0 <= area < len(areas) else words
 
 
 def open_pair(config, **options):

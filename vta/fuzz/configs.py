@@ -1,7 +1,9 @@
 """The configurations that random programs run on: all presets, and small ones for what no preset covers."""
 
 from vta.hw.config import PRESETS, Config
+from vta.hw.features import FEATURES
 
+EVERYTHING = {"features": frozenset(FEATURES)}
 # overrides of the preset "tiny": name -> fields
 VARIANTS = {
     "batch2": dict(log_batch=1, log_inp_buff_size=10, log_acc_buff_size=12),
@@ -13,6 +15,15 @@ VARIANTS = {
                    log_wgt_buff_size=13, log_acc_buff_size=11, token_depth=4),
     "deep_inputs": dict(log_inp_buff_size=11, log_acc_buff_size=10, load_queue_depth=2, compute_queue_depth=2,
                         store_queue_depth=2, read_outstanding=16),
+}
+VARIANTS |= {f"only_{name}": {"features": frozenset([name])} for name in FEATURES}
+VARIANTS |= {
+    "features": EVERYTHING,
+    "features_batch2": EVERYTHING | VARIANTS["batch2"],
+    "features_reads_src": EVERYTHING | VARIANTS["batch4"],
+    "features_block8": EVERYTHING | VARIANTS["block8"] | {"read_ids": 1},
+    "features_bus512": EVERYTHING | VARIANTS["bus512"],
+    "features_deep_inputs": EVERYTHING | VARIANTS["deep_inputs"],
 }
 
 

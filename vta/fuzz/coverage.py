@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 
 from vta.hw.columns import Columns
-from vta.hw.isa import TOKEN_FLAGS, WORKERS, AluOp, MemType, Opcode
+from vta.hw.features import Feature
+from vta.hw.isa import TOKEN_FLAGS, WORKERS, AluOp, MemType, Opcode, Unit
 
 
 class Coverage:
@@ -63,6 +64,7 @@ class Coverage:
         count("GEMM", work & columns.is_gemm & ~columns.is_reset)
         count("GEMM reset", work & columns.is_reset)
         self._operations(count, work & columns.is_alu, columns.alu, columns.config)
+        self._features(count, columns, work)
 
     def _loads(self, count, name, where, get):
         count(name, where)
@@ -81,6 +83,33 @@ class Coverage:
         shift = where & (get["alu_opcode"] == AluOp.SHR) & (get["use_imm"] == 1)
         count("ALU SHR to the left", shift & (get["imm"] < 0))
         count("ALU SHR by more than 31", shift & (np.abs(get["imm"]) > 31))
+
+    def _features(self, count, columns, work):
+        if not columns.config.has(Feature.REQUANTISE):
+            count("GEMM with bit 63", columns.is_gemm & (columns.insns[:, 0] >> np.uint64(63) != 0))
+        for fresh in (0, 1):
+            for requantised in (0, 1):
+                where = (columns.gemm["reset"] == fresh) & (columns.requantises == requantised) & work
+                name = " fresh" * fresh + " requantised" * requantised
+                count(f"WINDOW{name}", where & columns.is_window)
+                if requantised:
+                    count(f"GEMM{name}", where & columns.is_gemm)
+                    several = columns.gemm["uop_end"] - columns.gemm["uop_bgn"] > 1
+                    count(f"GEMM{name}, several micro-ops", where & columns.is_gemm & several)
+        req = work & columns.is_op(AluOp.REQ)
+        count("ALU REQ narrow", req & (columns.alu["imm"] % 2 == 0))
+        count("ALU REQ wide", req & (columns.alu["imm"] % 2 == 1))
+        count("padding with a negative byte", columns.transfers & (columns.pad_byte < 0))
+        # neighbours among the instructions of compute
+        here = np.flatnonzero((columns.unit == Unit.COMPUTE) & (work | columns.transfers))
+        gets, par = columns.requantised[here] > 0, columns.is_op(AluOp.PAR)[here]
+        plain = ~gets & ~par
+        kinds = {"requantised": gets, "PAR": par, "plain": plain}
+        if gets.any():
+            for first, second in (("requantised", "plain"), ("plain", "requantised"), ("requantised", "PAR"),
+                                  ("PAR", "requantised"), ("requantised", "requantised"), ("PAR", "PAR")):
+                count(f"{second} right behind {first}", kinds[first][:-1] & kinds[second][1:])
+            count("requantised, and pushes a token to store", gets & (columns.memory["push_next"][here] != 0))
 
     def table(self):
         """Lines of feature and count, sorted by name; features never seen are left out."""

@@ -1,5 +1,7 @@
 """A launch under construction: the state shared by everything that appends random instructions to it."""
 
+from functools import partial
+
 import numpy as np
 
 from vta.fuzz.case import UOP_WORDS
@@ -29,7 +31,7 @@ class Draft:
         self.config, self.rng, self.formats, self.micro_ops = config, rng, layouts(config), micro_ops
         self.features, self.faulty = [], 0
         self.working_sets = {name: self._working_set(config.depth[name]) for name in ("INP", "WGT", "ACC")}
-        self.sequencer = Sequencer(config, rng, tokens, lambda unit: token_nop(rng, unit),
+        self.sequencer = Sequencer(config, rng, tokens, partial(token_nop, config, rng),
                                    rng.choice((0, 0.1, 0.3, 0.6)))
 
     def record(self, feature, present=True):

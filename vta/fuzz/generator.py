@@ -10,9 +10,11 @@ import numpy as np
 
 from vta.fuzz.case import QUEUES, STREAM, Case, Launch
 from vta.fuzz.draft import Draft, MicroOps
-from vta.fuzz.hostile import HOSTILE, STUCK, after_finish, random_unused
+from vta.fuzz.hostile import STUCK, after_finish, hostile_for, random_unused
 from vta.fuzz.nests import alu, gemm, load_uops
+from vta.fuzz.requantised import burst, can_burst, load_parameters
 from vta.fuzz.transfers import load, store
+from vta.hw.features import Feature
 from vta.hw.isa import INSN_BYTES, WORKERS, Queue, Unit, encode, to_words
 
 
@@ -39,6 +41,8 @@ def _launch(draft):
     hostile = rng.random() < 0.3
     threads = rng.choice((0, 0, 0, 1, 2, 3, 4))
     load_uops(draft)
+    if draft.config.has(Feature.REQUANTISE) and rng.random() < 0.95:
+        load_parameters(draft)
     if threads:
         _append_threads(draft, threads)
     else:
@@ -64,18 +68,20 @@ def _encode(formats, fields):
     if "word" in fields:                      # hostile: all bits but the tokens are given
         flags = {name: value for name, value in fields.items() if name != "word"}
         return fields["word"] | encode(formats.control, flags)
-    return encode(formats.of(fields["opcode"]), fields)
+    return encode(formats.of(fields["opcode"], fields.get("mem_type")), fields)
 
 
 def _append_mixed(draft, length, hostile):
     """Instructions of all kinds in any order."""
     rng = draft.rng
     kinds = {load: 4, load_uops: 1, gemm: 3, alu: 4, store: 3, _idle: 1}
+    if can_burst(draft.config):
+        kinds[burst] = 3
     weights = [weight * rng.choice((0.3, 1, 3)) for weight in kinds.values()]
     at = {rng.randrange(length) for _ in range(rng.choice((1, 1, 1, 3)))} if hostile else ()
     for n in range(length):
         if n in at:
-            rng.choice(HOSTILE)(draft)
+            rng.choice(hostile_for(draft.config))(draft)
         rng.choices(list(kinds), weights)[0](draft)
 
 
@@ -88,6 +94,7 @@ def _append_threads(draft, threads):
     for queue in (Queue.G2L, Queue.S2G):
         for _ in range(min(threads, draft.config.token_depth - 1) - len(sequencer.queues[queue])):
             sequencer.push(queue)
+    kinds = (gemm, alu, load_uops, *([burst] * can_burst(draft.config)))
     for _ in range(rng.choice((1, 2, 4))):
         for draft.working_sets in shares:
             _pop(sequencer, Queue.G2L)
@@ -97,7 +104,7 @@ def _append_threads(draft, threads):
             sequencer.push(Queue.L2G)
             _pop(sequencer, Queue.L2G)
             _pop(sequencer, Queue.S2G)
-            for append in rng.choices((gemm, alu, load_uops), (3, 3, 1), k=rng.randrange(1, 4)):
+            for append in rng.choices(kinds, (3, 3, 1, 3)[:len(kinds)], k=rng.randrange(1, 4)):
                 append(draft)
             sequencer.push(Queue.G2L)
             sequencer.push(Queue.G2S)

@@ -1,19 +1,32 @@
 """Instructions that no compiler emits: they must be reported or ignored without effect on the others.
 
-Each function of HOSTILE appends one to a Draft. Transfers larger than their memory and addresses outside DRAM are not
-among them: their results are not specified.
+Each function of HOSTILE appends one to a Draft; see `hostile_for`. Transfers larger than their memory and addresses
+outside DRAM are not among them: their results are not specified.
 """
 
-from vta.fuzz.nests import alu, gemm, load_uops
+from functools import partial
+
+from vta.fuzz.nests import alu, gemm, load_uops, micro_op, par, req
 from vta.fuzz.transfers import load, store
+from vta.hw.features import Feature
 from vta.hw.isa import INSN_BITS, MAX_PAD, MAX_SIZE, TOKEN_MASK, AluOp, MemType, Opcode, Queue, Unit, encode
 
 HOSTILE, STUCK = [], []
 
 
-def hostile(function):
-    HOSTILE.append(function)
+def hostile(function, feature=None):
+    HOSTILE.append((function, feature))
     return function
+
+
+def hostile_with(feature):
+    """`hostile` for configurations with a feature only."""
+    return partial(hostile, feature=feature)
+
+
+def hostile_for(config):
+    """The functions of HOSTILE that a configuration can have."""
+    return [function for function, feature in HOSTILE if feature is None or config.has(feature)]
 
 
 def stuck(function):
@@ -38,12 +51,15 @@ def _random_word(draft, unit, what, **fields):
 
 @hostile
 def unknown_opcode(draft):
-    _random_word(draft, Unit.COMPUTE, "unknown opcode", opcode=draft.rng.choice(_unused(Opcode.of(draft.config))))
+    opcode = draft.rng.choice(_unused(Opcode.of(draft.config)))
+    draft.record(f"hostile: opcode {opcode}")
+    _random_word(draft, Unit.COMPUTE, "unknown opcode", opcode=opcode)
 
 
 @hostile
 def unknown_load(draft):
     mem_type = draft.rng.choice((int(MemType.OUT), *_unused(MemType.of(draft.config))))
+    draft.record(f"hostile: LOAD of memory type {mem_type}")
     _random_word(draft, Unit.COMPUTE, "LOAD of an unknown memory", opcode=int(Opcode.LOAD), mem_type=mem_type,
                  x_size=draft.rng.choice((1, 5, MAX_SIZE)))
 
@@ -59,7 +75,9 @@ def unknown_store(draft):
 def unknown_operation(draft):
     draft.record("hostile: unknown ALU operation")
     draft.faulty += 1
-    alu(draft, operation=draft.rng.choice(_unused(AluOp.of(draft.config))))
+    operation = draft.rng.choice(_unused(AluOp.of(draft.config)))
+    draft.record(f"hostile: ALU operation {operation}")
+    alu(draft, operation=operation)
 
 
 @hostile
@@ -95,13 +113,47 @@ def uop_range_wraps(draft):
 @hostile
 def gemm_wraps(draft):
     draft.record("hostile: GEMM index beyond its memory")
-    gemm(draft, beyond=True)
+    gemm(draft, beyond=True, requantise=False)
 
 
 @hostile
 def alu_wraps(draft):
     draft.record("hostile: ALU index beyond its memory")
     alu(draft, beyond=True)
+
+
+@hostile_with(Feature.REQUANTISE)
+def par_wraps(draft):
+    draft.record("hostile: PAR index beyond its memory")
+    par(draft, beyond=True)
+
+
+@hostile_with(Feature.REQUANTISE)
+def req_wraps(draft):
+    draft.record("hostile: REQ index beyond its memory")
+    req(draft, beyond=True)
+
+
+@hostile_with(Feature.REQUANTISE)
+def requantised_gemm_wraps(draft):
+    draft.record("hostile: requantised GEMM index beyond its memory")
+    gemm(draft, beyond=True, requantise=True)
+
+
+@hostile_with(Feature.REQUANTISE)
+def parameters_wrap(draft):
+    """PAR of the last tiles of the accumulators: behind them come the first ones, which is no error."""
+    depth, rng = draft.config.depth, draft.rng
+    draft.record("hostile: PAR of tiles beyond its memory")
+    at = rng.randrange(depth["UOP"])
+    load_uops(draft, at=at, words=[micro_op(draft, src=depth["ACC"] - rng.choice((1, 2)))])
+    par(draft, nest=(at, at + 1, 1, 1), wanted={"src": (0, 0)})
+
+
+@hostile_with(Feature.WINDOW)
+def window_wraps(draft):
+    draft.record("hostile: WINDOW index beyond its memory")
+    gemm(draft, beyond=True, opcode=Opcode.WINDOW)
 
 
 @hostile

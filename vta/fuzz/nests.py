@@ -1,21 +1,24 @@
-"""Random micro-ops, and GEMM and ALU instructions over them."""
+"""Random micro-ops, and GEMM, WINDOW and ALU instructions over them."""
 
 import numpy as np
 
 from vta.fuzz.case import UOPS
-from vta.hw.isa import LANE_OPS, UOP_BITS, UOP_BYTES, MemType, Opcode, Unit, encode
+from vta.hw.features import Feature
+from vta.hw.isa import LANE_OPS, UOP_BITS, UOP_BYTES, AluOp, MemType, Opcode, Unit, encode
 from vta.sim.functional.loop_nest import LoopNest
 
-MOST_STEPS = 400        # of a GEMM or ALU
+MOST_STEPS = 400        # of an instruction
 
 
-def load_uops(draft, at=None, count=None):
-    """Append a LOAD of micro-ops to entry `at`, at any alignment; now and then in several rows, or padded."""
+def load_uops(draft, at=None, count=None, words=None):
+    """Append a LOAD of micro-ops, `words` or random ones, to entry `at`, at any alignment; now and then in several
+    rows, or padded."""
     rng, depth, micro_ops = draft.rng, draft.config.depth["UOP"], draft.micro_ops
-    count = count or min(rng.choice((1, 1, 2, 3, 4, 5, 8, 13, 31)), depth)
-    words = [_micro_op(draft) for _ in range(count)]
-    if rng.random() < 0.4:
-        words = [rng.choice(words[:2]) for _ in words]          # few different ones: hazards
+    count = len(words or ()) or count or min(rng.choice((1, 1, 2, 3, 4, 5, 8, 13, 31)), depth)
+    if not words:
+        words = [micro_op(draft) for _ in range(count)]
+        if rng.random() < 0.4:
+            words = [rng.choice(words[:2]) for _ in words]          # few different ones: hazards
     fields = {"x_size": count, "y_size": 1, "x_stride": count}
     if at is None and rng.random() < 0.2:
         fields |= {"x_size": 1, "y_size": count, "x_stride": rng.choice((1, 1, 2))} if rng.random() < 0.5 else {}
@@ -38,16 +41,53 @@ def load_uops(draft, at=None, count=None):
     draft.sequencer.add(Unit.COMPUTE, fields)
 
 
-def gemm(draft, *, beyond=False, nest=None):
-    """Append a GEMM over `nest` (as `_nest` returns it), or a random one; `beyond`: with indices out of range."""
+def gemm(draft, *, beyond=False, nest=None, wanted=(), opcode=Opcode.GEMM, requantise=None):
+    """Append a GEMM, or WINDOW, over `nest` (as `_nest` returns it), or a random one.
+
+    `beyond`: with indices out of range; `wanted`: operand -> the factors to try first; `requantise`: by chance if None.
+    """
     rng = draft.rng
     nest = nest or _nest(draft)
-    reset = int(rng.random() < 0.2)
+    reset, fields = int(rng.random() < 0.2), {}
+    if draft.config.has(Feature.REQUANTISE):
+        fields["requantise"] = int(rng.random() < 0.4 if requantise is None else requantise)
+    requantise = fields.get("requantise")
+    if requantise or opcode == Opcode.WINDOW:
+        reset = rng.randrange(2)
     operands = {"dst": "ACC", "src": "INP", "wgt": "WGT"}
-    fields, indices = _factors(draft, operands, nest, beyond)
-    if reset:
+    factors, indices = _factors(draft, operands, nest, beyond, wanted)
+    if reset and opcode == Opcode.GEMM and not requantise:
         operands = {"dst": "ACC"}
-    _append(draft, Opcode.GEMM, nest, fields | {"reset": reset}, operands, indices)
+    out = indices["dst"]
+    if requantise and opcode == Opcode.GEMM and len(out):          # the last micro-op of each iteration goes to OUT
+        out = out[nest[1] - nest[0] - 1::nest[1] - nest[0]]
+    _append(draft, opcode, nest, fields | factors | {"reset": reset}, operands, indices, out)
+
+
+def par(draft, *, beyond=False, nest=None, wanted=()):
+    """Append an ALU PAR, otherwise as `gemm`."""
+    rng = draft.rng
+    nest = nest or _nest(draft)
+    operands = {"src": "ACC"}
+    fields, indices = _factors(draft, operands, nest, beyond, wanted)
+    some = sorted(rng.randint(-128, 127) for _ in range(2))
+    low, high = rng.choice(((-128, 127), (-128, 127), (0, 127), some, some, 2 * some[:1]))
+    draft.record("PAR with negative bounds", high < 0)
+    draft.record("PAR with equal bounds", low == high)
+    fields |= {"alu_opcode": int(AluOp.PAR), "use_imm": rng.randrange(2), "imm": high << 8 | low & 255,
+               "dst_factor_in": rng.randrange(3)}
+    _append(draft, Opcode.ALU, nest, fields, operands, indices, ())
+
+
+def req(draft, *, beyond=False, nest=None, wanted=()):
+    """Append an ALU REQ, otherwise as `gemm`."""
+    rng = draft.rng
+    nest = nest or _nest(draft)
+    operands = {"dst": "ACC"} | ({"src": "ACC"} if draft.config.alu_imm_reads_src else {})
+    fields, indices = _factors(draft, operands, nest, beyond, wanted)
+    imm = rng.choice((0, 1, rng.randint(-32768, 32767)))
+    fields |= {"alu_opcode": int(AluOp.REQ), "use_imm": rng.randrange(2), "imm": imm, "reset": int(rng.random() < 0.1)}
+    _append(draft, Opcode.ALU, nest, fields, operands, indices, indices["dst"])
 
 
 def alu(draft, *, beyond=False, nest=None, operation=None):
@@ -64,16 +104,20 @@ def alu(draft, *, beyond=False, nest=None, operation=None):
     fields |= {"alu_opcode": operation, "use_imm": use_imm, "imm": imm, "reset": int(rng.random() < 0.1)}
     if use_imm and not draft.config.alu_imm_reads_src:
         operands = {"dst": "ACC"}
-    _append(draft, Opcode.ALU, nest, fields, operands if known else {}, indices)
+    _append(draft, Opcode.ALU, nest, fields, operands if known else {}, indices, indices["dst"] if known else ())
 
 
-def _micro_op(draft):
-    """A random micro-op, its indices in the working sets, now and then with random bits outside its fields."""
-    rng, config, layout = draft.rng, draft.config, draft.formats.uop
-    low = min(config.depth["INP"], config.depth["ACC"])
+def src_limit(config):
+    """Below it, src may index inputs as well as accumulators."""
+    return min(config.depth["INP"], config.depth["ACC"])
+
+
+def micro_op(draft, **indices):
+    """A micro-op of these and random indices, in the working sets; now and then with random bits outside its fields."""
+    rng, layout, low = draft.rng, draft.formats.uop, src_limit(draft.config)
     pick = {name: start + rng.randrange(size) for name, (start, size) in draft.working_sets.items()}
     src = rng.choice((pick["INP"], pick["ACC"])) % low
-    word = encode(layout, {"dst": pick["ACC"], "src": src, "wgt": pick["WGT"]})
+    word = encode(layout, {"dst": pick["ACC"], "src": src, "wgt": pick["WGT"]} | indices)
     if rng.random() < 0.2:
         word |= rng.getrandbits(UOP_BITS) & ~layout.named
     return word
@@ -101,9 +145,9 @@ def _nest(draft):
     return bgn, end, *loops
 
 
-def _factors(draft, operands, nest, beyond):
+def _factors(draft, operands, nest, beyond, wanted=()):
     """Fields of index factors that keep the indices of `operands` (operand -> memory) in range, unless `beyond`; and
-    the indices, (steps,) each."""
+    the indices, (steps,) each. Those in `wanted` (operand -> (outer, inner)) are tried first."""
     rng, config, memory = draft.rng, draft.config, draft.micro_ops.memory
     bgn, end, outer, inner = nest
     words = memory[np.arange(bgn, end) % len(memory)]
@@ -115,6 +159,8 @@ def _factors(draft, operands, nest, beyond):
                 rng.choice((0, 0, 1, 1, 2, rng.randrange(1, 9), inner)) for _ in range(2))
             if beyond:
                 pair = tuple(rng.randrange(depth) for _ in range(2))
+            elif attempt == 0 and name in wanted:
+                pair = wanted[name]
             if max(pair) >= depth:
                 continue
             loop = LoopNest(*nest, pair, pair, pair)
@@ -126,17 +172,19 @@ def _factors(draft, operands, nest, beyond):
     return fields, indices
 
 
-def _append(draft, opcode, nest, fields, operands, indices):
-    """Append a GEMM or ALU with the `indices` of its `operands`; none for one that does nothing."""
-    accesses = []
-    for name, memory in operands.items():
-        depth = draft.config.depth[memory]
-        accesses.append((memory, depth, indices[name] % depth, name == "dst"))
-    if operands and len(indices["dst"]):
-        beyond = any((indices[name] >= draft.config.depth[memory]).any() for name, memory in operands.items())
-        draft.faulty += bool(beyond or nest[1] > draft.config.depth["UOP"])
-        _record_hazards(draft, indices["dst"],
-                      indices.get("src") if opcode == Opcode.ALU and "src" in operands else None)
+def _append(draft, opcode, nest, fields, operands, indices, out):
+    """Append a GEMM, WINDOW or ALU with the `indices` of its `operands`, none for one that does nothing; `out`: the
+    tiles of OUT that it writes."""
+    depth = draft.config.depth
+    accesses = [(memory, depth[memory], indices[name] % depth[memory], False)
+                for name, memory in operands.items() if memory != "ACC"]        # accumulators are compute's alone
+    accesses.append(("OUT", depth["OUT"], np.asarray(out, np.int64) % depth["OUT"], True))
+    if operands and len(indices[min(operands)]):
+        beyond = any((indices[name] >= depth[memory]).any() for name, memory in operands.items())
+        draft.faulty += bool(beyond or nest[1] > depth["UOP"])
+        if "dst" in operands:
+            src = indices["src"] if opcode == Opcode.ALU and "src" in operands else None
+            _record_hazards(draft, indices["dst"], src)
     fields |= dict(zip(("uop_bgn", "uop_end", "iter_out", "iter_in"), nest, strict=True))
     draft.sequencer.add(Unit.COMPUTE, fields | {"opcode": int(opcode)}, accesses)
 

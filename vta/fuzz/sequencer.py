@@ -11,7 +11,9 @@ from collections import deque
 
 import numpy as np
 
-from vta.hw.isa import WORKERS, MemType, Opcode, Queue, Unit
+from vta.hw.columns import CODES
+from vta.hw.config import PAD_BASE_BITS
+from vta.hw.isa import WORKERS, MemType, Opcode, Queue, Unit, unit_of
 
 
 class Sequencer:
@@ -132,15 +134,16 @@ class Sequencer:
                 self._popped_by[queue].append(self._popped[queue])
 
 
-def token_nop(rng, unit):
+def token_nop(config, rng, unit):
     """A random instruction of `unit` that only handles tokens: x_size is 0, all other fields are random."""
-    memory = {Unit.LOAD: (MemType.INP, MemType.WGT), Unit.COMPUTE: (MemType.UOP, MemType.ACC, MemType.ACC_8BIT,
-                                                                    MemType.OUT, 6, 7),
-              Unit.STORE: range(8)}[unit]
-    fields = {"opcode": int(Opcode.STORE if unit == Unit.STORE else Opcode.LOAD), "mem_type": int(rng.choice(memory))}
+    opcode = Opcode.STORE if unit == Unit.STORE else Opcode.LOAD
+    memory = [mem for mem in range(CODES) if unit_of(config, opcode, mem) == unit]
+    fields = {"opcode": int(opcode), "mem_type": rng.choice(memory)}
     if rng.random() < 0.3:
         fields |= {"sram_base": rng.getrandbits(16), "dram_base": rng.getrandbits(32), "y_size": rng.getrandbits(16),
                    "x_stride": rng.getrandbits(16), "x_pad_0": rng.getrandbits(4), "y_pad_1": rng.getrandbits(4)}
         if unit == Unit.STORE:
             fields |= {"x_pad_0": 0, "y_pad_1": 0}
+        elif fields["mem_type"] == MemType.INP_PAD:
+            fields["sram_base"] %= 1 << PAD_BASE_BITS
     return fields

@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 
 FATAL = ("race", "deadlock", "tokens", "dram")
 SMALLER = {"x_size": 1, "y_size": 1, "x_stride": 1, "y_pad_0": 0, "y_pad_1": 0, "x_pad_0": 0, "x_pad_1": 0,
-           "sram_base": 0, "iter_out": 1, "iter_in": 1, "reset": 0, "imm": 0, "use_imm": 1,
+           "sram_base": 0, "iter_out": 1, "iter_in": 1, "reset": 0, "requantise": 0, "pad_low": 0,
+           "pad_high": 0, "imm": 0, "use_imm": 1,
            "alu_opcode": int(AluOp.ADD),
            **{f"{name}_factor_{loop}": 0 for name in ("dst", "src", "wgt") for loop in ("out", "in")}}
 NOPS = {Unit.LOAD: (Opcode.LOAD, MemType.INP), Unit.COMPUTE: (Opcode.LOAD, MemType.UOP),
@@ -197,6 +198,8 @@ class Shrinker:
                 layout = formats.of_word(word)
                 fields = decode(layout, word)
                 if name not in fields or fields[name] == least:
+                    return None
+                if half and name == "imm" and fields["alu_opcode"] == AluOp.PAR:      # two bounds, in order
                     return None
                 fields[name] = fields[name] // 2 if half and fields[name] > least else least
                 return encode(layout, fields)

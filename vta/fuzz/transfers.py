@@ -3,17 +3,22 @@
 import numpy as np
 
 from vta.fuzz.case import DATA, DATA_BYTES, OUT, OUT_BYTES
-from vta.hw.config import SRAM_BASE_BITS
-from vta.hw.isa import LOAD_UNIT, MAX_PAD, MemType, Opcode, Unit
+from vta.hw.config import PAD_BASE_BITS, SRAM_BASE_BITS
+from vta.hw.features import Feature
+from vta.hw.isa import LOAD_UNIT, MAX_PAD, MemType, Opcode, Unit, pad_fields
 
 GRAIN = 16              # bytes of DRAM: the resolution at which STOREs and LOADs are compared
-MEMORY = {"ACC_8BIT": "ACC", "OUT": "ACC"}      # memory types -> the memory whose indices they use
+MEMORY = {mem.name: mem.memory for mem in MemType} | {"OUT": "ACC"}      # whose working set they use
+VARIANTS = {"INP": (MemType.INP_PAD, Feature.PAD_VALUE), "WGT": (MemType.WGT_DIAG, Feature.DIAGONAL)}
 
 
 def load(draft, name=None, *, beyond=False):
-    """Append a LOAD of memory type `name`, or of a random one but UOP; `beyond`: past the end of its memory."""
+    """Append a LOAD to memory `name`, or to a random one but UOP; `beyond`: past the end of its memory."""
     rng = draft.rng
     name = name or rng.choice(("INP", "WGT", "ACC", "ACC", "ACC_8BIT"))
+    variant, feature = VARIANTS.get(name, (None, None))
+    if variant and draft.config.has(feature) and rng.random() < 0.5:
+        name = variant.name
     fields = _shape(draft, name)
     shared = rng.random() < 0.15
     start, room = (OUT, OUT_BYTES) if shared else (DATA, DATA_BYTES)
@@ -24,6 +29,8 @@ def load(draft, name=None, *, beyond=False):
     if shared:
         accesses.append(("DRAM", OUT_BYTES // GRAIN + 1, grains, False))
     draft.record("LOAD of what STORE may have written", shared)
+    if name == "INP_PAD":
+        fields |= pad_fields(rng.choice((0, -1, -128, 127, rng.randint(-128, 127))))
     fields |= {"opcode": int(Opcode.LOAD), "mem_type": int(MemType[name])}
     draft.sequencer.add(LOAD_UNIT[MemType[name]], fields, accesses)
 
@@ -51,7 +58,7 @@ def _shape(draft, name, *, pads=True):
     rng, config = draft.rng, draft.config
     most = min(config.depth[name], 600 if config.tile_bytes[name] <= 256 else 64)
     if rng.random() < 0.8:
-        most = min(most, draft.working_sets[MEMORY.get(name, name)][1])
+        most = min(most, draft.working_sets[MEMORY[name]][1])
     x = _size(draft, most)
     y = 1 if rng.random() < 0.4 else _size(draft, max(most // x, 1))
     fields = {"x_size": x, "y_size": y}
@@ -91,17 +98,20 @@ def _set_sram_base(draft, name, fields, count, *, beyond, writes):
     depth = draft.config.depth[name]
     base = fields["sram_base"] = _first_tile(draft, name, max(count, 1), beyond)
     draft.faulty += bool(count and base + count > depth)
-    return MEMORY.get(name, name), depth, (base + np.arange(count)) % depth, writes
+    memory = MEMORY[name]
+    # what STORE reads is OUT; accumulators are compute's alone
+    return "OUT" if memory == "ACC" else memory, depth, (base + np.arange(count)) % depth, writes
 
 
 def _first_tile(draft, name, count, beyond):
     """A first index for `count` tiles of a memory: inside it, or reaching `beyond` its end."""
     rng, depth = draft.rng, draft.config.depth[name]
-    if beyond and depth == 1 << SRAM_BASE_BITS:      # no index is out of range
+    limit = 1 << (PAD_BASE_BITS if name == "INP_PAD" else SRAM_BASE_BITS)
+    if beyond and depth == limit:                    # no index is out of range
         return 0
     if beyond:
-        return rng.choice((depth - rng.randrange(count), rng.randrange(depth, 1 << SRAM_BASE_BITS)))
-    start, size = draft.working_sets[MEMORY.get(name, name)]
+        return rng.choice((depth - rng.randrange(count), rng.randrange(depth, limit)))
+    start, size = draft.working_sets[MEMORY[name]]
     if count <= size and rng.random() < 0.9:
         return start + rng.randrange(size - count + 1)
     return rng.randrange(depth - count + 1)

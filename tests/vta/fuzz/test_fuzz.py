@@ -54,8 +54,8 @@ def test_programs_contain_everything():
     coverage = Coverage()
     for seed in range(200):
         coverage.add(generate(TINY, seed))
-    wanted = [f"ALU {operation.name} {kind}" for operation in AluOp for kind in ("imm", "tensor")]
-    wanted += [f"LOAD {mem.name}" for mem in MemType if mem != MemType.OUT]
+    wanted = [f"ALU {operation.name} {kind}" for operation in AluOp.of(TINY) for kind in ("imm", "tensor")]
+    wanted += [f"LOAD {mem.name}" for mem in MemType.of(TINY) if mem != MemType.OUT]
     wanted += [f"LOAD {mem} {pad}" for mem in ("INP", "WGT", "ACC", "ACC_8BIT", "UOP")
                for pad in ("y_pad_0", "y_pad_1", "x_pad_0", "x_pad_1")]
     wanted += [f"LOAD {mem} stride {word} x_size" for mem in ("INP", "WGT", "ACC", "ACC_8BIT") for word in "<>"]
