@@ -64,17 +64,9 @@ class Rescale:
             rule.words(folded_bias(bias, weight, self.zero_point), sum_bounds(weight)), len(weight), blocks, config)
             for rule, weight in zip(self.rules, weights, strict=True)])
 
-    def shared_parameters(self, bias, bounds, config):
-        """The same for rules that hold for all channels, whose sums have one bias and one pair of bounds."""
-        tiles = [packed_words(rule.words() if isinstance(rule, Average) else rule.words(bias, bounds), 1, 1, config,
-                              every=True) for rule in self.rules]
-        return np.concatenate(tiles)
-
-    def reference(self, sums, bias=0, rule=0):
-        """int8 of the sums of inputs without their zero point."""
-        if isinstance(self.rules[rule], Average):
-            return self.rules[rule].reference(sums)
-        return self.rules[rule].reference(sums, bias)
+    def reference(self, sums, bias=0):
+        """int8 of the sums of inputs without their zero point, where all rules are the same."""
+        return self.rules[0].reference(sums, bias)
 
 
 def packed_words(words, channels, blocks, config, every=False):
