@@ -9,7 +9,7 @@ from op_model import OpModel, bank, multiply, op
 from stream_bench import Bench, cycles, each_stall, unpack
 
 from vta.hw.config import PRESETS
-from vta.hw.isa import AluOp
+from vta.hw.isa import LANE_OPS, AluOp
 from vta.hw.rtl.accumulate import DOT_CYCLE, Accumulate, Y
 
 CONFIG = PRESETS["tiny"]
@@ -100,7 +100,7 @@ def random_ops(random, count, tiles):
     """Ops of all kinds on few tiles; a src is reused only by the same operation, and while y holds it."""
     ops, kept = [], None
     for _ in range(count):
-        operation = random.choice([*AluOp, AluOp.ADD, "zero", "tile", "gemm"])
+        operation = random.choice([*LANE_OPS, AluOp.ADD, "zero", "tile", "gemm"])
         dst, src = random.randrange(tiles), random.randrange(tiles)
         tag = [name for name in TAGS if random.random() < 0.1]
         if operation in ("zero", "tile", "gemm"):

@@ -9,7 +9,7 @@ from slow_reference import low, operate
 from stream_bench import Bench, each_stall, unpack
 
 from vta.hw.config import PRESETS
-from vta.hw.isa import AluOp, Opcode
+from vta.hw.isa import LANE_OPS, AluOp, Opcode
 from vta.hw.rtl.accumulate import op_layout
 from vta.hw.rtl.alu import MUL_PHASES
 from vta.hw.rtl.compute_decoder import Kind
@@ -90,7 +90,7 @@ class Program:
             self.load([self.random.randrange(self.tiles) for _ in range(self.random.randint(1, 4))], **tag)
         elif kind == Kind.STEPS:
             alu, random = self.random.random() < 0.7, self.random
-            fields = {"alu_opcode": random.choice(list(AluOp)), "use_imm": random.randint(0, 1),
+            fields = {"alu_opcode": random.choice(LANE_OPS), "use_imm": random.randint(0, 1),
                       "imm": random.randrange(-1 << 15, 1 << 15)} if alu else {"reset": random.random() < 0.2}
             self.nest(Opcode.ALU if alu else Opcode.GEMM, fields, [
                 (random.randrange(self.tiles), random.randrange(self.tiles), random.randrange(8))
