@@ -78,16 +78,22 @@ class LaneProduct(wiring.Component):
             second[1].eq(second[0]), first.eq(self.first_half),
         ]
 
-        # the upper part has a register behind its sum and one behind its product, the low part one behind both adders
-        low_sum, high_sum = (Signal(signed(BIAS_BITS), name=f"{name}_sum", reset_less=True) for name in ("low", "high"))
-        partial = Signal(signed(BIAS_BITS + 32 - LOW_BITS), reset_less=True)
+        # the low part's product has a register of its own, so that the upper part's comes with the sum below it. No sum
+        # has one: a DSP48E1 resets that together with the bias, which Yosys overlooks
+        low_sum, high_sum = (Signal(signed(BIAS_BITS), name=f"{name}_sum") for name in ("low", "high"))
+        low_partial = Signal(signed(BIAS_BITS + LOW_BITS), reset_less=True)
+        high_partial = Signal(signed(BIAS_BITS + 32 - LOW_BITS), reset_less=True)
         low, addend = (Signal(signed(48), name=name, reset_less=True) for name in ("low", "addend"))
         high = Signal(signed(PRODUCT_BITS - LOW_BITS))
         product = Signal(PRODUCT_BITS, reset_less=True)
-        m.d.comb += [self.product.eq(product), low_sum.eq(words[1] + biases[1]), high.eq(partial + (low >> LOW_BITS))]
+        m.d.comb += [
+            low_sum.eq(words[0] + biases[0]), high_sum.eq(words[1] + biases[1]),
+            high.eq(high_partial + (low >> LOW_BITS)), self.product.eq(product),
+        ]
         m.d.sync += [
-            high_sum.eq(words[0] + biases[0]), partial.eq(self.multiply(high_sum, multiplier[LOW_BITS:].as_signed())),
-            low.eq(self.multiply(low_sum, multiplier[:LOW_BITS]) + addend), product.eq(Cat(low[:LOW_BITS], high)),
+            low_partial.eq(self.multiply(low_sum, multiplier[:LOW_BITS])), low.eq(low_partial + addend),
+            high_partial.eq(self.multiply(high_sum, multiplier[LOW_BITS:].as_signed())),
+            product.eq(Cat(low[:LOW_BITS], high)),
         ]
         early = self.early & ~first
         constant = Cat(Const(0, EARLY - 1), self.double & early, Const(0, HIGH - EARLY - 1), self.double & ~early)

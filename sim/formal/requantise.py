@@ -56,10 +56,11 @@ class ComposedProduct(Delayed):
         with m.If(dut.load.bias):
             m.d.sync += bias.eq(dut.word)
 
-        # both multiplications of a tile are two cycles behind it
+        # the multiplications of a tile are one and two cycles behind it
         word, first, second = (self.ago(m, value, 2) for value in (dut.word, dut.first_half, dut.second_half))
         x, whole = Signal(signed(BIAS_BITS)), Signal(signed(self.module.PRODUCT_BITS))
-        (low_x, low_factor, low), (high_x, high_factor, high) = (partials[bits] for bits in (low_bits, 32 - low_bits))
+        low_x, low_factor, low = (self.past(m, value) for value in partials[low_bits])
+        high_x, high_factor, high = partials[32 - low_bits]
         limit = 1 << BIAS_BITS - 1
         half = Mux(dut.early & ~first, 1 << EARLY - 1, 1 << HIGH - 1)
         rest = Mux(second, self.ago(m, whole, gap) >> HALF_BITS, Mux(dut.double, half, 0))

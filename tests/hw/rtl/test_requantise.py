@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -189,3 +190,7 @@ def test_a_lane_is_two_multipliers():
     area = area_of_synthesis(synthesis)
     assert area.dsp == 2 and area.lut <= 190 and area.ff <= 320
     assert estimate(synthesis).ns <= 7.5
+    cells = json.loads(synthesis.read("design.json.gz"))["modules"]["vta"]["cells"].values()
+    used = [cell["parameters"] for cell in cells if cell["type"] == "DSP48E1"]
+    assert all(parameters["USE_DPORT"] == "TRUE" for parameters in used)
+    assert not any(int(parameters["ADREG"], 2) for parameters in used), "the bias's reset would reset it too"
