@@ -30,8 +30,7 @@ class Rescale:
 
     def check(self, config: Config, channels: int):
         """OperatorError, unless the machine requantises, and there are rules for so many channels."""
-        need(config.has(Feature.REQUANTISE), f"configuration {config.name!r} has no feature requantise: use shift and "
-                                             f"clip instead, or a machine that has it")
+        check_requantises(config)
         need(isinstance(self.bias, bool), f"bias must be True or False, not {type(self.bias).__name__}")
         for rule in self.rules:
             for name in ("multipliers", "shifts"):
@@ -67,6 +66,12 @@ class Rescale:
     def reference(self, sums, bias=0):
         """int8 of the sums of inputs without their zero point, where all rules are the same."""
         return self.rules[0].reference(sums, bias)
+
+
+def check_requantises(config):
+    """OperatorError, unless the machine does."""
+    need(config.has(Feature.REQUANTISE), f"configuration {config.name!r} has no feature requantise: use shift and clip "
+                                         f"instead, or a machine that has it")
 
 
 def packed_words(words, channels, blocks, config, every=False):
