@@ -25,16 +25,17 @@ class RescaleEmitter(Emitter):
         _, _, rows, _, cols = tiled.patches[patch]
         base, _ = self.sums.acquire(number)
         area, blocks = rows * cols, ng * no
-        if len(pieces) != 1:
+        plain = len(pieces) if self.post.wide else len(pieces) - 1          # pieces that are not requantised
+        if plain or not pieces:
             for start, count in chunks(blocks * area, MAX_TRIPS):
                 self.p.reset(base + start, count)
-        for n, piece in enumerate(pieces[:-1]):
+        for n, piece in enumerate(pieces[:max(plain, 0)]):
             for o, count, src, wgt in self.operands(channel, patch, n, first and n == 0 and ng == 1):
                 loops, left = split_loops(tiled.loops(ng, count, piece, rows, cols), tiled.config)
                 self.p.gemm("window", loops, unroll(left, base + o * area, src, wgt))
         stores = [count for _, count in reversed(growing_chunks(blocks))] if last else [blocks]
         done = stored = 0
-        for count in self.requantised(channel, patch, base, first and len(pieces) == 1 and ng == 1):
+        for count in self.requantised(channel, patch, base, first and plain == 0 and ng == 1):
             done += count
             while stores and done - stored >= stores[0]:
                 self.store(base + stored * area, patch, self.first_block(channel) + stored, stores[0])
@@ -50,11 +51,11 @@ class RescaleEmitter(Emitter):
         _, ng, _, no = tiled.channels[channel]
         _, _, rows, _, cols = tiled.patches[patch]
         area = rows * cols
-        if not tiled.pieces:                     # no inputs: what there is, is zero
+        if not tiled.pieces or self.post.wide:          # without inputs, what there is, is zero
             for block in range(ng * no):
                 self.parameters(channel, block)
                 for start, count in chunks(area, MAX_TRIPS):
-                    self.p.alu(AluOp.REQ, [(count, 1)], [(base + block * area + start,)], 0)
+                    self.p.alu(AluOp.REQ, [(count, 1)], [(base + block * area + start,)], int(self.post.wide))
                 yield 1
             return
         piece, fresh = tiled.pieces[-1], len(tiled.pieces) == 1
