@@ -24,8 +24,9 @@ from vta.hw.features import Feature
 
 def conv2d(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair = 1, pad: Pads = 0, dilation: Pair = 1,
            groups: int = 1, bias: bool = False, shift: int = 0, rounding: bool = False, clip: Clip = (-128, 127),
-           requantise: Requantise | None = None, zero_point: int = 0, fold: str = "auto",
-           config: Config | str = "default", tiling: Tiling | None = None, name: str = "conv2d") -> Operator:
+           requantise: Requantise | None = None, zero_point: int = 0, wide: bool = False, residual: int = 0,
+           fold: str = "auto", config: Config | str = "default", tiling: Tiling | None = None,
+           name: str = "conv2d") -> Operator:
     """int8 convolution of (N, C, H, W) data with (outputs, C / groups, kh, kw) weights.
 
     Called with int8 data, weights and, with `bias`, int32 (outputs,); returns int8 (N, outputs, rows, columns).
@@ -37,10 +38,12 @@ def conv2d(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair = 1, pad: P
     what is predicted to be fastest, and folds only images of fewer channels than a block.
 
     requantise: instead of shift, rounding and clip; zero_point: then that of the data, which counts as 0, and so does
-    padding. OperatorError where the machine lacks a feature that they need.
+    padding. wide: for sums that may leave 25 bits with their bias, three more cycles a tile. residual: a factor, 1 to
+    127, of one more int8 array, the call's last one, of the outputs' shape, which is added to the sums in a step a tile.
+    OperatorError where the machine lacks a feature that they need.
     """
     config = Config.load(config)
-    post = Rescale.of(requantise, bias, zero_point, shift=shift, rounding=rounding, clip=clip)
+    post = Rescale.of(requantise, bias, zero_point, wide, residual, shift=shift, rounding=rounding, clip=clip)
     n, c, h, w = check_shape(shape)
     kernel, stride, pads = as_pair(kernel, "kernel"), as_pair(stride, "stride"), as_pads(pad)
     dilation = as_pair(dilation, "dilation")
@@ -71,7 +74,7 @@ def conv2d(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair = 1, pad: P
     forms = []
     if groups == c == outputs and merge == config.block:
         forms = [form(window, grouped, pack, "none", weights)
-                 for window, pack, weights in depthwise_windows(plain, config, isinstance(post, Rescale))]
+                 for window, pack, weights in depthwise_windows(plain, config, isinstance(post, Rescale) and not wide)]
     forms = forms or [form(plain, grouped, square(lambda array: merge_groups(array, groups, merge, count)), "none")]
     if zero_point and any(map(any, pads)) and not config.has(Feature.PAD_VALUE):
         forms = []

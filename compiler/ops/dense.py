@@ -13,16 +13,16 @@ from vta.hw.config import Config
 
 
 def dense(shape: Shape, outputs: int, *, bias: bool = False, shift: int = 0, rounding: bool = False,
-          clip: Clip = (-128, 127), requantise: Requantise | None = None, zero_point: int = 0,
+          clip: Clip = (-128, 127), requantise: Requantise | None = None, zero_point: int = 0, wide: bool = False,
           config: Config | str = "default", tiling: Tiling | None = None) -> Operator:
     """int8 product of (N, C) data with (outputs, C) weights: (N, outputs).
 
     Called with int8 data, weights and, with `bias`, int32 (outputs,). shift, rounding, clip: as in `Post`. requantise,
-    zero_point: as in `conv2d`. The rows of the batch lie in DRAM as the columns of an image one pixel high: one load of
+    zero_point, wide: as in `conv2d`. The rows of the batch lie in DRAM as the columns of an image one pixel high: one load of
     weights serves all of them.
     """
     config = Config.load(config)
-    post = Rescale.of(requantise, bias, zero_point, shift=shift, rounding=rounding, clip=clip)
+    post = Rescale.of(requantise, bias, zero_point, wide, shift=shift, rounding=rounding, clip=clip)
     n, c = check_shape(shape, "N, C")
     rows, ins = -(-n // config.batch), -(-c // config.block)
     outs = -(-check_int(outputs, "outputs") // config.block)

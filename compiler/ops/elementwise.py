@@ -9,10 +9,13 @@ import math
 import numpy as np
 
 from vta.compiler.layout import pack_activations, unpack_activations
+from vta.compiler.ops.add_emitter import AddEmitter
 from vta.compiler.ops.checks import Clip, Shape, check_dram, check_shape, need
 from vta.compiler.ops.loops import BufferRing, chunks
 from vta.compiler.ops.operator import About, Operator, fastest
 from vta.compiler.ops.post import Post
+from vta.compiler.ops.quantised_add import QuantisedAdd
+from vta.compiler.ops.rescale import check_requantises
 from vta.compiler.program import Program
 from vta.compiler.stream.pipeline import Pipeline
 from vta.hw.config import Config
@@ -23,10 +26,24 @@ MEMORY = {"int8": MemType.ACC_8BIT, "int32": MemType.ACC}
 
 
 def add(shape: Shape, *, shift: int = 0, rounding: bool = False, clip: Clip = (-128, 127),
-        config: Config | str = "default", dtype: str = "int8") -> Operator:
+        requantise: QuantisedAdd | None = None, config: Config | str = "default", dtype: str = "int8") -> Operator:
     """The int8 sum of two (N, C, ...) tensors of `dtype` (int8 or int32), shifted and clipped as in `Post`: a residual
-    connection. OperatorError for a rounding that is too large for an immediate."""
-    return _elementwise("add", shape, 2, Post(False, shift, rounding, clip), config, dtype)
+    connection. OperatorError for a rounding that is too large for an immediate.
+
+    requantise: instead of shift, rounding and clip, of int8 tensors whose scales differ; OperatorError where the
+    machine does not requantise.
+    """
+    post = Post(False, shift, rounding, clip)
+    if requantise is None:
+        return _elementwise("add", shape, 2, post, config, dtype)
+    need(isinstance(requantise, QuantisedAdd), f"requantise = {requantise!r} must be a QuantisedAdd")
+    need(post == Post(), f"shift = {shift}, rounding = {rounding}, clip = {clip}: with requantise, it says them")
+    need(dtype == "int8", f"dtype {dtype!r} must be int8 with requantise")
+    config = Config.load(config)
+    check_requantises(config)
+    form = AddEmitter(config, requantise)
+    return _operator("add", shape, 2, config, dtype, form.emit, form.sizes(), lambda size: form.constants,
+                     requantise.reference)
 
 
 def relu(shape: Shape, *, config: Config | str = "default") -> Operator:
@@ -50,20 +67,14 @@ def _elementwise(name, shape, operands, post, config, dtype, operations=None):
     """The operator on (N, C, ...) tensors; `operations` are (opcode, immediate), by default those of `post`. Its tiling
     is (whether GEMM widens, tiles in a chunk)."""
     config = Config.load(config)
-    shape = check_shape(shape, "N, C, ...")
     need(dtype in MEMORY, f"dtype {dtype!r} must be one of {', '.join(MEMORY)}")
     need(not post.needs_bias, f"shift = {post.shift} with rounding: half of the last place, {post.half}, is no "
                               f"immediate: shift by at most {IMM_BITS - 1}, or do not round")
     operations = post.operations() if operations is None else operations
-    tiles = (-(-shape[0] // config.batch), -(-shape[1] // config.block), *shape[2:])
-    packed, total = (*tiles, config.batch, config.block), math.prod(tiles)
-    names, depth, block = ("a", "b")[:operands], config.depth, config.block
-    check_dram(name, config, dict.fromkeys(names, ("ACC" if dtype == "int32" else "INP", tiles)))
+    depth, block = config.depth, config.block
 
-    def emit(tiling):
-        p, (by_gemm, size) = Pipeline(config), tiling
-        sources = [p.buffer(each, packed, dtype, "input", "NCHWnc") for each in names]
-        out = p.buffer("out", packed, "int8", "output", "NCHWnc")
+    def emit(p, sources, out, total, tiling):
+        by_gemm, size = tiling
         inputs = BufferRing(min(BUFFERS, depth["INP" if by_gemm else "ACC"] // (operands * size)), operands * size)
         sums = BufferRing(min(BUFFERS, depth["ACC"] // size), size) if by_gemm else inputs
         if by_gemm:
@@ -80,22 +91,35 @@ def _elementwise(name, shape, operands, post, config, dtype, operations=None):
             for opcode, imm in operations or [(AluOp.SHR, 0)]:
                 p.alu(opcode, [(count, 1)], [(base,)], imm)
             p.store(base, out, first, count)
-        return p.code()
 
     # small chunks let loads and computation overlap, large ones take fewer instructions
     largest = {False: depth["ACC"] // 2 // operands}
     if operands == 2 and dtype == "int8":
         largest[True] = min(depth["ACC"] // 2, depth["INP"] // 4)
-    tiling, code, cycles = fastest(
-        [(by_gemm, size >> n) for by_gemm, size in largest.items() for n in range(5) if size >> n], emit)
-    constants = {"weight": np.eye(block, dtype=np.int8)} if tiling[0] else {}
+    tilings = [(by_gemm, size >> n) for by_gemm, size in largest.items() for n in range(5) if size >> n]
+    return _operator(name, shape, operands, config, dtype, emit, tilings,
+                     lambda tiling: {"weight": np.eye(block, dtype=np.int8)} if tiling[0] else {},
+                     lambda *arrays: post.reference(sum(array.astype(np.int32) for array in arrays)), post)
 
-    def reference(*arrays):
-        return post.reference(sum(array.astype(np.int32) for array in arrays))
+
+def _operator(name, shape, operands, config, dtype, emit, tilings, constants, reference, post=None):
+    """The Operator of the fastest of `tilings`; `emit` emits one into a pipeline, from its buffers and their tiles;
+    `constants` gives its constants."""
+    shape = check_shape(shape, "N, C, ...")
+    tiles = (-(-shape[0] // config.batch), -(-shape[1] // config.block), *shape[2:])
+    packed, names = (*tiles, config.batch, config.block), ("a", "b")[:operands]
+    check_dram(name, config, dict.fromkeys(names, ("ACC" if dtype == "int32" else "INP", tiles)))
+
+    def code_of(tiling):
+        p = Pipeline(config)
+        sources = [p.buffer(each, packed, dtype, "input", "NCHWnc") for each in names]
+        emit(p, sources, p.buffer("out", packed, "int8", "output", "NCHWnc"), math.prod(tiles), tiling)
+        return p.code()
 
     def pack(array):
         return pack_activations(array, config, pad=True, dtype=dtype)
 
-    return Operator(name, Program.from_code(code, name, constants), dict.fromkeys(names, (shape, pack)),
+    tiling, code, cycles = fastest(tilings, code_of)
+    return Operator(name, Program.from_code(code, name, constants(tiling)), dict.fromkeys(names, (shape, pack)),
                     lambda packed: unpack_activations(packed, config, shape[1], shape[0]), reference,
                     About(cycles, (tiling,), post=post))

@@ -170,6 +170,11 @@ class Emitter:
 
     def store(self, base, patch, block, count):
         """Output blocks of a patch to DRAM."""
+        for tile, *region in self.output_rows(base, patch, block, count):
+            self.p.store(tile, self.out, *region)
+
+    def output_rows(self, base, patch, block, count):
+        """Yields (tile on chip, first tile in DRAM, tiles of a row, rows, stride) of output blocks of a patch."""
         w = self.window
         n, y, rows, x, cols = self.tiled.patches[patch]
         height, width = w.planes or w.out
@@ -178,12 +183,12 @@ class Emitter:
         first += (w.origin[0] + y * w.step[0]) * width + w.origin[1] + x * w.step[1]
         rows_join = w.step == (1, 1) and cols == width and rows * cols <= MAX_SIZE
         if rows_join and (count == 1 or plane <= MAX_SIZE):
-            self.p.store(base, self.out, first, rows * cols, count, plane)
+            yield base, first, rows * cols, count, plane
             return
         for o in range(count):
             tile, dram = base + o * rows * cols, first + o * plane
             if w.step[1] == 1:
-                self.p.store(tile, self.out, dram, cols, rows, width * w.step[0])
+                yield tile, dram, cols, rows, width * w.step[0]
                 continue
             for row in range(rows):
-                self.p.store(tile + row * cols, self.out, dram + row * width * w.step[0], 1, cols, w.step[1])
+                yield tile + row * cols, dram + row * width * w.step[0], 1, cols, w.step[1]

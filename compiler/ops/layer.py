@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vta.compiler.layout import pack_bias
+from vta.compiler.layout import pack_activations, pack_bias
 from vta.compiler.ops.checks import OperatorError, check_dram
 from vta.compiler.ops.emitter import Emitter
 from vta.compiler.ops.operator import About, Operator, predicted_cycles
@@ -77,8 +77,13 @@ def _operator(name, config, form, post, output, sums, outputs, constants, tiling
         post.check(config, outputs)
         if post.bias:
             inputs = {**inputs, "bias": ((outputs,), None)}
+        if post.residual:
+            shape = output(np.zeros((*tiles["out"], *lanes), np.int8)).shape
+            inputs = {**inputs, "residual": (shape, lambda array: pack_activations(array, config, pad=True))}
+            constants["factor"] = post.residual * np.eye(config.block, dtype=np.int8)
         if "parameters" not in constants:
-            derived["parameters"] = lambda _, weight, bias=0: post.parameters(form.parts(weight), bias, blocks, config)
+            derived["parameters"] = lambda _, weight, *others: post.parameters(
+                form.parts(weight), others[0] if post.bias else 0, blocks, config)
     elif post.bias:
         inputs = {**inputs, "bias": ((outputs,), pack)}
     elif post.parameter_tiles:
@@ -101,10 +106,13 @@ def _operator(name, config, form, post, output, sums, outputs, constants, tiling
                    declare("weight", (*tiles["weight"], *weight), "int8", kind),
                    numbers(declare),
                    p.buffer("out", (*tiles["out"], *lanes), "int8", "output", "NCHWnc"))
+        residual = (declare("residual", (*tiles["out"], *lanes), "int8", "NCHWnc"),
+                    declare("factor", square, "int8", kind)) if "residual" in inputs else None
         blank = functools.cache(lambda: p.buffer("blank", lanes, "int8", "const", "a tile of padding"))
         for rule, (window, chosen) in enumerate(tiled):
             if requantised:
-                RescaleEmitter(p, window, chosen, post, buffers, blank, min(rule, len(post.rules) - 1)).run()
+                RescaleEmitter(p, window, chosen, post, buffers, blank, min(rule, len(post.rules) - 1),
+                               residual).run()
             else:
                 Emitter(p, window, chosen, post, buffers, blank).run()
         return p.code(partial=len(tiled) < len(windows))
@@ -119,6 +127,10 @@ def _operator(name, config, form, post, output, sums, outputs, constants, tiling
     def reference(data, *arrays):
         if requantised:          # the sums of inputs without their zero point, in which padding counts 0
             data = np.asarray(data, np.int64) - post.zero_point
-        return post.reference(sums(data, *arrays[:arguments - 1]), *arrays[arguments - 1:])
+        found, others = sums(data, *arrays[:arguments - 1]), arrays[arguments - 1:]
+        if "residual" in inputs:
+            *others, residual = others
+            found = found + post.residual * np.asarray(residual, np.int64)
+        return post.reference(found, *others)
 
     return Operator(name, Program.from_code(code, name, constants), inputs, output, reference, about, derived)

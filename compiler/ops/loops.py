@@ -42,7 +42,7 @@ class BufferRing:
 def buffer_count(capacity, size, total, per_tile):
     """How many buffers: `total` if they fit, else `per_tile` (the chunks of one output tile) twice or once, else two
     or one. More would only make more micro-op kernels: each combination of buffers has its own."""
-    fits = capacity // size
+    fits = max(0, capacity) // size
     if fits >= total:
         return total
     return min(fits // per_tile, 2) * per_tile if fits >= 2 * per_tile or fits >= per_tile > 1 else min(fits, 2)

@@ -1,8 +1,9 @@
-"""The sum of two int8 tensors of different scales: the rule, and passes of the machine that are equal to it.
+"""The sum of two int8 tensors of different scales: the rule, and what the machine does that is equal to it.
 
-The passes leave the sum of two numbers to the last requantisation: the operand of the larger scale, shifted to the
-left by about 15 bits, and the other one, requantised to the same unit. Neither has to be what the rule makes of it, so
-their parameters are searched for; they count only if the outputs equal the rule's for all 65,536 pairs of inputs.
+Both leave the sum of two numbers to the last requantisation. `AddProducts`: both operands times a factor of 16 bits.
+`AddPasses`: the operand of the larger scale, shifted to the left by about 15 bits, and the other one, requantised to the
+same unit. Neither has to be what the rule makes of it, so their parameters are searched for; they count only if the
+outputs equal the rule's for all 65,536 pairs of inputs.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,29 @@ RULE_BITS = 20              # below an operand's unit, in the rule
 BYTES = np.arange(-128, 128)
 CHANGES = range(-16, 17)    # multipliers of the last step that are tried: the nearest one, and these beside it
 ATTEMPTS = 30               # multipliers of an operand that are tried for a form
+PART_BITS = 8               # of the lower part of a factor
 Words = tuple[np.ndarray, np.ndarray, np.ndarray]       # M, B and S
+
+
+@dataclass(frozen=True)
+class AddProducts:
+    """What the tensor core does with the two operands: each is multiplied by the upper part of its factor, their sum
+    shifted to the left by PART_BITS; the lower parts, where there are any, are added, and the sum is requantised with
+    the words `last`. factors: from 0 to 127 * 2^PART_BITS + 127."""
+
+    factors: tuple[int, int]
+    last: Words
+
+    @property
+    def parts(self):
+        """[(upper, lower)] of both factors, bytes."""
+        half = 1 << PART_BITS - 1
+        return [(factor + half >> PART_BITS, (factor + half) % (2 * half) - half) for factor in self.factors]
+
+    @property
+    def passes(self):
+        """Cycles a tile."""
+        return sum(bool(part) for pair in self.parts for part in pair) + 1
 
 
 @dataclass(frozen=True)
@@ -80,6 +103,25 @@ class QuantisedAdd:
         total = sum(scaled(np.asarray(x, np.int64) - zero << RULE_BITS, *factor, Rounding.DOUBLE)
                     for x, zero, factor in zip((first, second), self.input_zero_points, factors, strict=True))
         return np.clip(scaled(total, *last, Rounding.DOUBLE) + self.zero_point, *self.clip).astype(np.int8)
+
+    @cached_property
+    def products(self):
+        """The AddProducts found that equals the rule for all pairs of inputs, of four cycles if there is one, else of
+        five; None if there is none."""
+        wanted = _Wanted(self.reference(BYTES[:, None], BYTES[None]).astype(np.int64))
+        scales, output, _ = self._scales
+        large = int(scales[1] > scales[0])
+        ratio = float(scales[1 - large] / scales[large])
+        for step in (1 << PART_BITS, 37):               # the lower part of the larger one is 0, or anything
+            factors = np.arange(64 << PART_BITS, 127 << PART_BITS, step)
+            errors = np.abs(ratio * factors - np.rint(ratio * factors)) / factors
+            for factor in factors[np.argsort(errors)[:ATTEMPTS]].tolist():
+                pair = (factor, round(ratio * factor))[::-1 if large else 1]
+                last = wanted.last([BYTES * each for each in pair], float(output / scales[large]) * factor,
+                                   self.zero_point, self.clip)
+                if last:
+                    return AddProducts(pair, last)
+        return None
 
     @cached_property
     def passes(self):

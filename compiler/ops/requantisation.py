@@ -7,9 +7,10 @@ import numpy as np
 
 from vta.compiler.ops.checks import OperatorError, check_int, need
 from vta.compiler.ops.scaling import NARROW, ROUNDINGS, packed, quantised_multiplier, scaled, telling_points
-from vta.hw.requantisation import EARLY, HIGH, Rounding
+from vta.hw.requantisation import EARLY, HALF_BITS, HIGH, Rounding
 
 SUM_LIMIT = 1 << 31         # of a sum with its bias, in size
+WIDE_BIAS = NARROW - (1 << HALF_BITS)       # of a wide requantisation: its sum with the lower bits must not wrap
 NEARBY = sorted(range(-8, 9), key=abs)      # tried beside the nearest number
 
 
@@ -91,9 +92,10 @@ class Requantise:
                                      for part in (self.multipliers, self.shifts, bias))
         return self._outputs(np.asarray(sums, np.int64) + bias, multipliers, shifts).astype(np.int8)
 
-    def words(self, bias, bounds):
+    def words(self, bias, bounds, wide=False):
         """The words M, B and S, int32 (C,) each, for accumulators within `bounds`, (lowest, highest), a number or
         (C,) each, to which `bias`, a number or (C,), is added. Equal to the rule for every such sum, which is proved.
+        wide: for a requantisation of 32 bits.
 
         Channels with one output get it as their zero point. OperatorError if a channel leaves what the machine can do.
         """
@@ -110,10 +112,16 @@ class Requantise:
         words = packed(np.where(constant, 0, multipliers), np.where(constant, 0, bias),
                        shift=np.where(constant, 0, np.maximum(-shifts, 0)), rounding=np.where(constant, 0, rounding),
                        zero_point=np.where(constant, first, self.zero_point))
+        if wide:
+            for c in np.flatnonzero(~constant & ((bias < -NARROW) | (bias > WIDE_BIAS) | (shifts > 0))):
+                raise OperatorError(f"channel {c}: bias {bias[c]}, shift {shifts[c]}: a wide requantisation adds biases "
+                                    f"from {-NARROW} to {WIDE_BIAS}, and does not shift to the left")
+            return words
         for c in np.flatnonzero(~constant & ((low < -NARROW) | (high >= NARROW) | (shifts > 0))):
             found = self._other_form(int(multipliers[c]), int(shifts[c]), int(low[c]), int(high[c]))
             need(found, f"channel {c}: sums with their bias from {low[c]} to {high[c]}, shift {shifts[c]}: no "
-                 f"parameters for them; the machine requantises sums from {-NARROW} to {NARROW - 1}")
+                 f"parameters for them; the machine requantises sums from {-NARROW} to {NARROW - 1}, beyond that with "
+                 f"wide=True")
             fields, offset = found
             for word, value in zip(words, packed(bias=bias[c] + offset, **fields), strict=True):
                 word[c] = value[0]

@@ -19,19 +19,26 @@ class Rescale:
     """Sums become outputs by `rules`: one for all windows, or one for each. shared: a rule is the same for all channels.
 
     zero_point: of the input, which is folded into the bias: sums are those of raw bytes, and padding is `zero_point`.
+    wide: a pass over the sums, of up to 32 bits, requantises them. residual: factor of an int8 array that is added to
+    the sums.
     """
 
     rules: tuple[Requantise | Average, ...]
     bias: bool = False
     zero_point: int = 0
     shared: bool = False
+    wide: bool = False
+    residual: int = 0
     parameter_tiles = WORDS
-    passes = 0
+
+    @property
+    def passes(self):
+        """Cycles a tile in addition to the GEMM's: the reset or the residual, and a wide requantisation."""
+        return (self.wide or self.residual > 0) + 2 * self.wide
 
     def check(self, config: Config, channels: int):
         """OperatorError, unless the machine requantises, and there are rules for so many channels."""
-        need(config.has(Feature.REQUANTISE), f"configuration {config.name!r} has no feature requantise: use shift and "
-                                             f"clip instead, or a machine that has it")
+        check_requantises(config)
         need(isinstance(self.bias, bool), f"bias must be True or False, not {type(self.bias).__name__}")
         for rule in self.rules:
             for name in ("multipliers", "shifts"):
@@ -45,28 +52,41 @@ class Rescale:
         return self.rules[0].clip
 
     @classmethod
-    def of(cls, requantise, bias, zero_point, **plain):
+    def of(cls, requantise, bias, zero_point, wide=False, residual=0, **plain):
         """The Post of the `plain` options, or with `requantise` the Rescale; OperatorError for a mixture of both."""
         if requantise is None:
             need(zero_point == 0, f"zero_point = {zero_point}: inputs have a zero point only with requantise")
+            need(not wide and not residual, f"wide = {wide}, residual = {residual}: only with requantise")
             return Post(bias, **plain)
         for name, value in plain.items():
             default = Post.__dataclass_fields__[name].default
             need(value == default, f"{name} = {value!r}: with requantise, it says {name}")
         need(isinstance(requantise, Requantise), f"requantise = {requantise!r} must be a Requantise")
         check_int(zero_point, "zero_point", -128, 127)
-        return cls((requantise,), bias, zero_point)
+        need(isinstance(wide, bool), f"wide = {wide!r} must be True or False")
+        check_int(residual, "residual", 0, 127)
+        return cls((requantise,), bias, zero_point, wide=wide, residual=residual)
 
     def parameters(self, weights, bias, blocks, config):
         """The packed tiles of `blocks` blocks of channels: (rules, blocks, WORDS, 1, batch, block) int32. weights:
         for each rule, (channels, ...) int8."""
-        return np.concatenate([packed_words(
-            rule.words(folded_bias(bias, weight, self.zero_point), sum_bounds(weight)), len(weight), blocks, config)
-            for rule, weight in zip(self.rules, weights, strict=True)])
+        found = []
+        for rule, weight in zip(self.rules, weights, strict=True):
+            low, high = sum_bounds(weight)
+            words = rule.words(folded_bias(bias, weight, self.zero_point),
+                               (low - 128 * self.residual, high + 127 * self.residual), self.wide)
+            found.append(packed_words(words, len(weight), blocks, config))
+        return np.concatenate(found)
 
     def reference(self, sums, bias=0):
         """int8 of the sums of inputs without their zero point, where all rules are the same."""
         return self.rules[0].reference(sums, bias)
+
+
+def check_requantises(config):
+    """OperatorError, unless the machine does."""
+    need(config.has(Feature.REQUANTISE), f"configuration {config.name!r} has no feature requantise: use shift and clip "
+                                         f"instead, or a machine that has it")
 
 
 def packed_words(words, channels, blocks, config, every=False):

@@ -5,19 +5,28 @@ output: its first one starts from 0, its last one requantises. Nothing passes ov
 """
 
 from vta.compiler.ops.emitter import Emitter
-from vta.compiler.ops.loops import chunks, growing_chunks, join, split_loops, unroll
+from vta.compiler.ops.loops import BufferRing, chunks, growing_chunks, join, split_loops, unroll
 from vta.compiler.ops.rescale import WORDS
-from vta.compiler.ops.window import reductions, row_pieces, row_steps
+from vta.compiler.ops.window import RESIDUALS, reductions, row_pieces, row_steps
 from vta.hw.isa import MAX_TRIPS, AluOp, MemType
 
 
 class RescaleEmitter(Emitter):
-    """As `Emitter`. rule: number of the window's rule."""
+    """As `Emitter`. rule: number of the window's rule. residual: buffers of the array that is added to the sums, and of
+    its weight tile."""
 
-    def __init__(self, pipeline, window, tiling, post, buffers, blank, rule=0):
+    def __init__(self, pipeline, window, tiling, post, buffers, blank, rule=0, residual=None):
         super().__init__(pipeline, window, tiling, post, buffers, blank)
-        self.rule = rule
+        self.rule, self.residual = rule, residual
         self.loaded = None          # what the requantiser's parameters are
+        if post.residual:
+            depth = pipeline.config.depth
+            self.residuals = BufferRing(RESIDUALS, self.tiled.acc_size,
+                                        depth["INP"] - RESIDUALS * self.tiled.acc_size)
+            self.factor = depth["WGT"] - 1
+            self.p.load(MemType.WGT, self.factor, residual[1], 0, 1)
+            for start, count in chunks(self.tiled.scrap_size, MAX_TRIPS):       # WINDOW then adds to it from the start
+                self.p.reset(self.tiled.acc_size + start, count)
 
     def output_tile(self, number, channel, patch, first, last):
         tiled, pieces = self.tiled, self.tiled.pieces
@@ -25,20 +34,35 @@ class RescaleEmitter(Emitter):
         _, _, rows, _, cols = tiled.patches[patch]
         base, _ = self.sums.acquire(number)
         area, blocks = rows * cols, ng * no
-        if len(pieces) != 1:
+        plain = len(pieces) if self.post.wide else len(pieces) - 1          # pieces that are not requantised
+        if self.post.residual:
+            self.add_residual(channel, patch, number, base)
+        elif plain or not pieces:
             for start, count in chunks(blocks * area, MAX_TRIPS):
                 self.p.reset(base + start, count)
-        for n, piece in enumerate(pieces[:-1]):
+        for n, piece in enumerate(pieces[:max(plain, 0)]):
             for o, count, src, wgt in self.operands(channel, patch, n, first and n == 0 and ng == 1):
                 loops, left = split_loops(tiled.loops(ng, count, piece, rows, cols), tiled.config)
                 self.p.gemm("window", loops, unroll(left, base + o * area, src, wgt))
         stores = [count for _, count in reversed(growing_chunks(blocks))] if last else [blocks]
         done = stored = 0
-        for count in self.requantised(channel, patch, base, first and len(pieces) == 1 and ng == 1):
+        for count in self.requantised(channel, patch, base, first and plain == 0 and ng == 1):
             done += count
             while stores and done - stored >= stores[0]:
                 self.store(base + stored * area, patch, self.first_block(channel) + stored, stores[0])
                 stored += stores.pop(0)
+
+    def add_residual(self, channel, patch, number, base):
+        """The sums of an output tile start as the residual times its factor. What that leaves in OUT is overwritten."""
+        _, ng, _, no = self.tiled.channels[channel]
+        _, _, rows, _, cols = self.tiled.patches[patch]
+        at, _ = self.residuals.acquire(number)
+        for tile, *region in self.output_rows(at, patch, self.first_block(channel), ng * no):
+            self.p.load(MemType.INP, tile, self.residual[0], *region)
+        self.parameters(channel, 0)
+        for start, count in chunks(ng * no * rows * cols, MAX_TRIPS):
+            self.p.gemm("residual", [(count, 1, 1, 0)], [(base + start, at + start, self.factor)], fresh=True,
+                        requantise=True)
 
     def first_block(self, channel):
         group, _, out, _ = self.tiled.channels[channel]
@@ -50,14 +74,14 @@ class RescaleEmitter(Emitter):
         _, ng, _, no = tiled.channels[channel]
         _, _, rows, _, cols = tiled.patches[patch]
         area = rows * cols
-        if not tiled.pieces:                     # no inputs: what there is, is zero
+        if not tiled.pieces or self.post.wide:          # without inputs, what there is, is zero
             for block in range(ng * no):
                 self.parameters(channel, block)
                 for start, count in chunks(area, MAX_TRIPS):
-                    self.p.alu(AluOp.REQ, [(count, 1)], [(base + block * area + start,)], 0)
+                    self.p.alu(AluOp.REQ, [(count, 1)], [(base + block * area + start,)], int(self.post.wide))
                 yield 1
             return
-        piece, fresh = tiled.pieces[-1], len(tiled.pieces) == 1
+        piece, fresh = tiled.pieces[-1], len(tiled.pieces) == 1 and not self.post.residual
         plane = piece.ins
         for value in tiled.input_size(rows, cols, (piece.height, piece.width)):
             plane *= value
@@ -121,4 +145,5 @@ class RescaleEmitter(Emitter):
                              src + row * tiled.dilation[0] * width + first + step,
                              wgt + row * (len(pieces) // window.kernel[0]) + number))
             loops = [(rows, cols, tiled.stride[0] * width, 0)] if rows > 1 else []
-            self.p.gemm("row", loops, uops, fresh=n == 0, requantise=n == len(pieces) - 1, window=True)
+            self.p.gemm("row", loops, uops, fresh=n == 0 and not self.post.residual,
+                        requantise=n == len(pieces) - 1, window=True)
