@@ -13,7 +13,6 @@ from vta.fuzz.configs import VARIANTS, fuzz_configs
 from vta.fuzz.coverage import Coverage
 from vta.fuzz.generator import generate
 from vta.fuzz.parameters import SETS, TILES, parameter_tiles
-from vta.hw.config import PRESETS
 from vta.hw.features import FEATURES, Feature
 from vta.hw.isa import AluOp, MemType, Opcode
 from vta.hw.requantisation import PARAMETER_S, Rounding
