@@ -16,6 +16,7 @@ import numpy as np
 from vta.compiler.check.checker import CheckError
 from vta.compiler.passes import PASSES, emit, lower_until
 from vta.compiler.program import Program
+from vta.compiler.stream.prefetch import prefetch as prefetch_uops
 from vta.compiler.te import Schedule, Tensor
 from vta.compiler.te.errors import CompileError
 from vta.hw.config import Config
@@ -59,13 +60,17 @@ class Module:
         self.program.save(path)
 
 
-def build(schedule: Schedule, args: Sequence[Tensor], name: str = "main", config: Config | str = "default") -> Module:
+def build(schedule: Schedule, args: Sequence[Tensor], name: str = "main", config: Config | str = "default",
+          prefetch: bool = False) -> Module:
     """The checked Module of `schedule` with the tensors `args` as arguments.
 
-    config: a Config, a preset's name or the path of a `vta_config.json`.
+    config: a Config, a preset's name or the path of a `vta_config.json`. prefetch: micro-ops are loaded in advance,
+    which takes fewer cycles; without, the instructions are exactly those of TVM's compiler.
     """
     config = Config.load(config)
     code = emit.run(lower_until(schedule, args, PASSES[-1].name, config, name), config)
+    if prefetch:
+        code = prefetch_uops(code)
     try:
         program = Program.from_code(code, name)
     except CheckError as error:

@@ -9,6 +9,7 @@ A program file is a zip of `program.json` (format, name, configuration and its h
 equal programs give equal bytes. `numpy.load` opens it too.
 """
 
+import dataclasses
 import io
 import json
 import tokenize
@@ -25,6 +26,7 @@ import numpy as np
 from vta.compiler.check.checker import check
 from vta.compiler.check.report import Report
 from vta.compiler.stream.code import UOPS, Code, DramBuffer
+from vta.hw.columns import Columns
 from vta.hw.config import Config, ConfigError
 from vta.hw.isa import Opcode, opcode_of
 
@@ -57,6 +59,11 @@ class Program:
     @property
     def config(self) -> Config:
         return self.code.config
+
+    @property
+    def needs(self) -> Config:
+        """The configuration with only those features that the stream uses: what a device must have to run it."""
+        return dataclasses.replace(self.config, features=Columns(self.code.insns, self.config).features)
 
     @property
     def buffers(self) -> list[DramBuffer]:
@@ -109,7 +116,7 @@ class Program:
         """A Placement: the program in the memory of `device`, ready to run any number of times."""
         if not isinstance(getattr(device, "config", None), Config):
             raise ProgramError(f"{device!r} is no device: open one with vta.device(...)")
-        if refusal := device.config.refusal(self.config):
+        if refusal := device.config.refusal(self.needs):
             raise ProgramError(f"program {self.name!r} cannot run on this device: {refusal}")
         with ExitStack() as stack:
             homes = [stack.enter_context(device.memory.alloc(max(buffer.nbytes, 1), PAGE))
@@ -136,9 +143,10 @@ class Program:
 
     def to_bytes(self) -> bytes:
         """The program file's bytes: equal for equal programs, on every machine."""
+        needs = self.needs
         head = {
-            "format": FORMAT, "name": self.name, "config_hash": self.config.hash,
-            "config": self.config.architecture,
+            "format": FORMAT, "name": self.name, "config_hash": needs.hash,
+            "config": needs.architecture,
             "buffers": [{"name": b.name, "shape": list(b.shape), "dtype": b.dtype, "kind": b.kind,
                          "layout": b.layout} for b in self.buffers],
         }

@@ -35,9 +35,11 @@ class ReadBus:
     def stream(self, beats):
         """When so many beats of the stream have arrived."""
         times, counts = self._times, self._counts
-        if beats >= counts[-1]:
+        if beats > counts[-1]:
             return times[-1] + beats - counts[-1]
         at = bisect_left(counts, beats)
+        if not at:
+            return times[0]
         return times[at] - (times[at] - times[at - 1]) * (counts[at] - beats) / (counts[at] - counts[at - 1])
 
     def bulk(self, request, beats, burst, taken, stored):
@@ -110,9 +112,9 @@ class ReadBus:
 
     def _idle(self, until, taken, stored):
         """Fetch has the channel until then; when it is free for a load, after what fetch has in flight."""
-        until += self._in_flight(max(0, taken - self._counts[-1] - (until - self._times[-1])))
         time, fetched = self._times[-1], self._counts[-1]
-        more = min(until - time, max(0, stored - fetched))
+        until += self._in_flight(max(0, taken - fetched - max(0, until - time)))
+        more = max(0, min(until - time, stored - fetched))
         self._add(time + more, fetched + more)
         self._add(until, fetched + more)
         return until

@@ -21,6 +21,7 @@ from vta.hw.isa import (
     WORKERS,
     AluOp,
     MemType,
+    Opcode,
     Queue,
     Unit,
     decode,
@@ -40,6 +41,9 @@ CONSTANTS = {
     "load": 0,            # from a bulk LOAD's last beat to its token
     "nest": 6,            # from a GEMM's or ALU's being taken to its first step
     "mul": 4,             # a step of MUL
+    "par": 3,             # ... of PAR, and of a wide REQ
+    "requantiser": 16,    # from the last step that enters the requantiser to what waits until it is empty
+    "requantised": 9,     # ... to its token to store, in addition
     "clash": 1,           # extra, for a step whose src and dst lie in one accumulator bank
     "ticket": 1,          # an instruction of compute without steps
     "token": 1,           # from the last step of a kernel to its token
@@ -52,6 +56,7 @@ CONSTANTS = {
     "nests": 10,          # ... GEMM and ALU instructions
 }
 LOAD, COMPUTE, STORE = WORKERS
+ENTERS, DRAINS = 1, 2         # the requantiser, as bits: tiles go there; it must be empty first
 
 
 class TimingError(ValueError):
@@ -100,7 +105,7 @@ def predict(insns, config, latency=None, constants=CONSTANTS, tokens_before=None
             popped[queue] += 1
         last, pushed = machine.execute(unit, start, work, *facts)
         for queue in pushes:
-            tokens[queue].append(pushed + (machine.constants["token_store"] if queue == Queue.G2S else 0))
+            tokens[queue].append(pushed + (machine.to_store if queue == Queue.G2S else 0))
         if spans is not None:
             spans.append(Span(n, unit, last - work, last, waited) if work else Span(n, unit, start, start, waited))
     return Prediction(int(machine.done[COMPUTE] + machine.constants["finish"]), machine.busy)
@@ -117,7 +122,8 @@ class _Machine:
         self.positions = {unit: np.flatnonzero(columns.unit == unit).tolist() for unit in WORKERS}
         self.taken = {unit: [] for unit in WORKERS}         # when each instruction left its queue
         self.executed, self.kernels = [], []                # when each instruction of compute, each kernel was
-        self.kernel_begin = self.dispatched = 0
+        self.kernel_begin = self.dispatched = self.emptied = 0
+        self.to_store = 0                                   # from the last instruction's tokens to that to store
         self.port, self.done = dict.fromkeys(WORKERS, 0), dict.fromkeys(WORKERS, 0)
         self.busy = {unit.name.lower(): 0 for unit in WORKERS}
         self.per_insn = INSN_BYTES / config.bus_bytes
@@ -152,7 +158,7 @@ class _Machine:
         stored, burst = taken + self.config.fetch_depth * self.per_insn, self.bus.fetch_burst
         return taken, self.total if stored >= self.total else stored // burst * burst
 
-    def _load(self, start, work, _, burst, arrival):
+    def _load(self, start, work, _, burst, arrival, use):
         if work:
             self.bulk_left -= 1
             self.port[LOAD] = self.bus.bulk(start + self.constants["request"], work, burst, *self._stream_ahead(start))
@@ -160,8 +166,10 @@ class _Machine:
         self.done[LOAD] = max(self.done[LOAD], start)
         return self.port[LOAD], self.done[LOAD]
 
-    def _compute(self, start, work, kernel, burst, arrival):
+    def _compute(self, start, work, kernel, burst, arrival, use):
         c, done = self.constants, self.done[COMPUTE]
+        if use & DRAINS:
+            done = max(done, self.emptied)
         if kernel:
             self.kernel_begin = max(done, start + c["nest"])
             done = last = self.kernel_begin + work
@@ -175,11 +183,15 @@ class _Machine:
                 done = max(done + arrival, last + c["load_acc"])
             else:           # written while the kernel before reads others
                 done = max(done + c["ticket"], max(last, self.kernel_begin + work) + c["load_uop"])
+        self.to_store = c["token_store"]
+        if use & ENTERS:
+            self.emptied = done + c["requantiser"]
+            self.to_store += c["requantised"]
         self.done[COMPUTE] = done
         self.executed.append(done)
         return last, done + c["token"]
 
-    def _store(self, start, work, _, burst, cycles):
+    def _store(self, start, work, _, burst, cycles, use):
         if work:
             self.port[STORE] = max(self.port[STORE], start + self.constants["store"]) + cycles
             self.done[STORE] = self.port[STORE] + self.constants["latency"]
@@ -197,10 +209,11 @@ def traffic(insns, config):
 
 def _rows(columns, constants, uops):
     """(unit, beats or cycles of steps, queues popped, queues pushed, whether it has steps, beats of a burst, cycles of
-    accumulator tiles or of a store's rows) of each instruction."""
+    accumulator tiles or of a store's rows, what it has to do with the requantiser) of each instruction."""
     config, memory = columns.config, columns.memory
     steps = columns.steps.copy()
-    steps[columns.is_alu & (columns.alu["alu_opcode"] == AluOp.MUL)] *= constants["mul"]
+    steps[columns.is_op(AluOp.MUL)] *= constants["mul"]
+    steps[columns.is_op(AluOp.PAR) | (columns.is_op(AluOp.REQ) & (columns.alu["imm"] & 1 == 1))] *= constants["par"]
     if uops is not None:
         steps += constants["clash"] * clashes(columns, uops)
     beats = columns.tiles * columns.tile_bytes / config.bus_bytes
@@ -217,7 +230,11 @@ def _rows(columns, constants, uops):
     store = np.maximum(np.maximum(beats, columns.tiles + 1), 2 * rows * np.ceil(row / config.max_burst))
     cycles = np.where(columns.is_store, store, cycles)
     units = map(tuple(Unit).__getitem__, columns.unit.tolist())
-    numbers = (column.tolist() for column in (steps > 0, burst, cycles))
+    enters = columns.requantised > 0
+    follows = np.concatenate([[False], columns.is_op(AluOp.REQ)[:-1]])
+    plain = ~enters & ((steps > 0) | to_acc | columns.push_flags[Queue.G2S] | (columns.opcode == Opcode.FINISH))
+    use = ENTERS * enters + DRAINS * (plain | (columns.is_op(AluOp.REQ) & follows))
+    numbers = (column.tolist() for column in (steps > 0, burst, cycles, use))
     return zip(units, work.tolist(), columns.pops, columns.pushes, *numbers, strict=True)
 
 
@@ -229,7 +246,7 @@ def clashes(columns, uops):
     config, known = columns.config, layouts(columns.config)
     memory = np.zeros(2 * config.depth["UOP"], np.uint32)        # the upper half is only there to be indexed
     found, seen, version = np.zeros(len(columns), np.int64), {}, 0
-    tensor = columns.is_alu & (columns.alu["use_imm"] == 0)
+    tensor = columns.is_alu & (columns.alu["use_imm"] == 0) & ~columns.is_op(AluOp.PAR) & ~columns.is_op(AluOp.REQ)
     loads = columns.is_load & columns.transfers & (columns.mem_type == MemType.UOP)
     for n in np.flatnonzero(tensor | loads):
         word = from_words(columns.insns[n])

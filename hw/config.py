@@ -295,13 +295,14 @@ def _presets():
     small = dict(log_uop_buff_size=9, log_inp_buff_size=9, log_wgt_buff_size=11, log_acc_buff_size=11)
     # 16 beats are what the high-performance ports pass on as one, and 8 reads what they accept at a time (UG1085)
     mpsoc = dict(axi_data_width=128, max_burst=16, read_ids=16)
+    full = dict(features=frozenset(FEATURES))
     return {name: Config(name=name, **fields) for name, fields in {
-        "default": {},
+        "default": full,
         "stock": {},
-        "pynq": dict(target="pynq", max_burst=16),
-        "ultra96": dict(target="ultra96", **mpsoc),
-        "zcu104": dict(target="zcu104", **mpsoc),
-        "de10nano": dict(target="de10nano", max_burst=16),
+        "pynq": dict(target="pynq", max_burst=16, **full),
+        "ultra96": dict(target="ultra96", **mpsoc, **full),
+        "zcu104": dict(target="zcu104", **mpsoc, **full),
+        "de10nano": dict(target="de10nano", max_burst=16, **full),
         "tiny": dict(log_block=2, **small, max_burst=16, read_ahead_beats=16, fetch_depth=8, load_queue_depth=4,
                      compute_queue_depth=4, store_queue_depth=4, token_depth=8, read_ids=2, read_outstanding=2,
                      write_outstanding=4),

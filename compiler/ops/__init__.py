@@ -16,7 +16,7 @@ from vta.compiler.ops.dense import dense
 from vta.compiler.ops.conv2d import depthwise_conv2d, group_conv2d
 from vta.compiler.ops.conv2d_transpose import conv2d_transpose
 from vta.compiler.ops.max_pool2d import max_pool2d
-from vta.compiler.ops.pool import avg_pool2d, global_avg_pool
+from vta.compiler.ops.pool import avg_pool2d, global_avg_pool, mean, rescale
 from vta.compiler.ops.elementwise import add, relu, clip, shift
 
 OPERATORS = {name: value for name, value in globals().items() if isfunction(value) and value is not isfunction}

@@ -5,6 +5,7 @@ is an ordinary convolution with a subset of the taps, or none, whose results are
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,20 +13,24 @@ from vta.compiler.layout import pack_activations, pack_weights, unpack_activatio
 from vta.compiler.ops.checks import Clip, Pads, Pair, Shape, as_pads, as_pair, check_int, check_shape, extents, need
 from vta.compiler.ops.layer import Form, window_operator
 from vta.compiler.ops.operator import Operator
-from vta.compiler.ops.post import Post
+from vta.compiler.ops.requantisation import Requantise
+from vta.compiler.ops.rescale import Rescale
 from vta.compiler.ops.window import Window
 from vta.hw.config import Config
+from vta.hw.features import Feature
 
 
 def conv2d_transpose(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair = 1, pad: Pads = 0,
                      output_pad: Pair = 0, dilation: Pair = 1, bias: bool = False, shift: int = 0,
-                     rounding: bool = False, clip: Clip = (-128, 127), config: Config | str = "default") -> Operator:
+                     rounding: bool = False, clip: Clip = (-128, 127), requantise: Requantise | None = None,
+                     zero_point: int = 0, config: Config | str = "default") -> Operator:
     """int8 transposed convolution of (N, C, H, W) data with (C, outputs, kh, kw) weights; else as `conv2d`.
 
-    The result has (H - 1) * stride - top - bottom + (kh - 1) * dilation + 1 + output_pad rows, columns alike. Outputs
-    that no input reaches are the bias alone, shifted and clipped.
+    requantise, zero_point: as in `conv2d`. The result has (H - 1) * stride - top - bottom + (kh - 1) * dilation + 1 + output_pad rows, columns alike. Outputs
+    that no input reaches are the bias alone, shifted and clipped, or requantised.
     """
-    config, post = Config.load(config), Post(bias, shift, rounding, clip)
+    config = Config.load(config)
+    post = Rescale.of(requantise, bias, zero_point, shift=shift, rounding=rounding, clip=clip)
     n, c, h, w = check_shape(shape)
     kernel, stride, dilation = as_pair(kernel, "kernel"), as_pair(stride, "stride"), as_pair(dilation, "dilation")
     pads, extra = as_pads(pad), as_pair(output_pad, "output_pad")
@@ -36,13 +41,16 @@ def conv2d_transpose(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair =
     need(min(out_size) >= 1, f"the result would be {out_size[0]} x {out_size[1]}")
     batch, ins = -(-n // config.batch), -(-c // config.block)
     outs = -(-check_int(outputs, "outputs") // config.block)
+    if zero_point:
+        need(config.has(Feature.PAD_VALUE), f"zero_point = {zero_point}: configuration {config.name!r} has no feature "
+                                            f"pad_value")
     windows, phases, offset = [], [], 0
     for origin in np.ndindex(*(min(s, out) for s, out in zip(stride, out_size, strict=True))):
         axes = [_axis(*each) for each in
                 zip(origin, kernel, stride, dilation, (before for before, _ in pads), strict=True)]
         taps, start, spacing = zip(*axes, strict=True)
         count = tuple(-(-(out - o) // s) for out, o, s in zip(out_size, origin, stride, strict=True))
-        place = dict(weight_offset=offset, planes=out_size, origin=origin, step=stride)
+        place = dict(weight_offset=offset, planes=out_size, origin=origin, step=stride, pad_value=zero_point)
         if all(taps):
             windows.append(Window(batch, 1, ins, outs, (h, w), count, tuple(map(len, taps)), start=start,
                                   dilation=spacing, **place))
@@ -58,9 +66,16 @@ def conv2d_transpose(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair =
         packed = [pack_weights(swapped[(..., *phase)], config, pad=True) for phase in phases]
         return np.concatenate([each.reshape(-1, config.block, config.block) for each in packed] or [unread])
 
+    def parts(array):
+        """The weights of each window; none where no input has a tap."""
+        swapped, each = np.swapaxes(array, 0, 1), iter(phases)
+        return [swapped[(..., *next(each))] if window.cin else swapped[:, :0] for window in windows]
+
+    if requantise is not None:          # the zero point counts as often as a window has taps
+        post = replace(post, rules=post.rules * len(windows))
     form = Form(windows, {"data": (batch, ins, h, w), "weight": (max(offset, 1),), "out": (batch, outs, *out_size)},
                 {"data": (shape, lambda array: pack_activations(array, config, pad=True)),
-                 "weight": ((c, outputs, *kernel), pack_weight)})
+                 "weight": ((c, outputs, *kernel), pack_weight)}, parts=parts)
     return window_operator("conv2d_transpose", config, [form], post,
                            lambda packed: unpack_activations(packed, config, outputs, n),
                            lambda data, weight: reference_transpose(data, weight, stride, pads, out_size, dilation),

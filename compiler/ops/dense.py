@@ -6,19 +6,23 @@ from vta.compiler.layout import pack_activations, pack_weights, unpack_activatio
 from vta.compiler.ops.checks import Clip, Shape, check_int, check_shape
 from vta.compiler.ops.layer import Form, window_operator
 from vta.compiler.ops.operator import Operator
-from vta.compiler.ops.post import Post
+from vta.compiler.ops.requantisation import Requantise
+from vta.compiler.ops.rescale import Rescale
 from vta.compiler.ops.window import Tiling, Window
 from vta.hw.config import Config
 
 
 def dense(shape: Shape, outputs: int, *, bias: bool = False, shift: int = 0, rounding: bool = False,
-          clip: Clip = (-128, 127), config: Config | str = "default", tiling: Tiling | None = None) -> Operator:
+          clip: Clip = (-128, 127), requantise: Requantise | None = None, zero_point: int = 0,
+          config: Config | str = "default", tiling: Tiling | None = None) -> Operator:
     """int8 product of (N, C) data with (outputs, C) weights: (N, outputs).
 
-    Called with int8 data, weights and, with `bias`, int32 (outputs,). shift, rounding, clip: as in `Post`. The rows of
-    the batch lie in DRAM as the columns of an image one pixel high: one load of weights serves all of them.
+    Called with int8 data, weights and, with `bias`, int32 (outputs,). shift, rounding, clip: as in `Post`. requantise,
+    zero_point: as in `conv2d`. The rows of the batch lie in DRAM as the columns of an image one pixel high: one load of
+    weights serves all of them.
     """
-    config, post = Config.load(config), Post(bias, shift, rounding, clip)
+    config = Config.load(config)
+    post = Rescale.of(requantise, bias, zero_point, shift=shift, rounding=rounding, clip=clip)
     n, c = check_shape(shape, "N, C")
     rows, ins = -(-n // config.batch), -(-c // config.block)
     outs = -(-check_int(outputs, "outputs") // config.block)

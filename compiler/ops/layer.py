@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,13 +21,15 @@ from vta.compiler.stream.pipeline import Pipeline
 @dataclass(frozen=True)
 class Form:
     """One way to compute an operator: its `windows`, one after another; tiles: shapes in tiles of "data", "weight" and
-    "out"; inputs: as in Operator, without the bias; fold: as in About; weights: their memory type."""
+    "out"; inputs: as in Operator, without the bias; fold: as in About; weights: their memory type; parts: function from
+    the caller's weights to those of each rule of a Rescale, (channels, ...) each."""
 
     windows: list
     tiles: dict
     inputs: dict
     fold: str = "none"
     weights: str = "WGT"
+    parts: Callable[[np.ndarray], list] = lambda weight: [weight]
 
     def least(self, post, config):
         """The cycles that any tiling takes to compute, or those to load data and weights once, if these are more."""
@@ -74,8 +77,8 @@ def _operator(name, config, form, post, output, sums, outputs, constants, tiling
         post.check(config, outputs)
         if post.bias:
             inputs = {**inputs, "bias": ((outputs,), None)}
-        if not post.shared:
-            derived["parameters"] = lambda _, weight, bias=0: post.parameters(weight, bias, blocks, config)
+        if "parameters" not in constants:
+            derived["parameters"] = lambda _, weight, bias=0: post.parameters(form.parts(weight), bias, blocks, config)
     elif post.bias:
         inputs = {**inputs, "bias": ((outputs,), pack)}
     elif post.parameter_tiles:
@@ -84,7 +87,7 @@ def _operator(name, config, form, post, output, sums, outputs, constants, tiling
     def numbers(declare):
         """The buffer of biases, or of parameters."""
         if requantised:
-            shape = constants["parameters"].shape if post.shared else (1, blocks, WORDS, 1, *lanes)
+            shape = (len(post.rules), 1 if post.shared else blocks, WORDS, 1, *lanes)
             return declare("parameters", shape, "int32", "NCHWnc")
         return declare("bias", (1, blocks, 1, 1, *lanes), "int32", "NCHWnc") if post.needs_bias else None
 

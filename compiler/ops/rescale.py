@@ -16,7 +16,7 @@ WORDS = 3           # of each channel: tiles of parameters
 
 @dataclass(frozen=True)
 class Rescale:
-    """Sums become outputs by `rules`: one for all windows, or one for each, and then for all channels (`shared`).
+    """Sums become outputs by `rules`: one for all windows, or one for each. shared: a rule is the same for all channels.
 
     zero_point: of the input, which is folded into the bias: sums are those of raw bytes, and padding is `zero_point`.
     """
@@ -57,24 +57,16 @@ class Rescale:
         check_int(zero_point, "zero_point", -128, 127)
         return cls((requantise,), bias, zero_point)
 
-    def parameters(self, weight, bias, blocks, config):
-        """The packed tiles of `blocks` blocks of channels: (1, blocks, WORDS, 1, batch, block) int32. weight:
-        (channels, ...) as the caller gives it."""
-        folded = folded_bias(bias, weight, self.zero_point)
-        words = self.rules[0].words(folded, sum_bounds(weight))
-        return packed_words(words, len(weight), blocks, config)
+    def parameters(self, weights, bias, blocks, config):
+        """The packed tiles of `blocks` blocks of channels: (rules, blocks, WORDS, 1, batch, block) int32. weights:
+        for each rule, (channels, ...) int8."""
+        return np.concatenate([packed_words(
+            rule.words(folded_bias(bias, weight, self.zero_point), sum_bounds(weight)), len(weight), blocks, config)
+            for rule, weight in zip(self.rules, weights, strict=True)])
 
-    def shared_parameters(self, bias, bounds, config):
-        """The same for rules that hold for all channels, whose sums have one bias and one pair of bounds."""
-        tiles = [packed_words(rule.words() if isinstance(rule, Average) else rule.words(bias, bounds), 1, 1, config,
-                              every=True) for rule in self.rules]
-        return np.concatenate(tiles, axis=1)
-
-    def reference(self, sums, bias=0, rule=0):
-        """int8 of the sums of inputs without their zero point."""
-        if isinstance(self.rules[rule], Average):
-            return self.rules[rule].reference(sums)
-        return self.rules[rule].reference(sums, bias)
+    def reference(self, sums, bias=0):
+        """int8 of the sums of inputs without their zero point, where all rules are the same."""
+        return self.rules[0].reference(sums, bias)
 
 
 def packed_words(words, channels, blocks, config, every=False):

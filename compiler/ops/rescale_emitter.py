@@ -12,7 +12,7 @@ from vta.hw.isa import MAX_TRIPS, AluOp, MemType
 
 
 class RescaleEmitter(Emitter):
-    """As `Emitter`. rule: number of the window's rule, where one rule serves all channels."""
+    """As `Emitter`. rule: number of the window's rule."""
 
     def __init__(self, pipeline, window, tiling, post, buffers, blank, rule=0):
         super().__init__(pipeline, window, tiling, post, buffers, blank)
@@ -79,16 +79,17 @@ class RescaleEmitter(Emitter):
 
     def parameters(self, channel, block):
         """The parameters of a block of an output tile go to the requantiser, unless they are there."""
-        shared = self.post.shared
-        first, blocks = (self.rule, 1) if shared else (self.first_block(channel), self.blocks(channel))
+        shared, w = self.post.shared, self.window
+        first, blocks = (0, 1) if shared else (self.first_block(channel), self.blocks(channel))
         number = first if shared else first + block
         if self.loaded == number:
             return
         tile, missing = self.biases.acquire("shared" if shared else channel)
-        if self.tiled.bias_resident and not shared:
+        if self.tiled.bias_resident:
             tile = self.biases.base + WORDS * first
         if missing:
-            self.p.load(MemType.ACC, tile, self.bias, WORDS * first, WORDS * blocks)
+            offset = first + self.rule * (1 if shared else w.groups * w.cout)
+            self.p.load(MemType.ACC, tile, self.bias, WORDS * offset, WORDS * blocks)
         self.p.parameters(tile + WORDS * (number - first), *self.post.clip)
         self.loaded = number
 

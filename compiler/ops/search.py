@@ -26,15 +26,16 @@ GOOD = 1.001          # a tiling this close to the floor ends the search
 TIMED = 16            # candidates that are compiled and timed
 
 
-def candidates(window, config):
+def candidates(window, config, requantised=False):
     """Every tiling worth an estimate. The window's taps are taken piece by piece where the memories have no room for
-    two of it."""
+    two of it, or, if it is requantised, for a micro-op for each of them."""
     yield from _tilings(window, config, (None, None))
     inputs, weights = (config.depth[name] // 2 for name in ("INP", "WGT"))
 
     def crowded(kernel):
         return (math.prod(extents(kernel, window.on_chip(kernel)[2])) > inputs
-                or (math.prod(kernel) > weights and not window.shared))
+                or (math.prod(kernel) > weights and not window.shared)
+                or (math.prod(kernel) > config.depth["UOP"] // MAX_UOPS and requantised))
 
     if crowded(window.kernel) and not window.row_taps:
         pieces = [(rows, window.kernel[1]) for rows in _sizes(window.kernel[0])]
@@ -120,7 +121,7 @@ def estimate(tiled: TiledWindow, post: Post) -> float:
 def ranked(window: Window, post: Post, config: Config) -> list[tuple[float, Tiling]]:
     """[(estimated cycles, tiling)], best first; OperatorError where nothing fits."""
     found = []
-    for tiling in candidates(window, config):
+    for tiling in candidates(window, config, isinstance(post, Rescale)):
         cycles = estimate(TiledWindow(window, tiling, config, post), post)
         if cycles < math.inf:
             found.append((cycles, tiling))

@@ -61,8 +61,8 @@ class Accumulate(wiring.Component):
     two tiles only from different banks, or the same tile twice. `tile` is sampled with the op; `dot` `DOT_CYCLE` cycles
     later, when it must be 0 unless the op is a GEMM. `writing` is the op whose `result` is there and is written at the
     end of the cycle. `done` is the tag of the op that writes two cycles later, so whoever reads because of it must take
-    three cycles at least; it is 0 for an op that enters the requantiser. `back` makes a cycle with no op in `operating`
-    end with `writing` tile `back_dst`, from `back_tile` in the next cycle.
+    three cycles at least; it is 0 for an op that enters the requantiser. After a cycle with `back`, tile `back_dst` is
+    written from `back_tile`, for which no op in `writing` may write.
     """
 
     def __init__(self, config, dot_bits):
@@ -74,6 +74,7 @@ class Accumulate(wiring.Component):
             "dot": In(data.ArrayLayout(signed(dot_bits), lanes)),
             "done": Out(tag_layout()), "busy": Out(1),
             "writing_valid": Out(1), "writing": Out(op_layout(config)), "result": Out(self.tile_shape),
+            "computed": Out(self.tile_shape),      # the result, unless it was MIN or MAX
             "back": In(1), "back_dst": In(config.acc_depth_log), "back_tile": In(self.tile_shape)})
 
     def elaborate(self, platform):
@@ -90,7 +91,18 @@ class Accumulate(wiring.Component):
             Signal(tile, name=name, reset_less=True) for name in ("computed", "y_late", "late_result"))
         takes_y = Signal(lanes, reset_less=True)
         result = self.result
-        m.d.comb += [self.writing_valid.eq(writing_valid), self.writing.eq(writing)]
+        m.d.comb += [self.writing_valid.eq(writing_valid), self.writing.eq(writing),
+                       self.computed.eq(computed)]
+
+        # what the requantiser gives back takes the place of a result
+        returned = Signal()
+        returned_dst = Signal.like(self.back_dst, reset_less=True)
+        target = Signal.like(self.back_dst)
+        m.d.comb += target.eq(writing.dst)
+        if self.config.has(Feature.REQUANTISE):
+            m.d.sync += [returned.eq(self.back), returned_dst.eq(self.back_dst)]
+            with m.If(returned):
+                m.d.comb += target.eq(returned_dst)
 
         # cycle 0: addresses to the banks; where the operands will come from when the banks answer
         banks = []
@@ -101,8 +113,8 @@ class Accumulate(wiring.Component):
             m.d.comb += [
                 read.en.eq(self.valid & (op.read_x | (op.y == Y.SRC))),
                 read.addr.eq(Mux(op.read_x & (bank_of(op.x) == number), op.x[1:], op.src[1:])),
-                write.en.eq(writing_valid & writing.write & (bank_of(writing.dst) == number)),
-                write.addr.eq(writing.dst[1:]), write.data.eq(result),
+                write.en.eq(((writing_valid & writing.write) | returned) & (bank_of(target) == number)),
+                write.addr.eq(target[1:]), write.data.eq(result),
             ]
             banks.append(read.data.as_value())
         given = Signal(tile, reset_less=True)    # the immediate, or the tile that entered with the op
@@ -142,7 +154,6 @@ class Accumulate(wiring.Component):
                 m.d.sync += y_q.eq(0)
 
         # cycle 2: the operation
-        returned = Signal()
         for n in range(lanes):
             held, waiting = x_q.word_select(n, 32), y_q.word_select(n, 32)
             m.submodules[f"lane_{n}"] = lane = AluLane()
@@ -154,11 +165,6 @@ class Accumulate(wiring.Component):
             ]
             m.d.sync += [computed[n].eq(lane.result), takes_y[n].eq(lane.takes_y), y_late[n].eq(waiting)]
         m.d.sync += [writing_valid.eq(operating_valid), writing.eq(operating)]
-        if self.config.has(Feature.REQUANTISE):
-            m.d.sync += returned.eq(self.back)
-            with m.If(self.back):
-                m.d.sync += [writing_valid.eq(1), writing.eq(0), writing.write.eq(1), writing.dst.eq(self.back_dst)]
-
         # cycle 3: the write; the result is kept one cycle more for forwarding
         m.d.sync += late_result.eq(result)
         m.d.comb += self.busy.eq(reading_valid | operating_valid | writing_valid)

@@ -113,7 +113,8 @@ class Compute(wiring.Component):
             m.d.sync += [gemm.window.eq(merge.ticket.payload.shared.is_window), gemm.first.eq(step.first)]
         # from the accumulators out, and from the requantiser back
         m.d.comb += [
-            *(getattr(output, name).eq(getattr(accumulate, name)) for name in ("writing_valid", "writing", "result")),
+            *(getattr(output, name).eq(getattr(accumulate, name)) for name in (
+                "writing_valid", "writing", "result", "computed")),
             *(getattr(accumulate, name).eq(getattr(output, name)) for name in ("back", "back_dst", "back_tile")),
             merge.leaves.eq(output.leaves), merge.leaves_to_acc.eq(output.to_acc),
             done.eq(accumulate.done.as_value() | output.done.as_value()),

@@ -50,17 +50,23 @@ def pad_byte_member(config):
     return {"pad_byte": unsigned(8)} if Feature.PAD_VALUE.key in config.features else {}
 
 
+def diagonal_member(config):
+    """{"diagonal": its shape}, whether a LOAD brings the diagonals of tiles, where it may; otherwise {}."""
+    return {"diagonal": unsigned(1)} if Feature.DIAGONAL.key in config.features else {}
+
+
 def chunk_layout(config):
     """A chunk: what a tile writer writes in one cycle, to the memory at position `select` of its list.
 
     With `write`, the low bytes of `data` are slice `slice` of tile `index`; a slice is as wide as the bus or the tile,
     whichever is narrower, and `complete` marks the last one of a tile. With `pad`, the bytes of tile `pad_index`
     become `pad_byte`, or 0; a chunk has both only if `write` does not complete a tile. `last`: the chunk completes the
-    LOAD, which pushes a token if `push`; it may write nothing.
+    LOAD, which pushes a token if `push`; it may write nothing. With `diagonal`, the slices are those of the `block`
+    bytes on the diagonal of a WGT tile, whose other bytes become 0.
     """
     return data.StructLayout({
         "select": unsigned(1), "write": unsigned(1), "index": unsigned(16), "slice": unsigned(slice_bits(config)),
-        "complete": unsigned(1), "data": unsigned(config.axi_data_width),
+        "complete": unsigned(1), "data": unsigned(config.axi_data_width), **diagonal_member(config),
         "pad": unsigned(1), "pad_index": unsigned(16), **pad_byte_member(config), "last": unsigned(1),
         "push": unsigned(1)})
 

@@ -22,7 +22,7 @@ from vta.hw.rtl.loader import Loader
 from vta.hw.rtl.scratchpad import assembles
 from vta.hw.rtl.unit_state import count_events, count_states, report_error
 
-NAMES = ("INP", "WGT", "INP_PAD")      # the memory types, those of features behind; a memory's number is the low bit
+NAMES = ("INP", "WGT", "INP_PAD", "WGT_DIAG")      # the memory types, those of features two behind their memories
 
 
 class Load(wiring.Component):
@@ -51,10 +51,11 @@ class Load(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        names = NAMES if Feature.PAD_VALUE.key in config.features else NAMES[:2]
+        names = NAMES[:4 if Feature.DIAGONAL.key in config.features else
+                      3 if Feature.PAD_VALUE.key in config.features else 2]
         m.submodules.issue = issue = Issue(config.load_queue_depth)
         m.submodules.transfer = transfer = TransferDecoder(config, *names)
-        m.submodules.pads = pads = PadDecoder(any_byte="INP_PAD" in names)
+        m.submodules.pads = pads = PadDecoder(any_byte=Feature.PAD_VALUE.key in config.features)
         m.submodules.loader = loader = Loader(
             config, *names, assembled=[n for n in names if assembles(config, n)],
             read_ahead=config.read_ahead_beats)
@@ -62,7 +63,7 @@ class Load(wiring.Component):
         connect(m, issue.next, flipped(self.g2l))
         connect(m, loader.read, flipped(self.read))
         issued, load, chunk = issue.o.payload, loader.load.payload, loader.chunk.payload
-        pointers = (self.inp_ptr, self.wgt_ptr, self.inp_ptr)[:len(names)]
+        pointers = (self.inp_ptr, self.wgt_ptr, self.inp_ptr, self.wgt_ptr)[:len(names)]
         last = Signal()
         written = Signal()
         no_room = Signal()

@@ -11,7 +11,14 @@ from vta.hw.rtl.axi import LEN_BITS
 from vta.hw.rtl.burst_generator import BurstGenerator
 from vta.hw.rtl.decode import PADS, transfer_layout
 from vta.hw.rtl.fifo import Fifo
-from vta.hw.rtl.interfaces import NUMBER_BITS, beat_layout, chunk_layout, pad_byte_member, read_client
+from vta.hw.rtl.interfaces import (
+    NUMBER_BITS,
+    beat_layout,
+    chunk_layout,
+    diagonal_member,
+    pad_byte_member,
+    read_client,
+)
 from vta.hw.rtl.tile_writer import TileWriter
 from vta.hw.rtl.walkers import descriptor_layout, selected
 
@@ -74,6 +81,8 @@ class Loader(wiring.Component):
             described.between.eq(pads.between), described.skip.eq(pads.skip),
             described.last_run.eq(pads.bottom + pads.right),
             *(described[name].eq(load[name]) for name in pad_byte_member(config)),
+            *(described[name].eq(transfer.select == self.names.index("WGT_DIAG") if "WGT_DIAG" in self.names else 0)
+              for name in diagonal_member(config)),
             described.base_beyond.eq(selected(select, [(described.base >> log) != 0 for log in depth_logs])),
             described.sram_beyond.eq(selected(select, [(described.sram_base >> log) != 0 for log in depth_logs])),
             *(described[f"{name}_some"].eq(described[f"{name}_run"] != 0) for name in ("first", "last")),

@@ -24,6 +24,7 @@ class Output(wiring.Component):
         self.tile_shape = data.ArrayLayout(signed(32), config.lanes)
         super().__init__({
             "writing_valid": In(1), "writing": In(op_layout(config)), "result": In(self.tile_shape),
+            "computed": In(self.tile_shape),
             "back": Out(1), "back_dst": Out(config.acc_depth_log), "back_tile": Out(self.tile_shape),
             "done": Out(tag_layout()), "leaves": Out(1), "to_acc": Out(1),
             "out": In(scratch_read(config, "OUT"))})
@@ -54,7 +55,7 @@ class Output(wiring.Component):
         m.d.comb += [
             new.valid.eq(self.writing_valid & requant.enters), new.to_acc.eq(requant.to_acc), new.dst.eq(op.dst),
             new.tag.eq(op.tag),
-            requantise.tile.eq(self.result), requantise.valid.eq(new.valid),
+            requantise.tile.eq(self.computed), requantise.valid.eq(new.valid),
             requantise.first_half.eq(requant.first_half), requantise.second_half.eq(requant.second_half),
             requantise.load.eq(Mux(self.writing_valid, requant.load.as_value(), 0)),
             requantise.load_bounds.eq(self.writing_valid & requant.load.shift),
@@ -65,7 +66,6 @@ class Output(wiring.Component):
         m.d.sync += [late.eq(early) for early, late in zip([new, *ahead], ahead, strict=False)]
         with m.If(announced.valid):
             m.d.comb += self.done.eq(announced.tag)
-        # one that returns to the accumulators is a plain result of theirs
         m.d.comb += write.en.eq((self.writing_valid & op.write & ~requant.only_acc) | due.valid)
         with m.If(due.valid):
             m.d.comb += [write.addr.eq(due.dst), write.data.eq(Cat(value[:8] for value in requantise.result))]

@@ -223,11 +223,12 @@ class Requantise(wiring.Component):
 
     The `result` of a tile with `valid` follows with `out_valid` `LATENCY` cycles later. A wide tile comes in two
     halves, `WIDE_GAP` cycles apart: with `first_half` as it is, with `second_half` shifted right by `HALF_BITS`
-    arithmetically; its result comes `LATENCY` cycles after the second. Other tiles may come in between.
+    arithmetically; its result comes `LATENCY` cycles after the second. Other tiles may come in between, and without
+    `valid` the other ports may have any value.
 
-    Parameters are loaded through `tile`: all lanes' multipliers, biases or words S by a bit of `load`, and `low` and
-    `high` from `bounds` by `load_bounds`. They hold from the next cycle on for all tiles, those on their way included:
-    so load only if the last `valid` was at least `LATENCY` cycles ago.
+    Parameters (`vta.hw.requantisation`) are loaded through `tile`: all lanes' multipliers, biases or words S by one bit
+    of `load`, and the bounds of all lanes from `bounds` by `load_bounds`. They hold from the next cycle on for all
+    tiles, those on their way included: so load only if the last `valid` was at least `LATENCY` - 1 cycles ago.
     """
 
     def __init__(self, config):

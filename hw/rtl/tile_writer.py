@@ -6,26 +6,27 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from vta.hw.rtl.axi import bus_log
-from vta.hw.rtl.interfaces import NUMBER_BITS, beat_layout, chunk_layout, pad_byte_member
+from vta.hw.rtl.interfaces import NUMBER_BITS, beat_layout, chunk_layout, diagonal_member, pad_byte_member
 from vta.hw.rtl.walkers import DataWalker, PadWalker, descriptor_layout, selected
 
 
 class TileWriter(wiring.Component):
     """Turns the beats of LOADs, in order, into chunks; one chunk a cycle, without a gap between LOADs.
 
-    `names` are the memory types served, e.g. ("INP", "WGT"). The data walker follows the rows as beats arrive; the
-    pad walker **writes the padding** in cycles that leave the memory's write port idle: those without data and, for
-    `assembled` types (written a whole tile at a time), those whose slice does not complete a tile. Of tiles smaller
-    than the bus, one leaves the beat per cycle. The consumer may stall `chunk`, which stalls `beats`; a
-    stalled chunk may still gain a slice of data. `beyond` is 1 in a cycle that writes beyond the memory (the index
-    wraps), `bad` in a cycle that takes a beat with an error response; `number` is that of the LOAD in progress.
+    `names` are the memory types served, e.g. ("INP", "WGT"); a third and a fourth one have the memories of the first
+    two (INP_PAD, WGT_DIAG). The data walker follows the rows as beats arrive; the pad walker **writes the padding** in
+    cycles that leave the memory's write port idle: those without data and, for `assembled` types (written a whole tile
+    at a time), those whose slice does not complete a tile. Of tiles smaller than the bus, one leaves the beat per
+    cycle. The consumer may stall `chunk`, which stalls `beats`; a stalled chunk may still gain a slice of data.
+    `beyond` is 1 in a cycle that writes beyond the memory (the index wraps), `bad` in a cycle that takes a beat with an
+    error response; `number` is that of the LOAD in progress.
     """
 
     def __init__(self, config, *names, assembled=()):
         self.config = config
-        self.assembled = [name in assembled for name in names]
+        self.assembled = [name in assembled for name in names[:2]]
         self.tile_logs = [exact_log2(config.tile_bytes[name]) for name in names]
-        self.depth_logs = [exact_log2(config.depth[name]) for name in names]
+        self.depth_logs = [exact_log2(config.depth[name]) for name in names[:2]]
         super().__init__({
             "descriptor": In(stream.Signature(descriptor_layout(config))),
             "beats": In(stream.Signature(beat_layout(config))),
@@ -61,7 +62,7 @@ class TileWriter(wiring.Component):
             chunk.data.eq(beat.data >> (walker.beat_offset << 3)
                           if min(self.tile_logs) < bus_log(self.config) else beat.data),
             chunk.pad.eq(do_pad), chunk.pad_index.eq(padding.index),
-            *(chunk[name].eq(load[name]) for name in pad_byte_member(self.config)),
+            *(chunk[name].eq(load[name]) for name in pad_byte_member(self.config) | diagonal_member(self.config)),
             chunk.last.eq(done), chunk.push.eq(load.push),
             self.beats.ready.eq(walker.left & self.chunk.ready & walker.beat_ends),
             self.beyond.eq(self.chunk.ready & ((do_data & walker.beyond) | (do_pad & padding.beyond))),

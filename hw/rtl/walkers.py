@@ -3,13 +3,13 @@
 Both count down, and keep in registers what the next step needs to know about the counters.
 """
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vta.hw.rtl.axi import bus_log
 from vta.hw.rtl.decode import PAD_BITS, SIZE_BITS
-from vta.hw.rtl.interfaces import NUMBER_BITS, pad_byte_member, slice_bits
+from vta.hw.rtl.interfaces import NUMBER_BITS, diagonal_member, pad_byte_member, slice_bits
 
 RUN_BITS = PAD_BITS + 1      # padding tiles in one pad run: above, and all below or one margin
 INDEX_BITS = RUN_BITS + 1    # of an on-chip index before it wraps
@@ -18,16 +18,16 @@ INDEX_BITS = RUN_BITS + 1    # of an on-chip index before it wraps
 def descriptor_layout(config):
     """What a tile writer needs to know about one LOAD.
 
-    `select` is the position of the memory type in the writer's list. With `data`, there are `y_size` rows of `x_size`
-    tiles, the first one at tile `base`. It starts at byte `beat_offset` of a beat, each next row `stride` bytes later,
-    modulo the bus; `merged`: rows are contiguous in DRAM, so that one row may end and the next begin within a beat.
-    Rows are `skip` tiles apart. With `pads`, there is padding from tile `sram_base` on: `first_run` tiles, `between`
-    two rows, `last_run` after the last row; they consist of `pad_byte` or, where there is none, of 0. A LOAD with
-    neither writes nothing but keeps its order. The flags that follow say whether `base` and `sram_base` are beyond the
-    memory, and whether the two runs are not 0, or 1: the walkers have no time to find out.
+    `select` is the position of the memory in the writer's list; `diagonal` tells WGT_DIAG from WGT. With `data`, there
+    are `y_size` rows of `x_size` tiles, the first one at tile `base`. It starts at byte `beat_offset` of a beat, each
+    next row `stride` bytes later, modulo the bus; `merged`: rows are contiguous in DRAM, so that one row may end and
+    the next begin within a beat. Rows are `skip` tiles apart. With `pads`, there is padding from tile `sram_base` on:
+    `first_run` tiles, `between` two rows, `last_run` after the last row; they consist of `pad_byte` or, where there is
+    none, of 0. A LOAD with neither writes nothing but keeps its order. The flags that follow say whether `base` and
+    `sram_base` are beyond the memory, and whether the two runs are not 0, or 1: the walkers have no time to find out.
     """
     return data.StructLayout({
-        "select": 1, "data": 1, "pads": 1, "sram_base": 16, "base": INDEX_BITS,
+        "select": 1, **diagonal_member(config), "data": 1, "pads": 1, "sram_base": 16, "base": INDEX_BITS,
         "x_size": SIZE_BITS, "y_size": SIZE_BITS, "one_column": 1, "one_row": 1, "no_rows": 1,
         "stride": bus_log(config), "beat_offset": bus_log(config), "merged": 1,
         "first_run": RUN_BITS, "between": 5, "skip": 6, "last_run": RUN_BITS, **pad_byte_member(config),
@@ -89,16 +89,20 @@ class DataWalker(wiring.Component):
         wide = [int(log >= bus) for log in self.tile_logs]
         last_slices = [max(1 << log >> bus, 1) - 1 for log in self.tile_logs]
 
-        def packed_bytes(select):
-            """Bytes of a tile that shares its beat with others."""
-            return selected(select, [1 << log if log < bus else 0 for log in self.tile_logs])
+        def position(load):
+            """Position of the memory type in the writer's list."""
+            return Cat(load.select, load.diagonal) if len(self.tile_logs) == 4 else load.select
 
-        def ends_tile(select, number):
+        def packed_bytes(load):
+            """Bytes of a tile that shares its beat with others."""
+            return selected(position(load), [1 << log if log < bus else 0 for log in self.tile_logs])
+
+        def ends_tile(load, number):
             """Whether slice `number` is the last one of its tile."""
-            return number == selected(select, last_slices)
+            return number == selected(position(load), last_slices)
 
         m.d.comb += [
-            next_tile.eq(ends_tile(load.select, Mux(self.tile_ends, 0, self.slice + 1))),
+            next_tile.eq(ends_tile(load, Mux(self.tile_ends, 0, self.slice + 1))),
             next_column.eq(Mux(self.tile_ends, Mux(last_column, load.one_column, columns == 2), last_column)),
             next_row.eq(Mux(row_ends, rows == 2, last_row)),
         ]
@@ -107,7 +111,7 @@ class DataWalker(wiring.Component):
             next_offset = Signal(bus)
             following = row_offset + load.stride
             now_load = Mux(self.start, new.as_value(), load.as_value())
-            m.d.comb += next_offset.eq(Mux(row_ends, following, self.beat_offset + packed_bytes(load.select)))
+            m.d.comb += next_offset.eq(Mux(row_ends, following, self.beat_offset + packed_bytes(load)))
             with m.If(self.start):
                 m.d.comb += next_offset.eq(new.beat_offset)
                 m.d.sync += row_offset.eq(new.beat_offset)
@@ -116,15 +120,15 @@ class DataWalker(wiring.Component):
             with m.If(self.start | self.step):
                 then = data.View(descriptor_layout(self.config), now_load)
                 m.d.sync += [
-                    self.beat_offset.eq(Mux(selected(then.select, wide), 0, next_offset)),
-                    self.beat_ends.eq(selected(then.select, wide)
+                    self.beat_offset.eq(Mux(selected(position(then), wide), 0, next_offset)),
+                    self.beat_ends.eq(selected(position(then), wide)
                                       | (next_tile & next_column & (~then.merged | next_row))
-                                      | (next_offset + packed_bytes(then.select) == 1 << bus)),
+                                      | (next_offset + packed_bytes(then) == 1 << bus)),
                 ]
         else:
             m.d.comb += self.beat_ends.eq(1)
         with m.If(self.start):
-            m.d.comb += [next_tile.eq(ends_tile(new.select, 0)), next_column.eq(new.one_column),
+            m.d.comb += [next_tile.eq(ends_tile(new, 0)), next_column.eq(new.one_column),
                          next_row.eq(new.one_row)]
             m.d.sync += [self.left.eq(new.data), self.slice.eq(0), columns.eq(new.x_size), rows.eq(new.y_size)]
             _move(m, self, new.select, new.base, new.base_beyond)

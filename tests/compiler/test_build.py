@@ -9,9 +9,10 @@ from small_schedules import convolution, env, vector_add
 
 import vta
 from vta import te
+from vta.compiler.build import build
 from vta.compiler.program import Program
 from vta.compiler.te.errors import CompileError
-from vta.hw.isa import AluOp
+from vta.hw.isa import MEMORY, AluOp, MemType, extract
 
 
 def test_module_runs_saves_and_loads(tmp_path):
@@ -25,6 +26,18 @@ def test_module_runs_saves_and_loads(tmp_path):
         module.save(tmp_path / "add.vta")
         again, _ = Program.load(tmp_path / "add.vta").run(device, A=a, B=b)
     assert np.array_equal(again["C"], out)
+
+
+def test_micro_ops_in_advance():
+    """The load of micro-ops comes first, not behind those of the data; the result is the same."""
+    s, args, _ = vector_add()
+    plain, early = (build(s, args, prefetch=prefetch).program for prefetch in (False, True))
+    first = [extract(program.code.insns, MEMORY["mem_type"])[0] for program in (plain, early)]
+    assert first == [MemType.ACC, MemType.UOP]
+    a, b = (np.full(args[0].shape, value, np.int32) for value in (70, 80))
+    with vta.device("sim") as device:
+        (one, _), (other, _) = (program.run(device, A=a, B=b) for program in (plain, early))
+    assert np.array_equal(one["C"], other["C"])
 
 
 def test_equal_schedules_give_equal_files():

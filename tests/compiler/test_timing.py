@@ -90,15 +90,20 @@ def test_loads_hide_behind_compute():
     lambda: ops.max_pool2d((1, 32, 56, 56), 3, stride=2, pad=1),
     lambda: ops.avg_pool2d((1, 256, 14, 14), 2),
     lambda: ops.add((1, 256, 28, 28), clip=(0, 127)),
+    lambda: ops.add((1, 512, 7, 7)),                    # fetch takes its share of the channel for long
+    lambda: ops.relu((1, 64, 14, 14)),
+    lambda: ops.max_pool2d((1, 128, 14, 14), 2),        # short rows, and as many stores as loads
+    lambda: ops.conv2d_transpose((1, 32, 7, 7), 32, 2, stride=2, bias=True, shift=8),
+    lambda: ops.global_avg_pool((1, 512, 7, 7)),
 ])
-def test_within_three_percent_of_the_rtl(build):
+def test_within_two_percent_of_the_rtl(build):
     layer, random = build(), np.random.default_rng(0)
     arrays = [random.integers(-128, 128, shape).astype(np.int8 if name != "bias" else np.int32)
               for name, shape in layer.shapes.items()]
     with open_device("tsim", CONFIG) as device:
         packed, result = layer.run(device, *arrays)
     assert np.array_equal(layer.output(packed), layer.reference(*arrays))
-    assert abs(layer.about.predicted / result.cycles - 1) < 0.03
+    assert abs(layer.about.predicted / result.cycles - 1) < 0.02
 
 
 def test_a_flag_without_a_queue_is_ignored():

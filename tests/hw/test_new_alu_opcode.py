@@ -8,8 +8,9 @@ import pytest
 from repository import SUPPORT
 
 EXTENDED = """
-import enum, vta.hw.isa as isa
-isa.AluOp = enum.IntEnum("AluOp", {op.name: op.value for op in isa.AluOp} | {"CLP": NUMBER})
+import vta.hw.isa as isa
+isa.AluOp = isa._Code("AluOp", {op.name: (op.value, op.feature) for op in isa.AluOp} | {"CLP": (NUMBER, None)})
+isa.LANE_OPS = tuple(op for op in isa.AluOp if op.feature is None)
 """
 
 
@@ -34,5 +35,5 @@ def test_what_lacks_it_fails_at_once(code, where):
 
 
 def test_fuzzing_no_longer_takes_it_for_unknown():
-    done = run("from vta.fuzz.hostile import _unused; assert 5 not in _unused(isa.AluOp)", 5)
+    done = run("from vta.fuzz.hostile import _unused; assert 7 not in _unused(isa.AluOp.of(isa.Config()))", 7)
     assert done.returncode == 0, done.stderr

@@ -49,8 +49,9 @@ def descriptor(config, names, fields, number=0):
     first = around["top"] + (around["left"] if around["some_rows"] else around["bottom"])
     last = around["bottom"] + around["right"]
     return {
-        **{name: about[name] for name in (
-            "select", "sram_base", "x_size", "y_size", "stride", "beat_offset", "merged")},
+        **{name: about[name] for name in ("sram_base", "x_size", "y_size", "stride", "beat_offset", "merged")},
+        "select": about["select"] % 2,
+        **({"diagonal": int(names[about["select"]] == "WGT_DIAG")} if "diagonal" in config.features else {}),
         "data": about["work"], "pads": around["any"], "base": base, "base_beyond": int(base >= depth),
         "sram_beyond": int(about["sram_base"] >= depth),
         "one_column": int(about["x_size"] == 1), "one_row": int(about["y_size"] == 1),

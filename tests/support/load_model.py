@@ -44,7 +44,13 @@ def word(fields):
 def padding(config, fields):
     """A tile of padding."""
     byte = pad_value(fields) if fields["mem_type"] == MemType.INP_PAD else 0
-    return bytes([byte & 255]) * config.tile_bytes[MemType(fields["mem_type"]).name]
+    name = MemType(fields["mem_type"]).name
+    return bytes([byte & 255]) * config.tile_bytes["WGT" if name == "WGT_DIAG" else name]
+
+
+def diagonal(config, values):
+    """The WGT tile with these bytes on its diagonal."""
+    return bytes(values[j] if j == k else 0 for j in range(config.block) for k in range(config.block))
 
 
 def tiles_of(config, fields, dram, pointer=0):
@@ -60,6 +66,8 @@ def tiles_of(config, fields, dram, pointer=0):
             if 0 <= row < fields["y_size"] and 0 <= column < fields["x_size"]:
                 start = pointer + tile * (fields["dram_base"] + row * fields["x_stride"] + column)
                 value = dram[start:start + tile]
+                if name == "WGT_DIAG":
+                    value = diagonal(config, value)
             tiles.append((at % depth, value))
             at += 1
     return tiles
@@ -94,7 +102,7 @@ def tiles_from(config, names, chunks, assembled):
     written, expected_slice, partial = {}, 0, b""
     for chunk in chunks:
         name = names[chunk["select"]]
-        tile = config.tile_bytes[name]
+        tile = config.tile_bytes["WGT_DIAG" if chunk.get("diagonal") else name]
         size = min(tile, config.bus_bytes)
         assert not (chunk["write"] and chunk["pad"]) or (name in assembled and not chunk["complete"])
         if chunk["write"]:
@@ -103,8 +111,9 @@ def tiles_from(config, names, chunks, assembled):
             assert chunk["complete"] == (expected_slice == 0)
             partial += (chunk["data"] & (1 << 8 * size) - 1).to_bytes(size, "little")
             if chunk["complete"]:
-                written[name, chunk["index"]], partial = partial, b""
+                written[name, chunk["index"]] = diagonal(config, partial) if chunk.get("diagonal") else partial
+                partial = b""
         if chunk["pad"]:
-            written[name, chunk["pad_index"]] = bytes([chunk.get("pad_byte", 0)]) * tile
+            written[name, chunk["pad_index"]] = bytes([chunk.get("pad_byte", 0)]) * config.tile_bytes[name]
     assert not partial
     return written

@@ -54,11 +54,11 @@ def test_in_place_tap_is_in_the_image(size):
 
 def test_cost_of_a_window_in_place():
     """A tensor-tensor step for each other row of the window and its columns' outputs; hardly one waits for a bank."""
-    layer = ops.max_pool2d((1, 16, 28, 28), 3, stride=2, pad=1)
+    layer = ops.max_pool2d((1, 64, 28, 28), 3, stride=2, pad=1)
     code = layer.program.code
-    steps = sum((13 + 14) * columns for columns in (28, 14))     # the first output has no tap in the padding
+    steps = 4 * sum((13 + 14) * columns for columns in (28, 14))     # the first output has no tap in the padding
     with open_device("sim", "default") as device:
-        _, result = layer.run(device, np.zeros((1, 16, 28, 28), np.int8))
+        _, result = layer.run(device, np.zeros((1, 64, 28, 28), np.int8))
     assert steps <= result.counters["alu_steps"] <= 1.05 * steps            # more where tiles overlap
     columns = Columns(code.insns, code.config)
     assert clashes(columns, lambda first, count: code.uops[first:first + count]).sum() < steps / 20

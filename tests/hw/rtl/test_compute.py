@@ -47,6 +47,23 @@ def test_random_programs(changes, stalls):
     assert [run.events[f"{kind}_steps"] for kind in ("gemm", "reset", "alu")] == steps
 
 
+@pytest.mark.parametrize("imm", [0, 1])
+@pytest.mark.parametrize("reads_src", [False, True])
+def test_many_tiles_through_the_requantiser_and_back(imm, reads_src):
+    """REQ of more tiles than it holds, each then overwritten by the next instruction."""
+    run = ComputeRun(dataclasses.replace(TINY, features=ALL, alu_imm_reads_src=reads_src))
+    run.fields.append({"opcode": Opcode.LOAD} | load("ACC", 32, dram=3))
+    run.fields.append(CLEAR)
+    run.emit(Opcode.ALU, uop_bgn=0, uop_end=1, iter_out=1, iter_in=1, alu_opcode=AluOp.PAR, imm=0x7F80)
+    for step in (1, 3, 2):
+        run.emit(Opcode.ALU, uop_bgn=0, uop_end=1, iter_out=1, iter_in=30, dst_factor_in=step, src_factor_in=1,
+                 alu_opcode=AluOp.REQ, imm=imm, push_next=1)
+    run.emit(Opcode.ALU, uop_bgn=0, uop_end=1, iter_out=1, iter_in=20, dst_factor_in=1, alu_opcode=AluOp.ADD,
+             use_imm=1, imm=7)
+    run.run()
+    assert run.events["requantised"] == 90
+
+
 def test_a_product_that_waits_for_room():
     """MUL with a token whose queue is full most of the time: the product survives the wait."""
     run = ComputeRun(stalls="cyclic", seed=5)

@@ -57,8 +57,8 @@ def known(got, expected):
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-@pytest.mark.parametrize("names", [("INP", "WGT"), ("INP", "WGT", "INP_PAD"), ("OUT",), ("ACC", "ACC_8BIT", "UOP")],
-                         ids="-".join)
+@pytest.mark.parametrize("names", [
+    ("INP", "WGT"), ("INP", "WGT", "INP_PAD", "WGT_DIAG"), ("OUT",), ("ACC", "ACC_8BIT", "UOP")], ids="-".join)
 def test_transfers(config, names):
     random, pointers = Random(len(names)), [0x1000 * (n + 1) for n in range(len(names))]
     dut = TransferDecoder(config, *names)

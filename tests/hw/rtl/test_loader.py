@@ -11,7 +11,7 @@ from stream_bench import Bench, at_full_rate, each_stall, values
 
 from vta.hw.config import PRESETS, Config
 from vta.hw.features import FEATURES
-from vta.hw.isa import MemType
+from vta.hw.isa import MemType, pad_fields
 from vta.hw.rtl.loader import LOADS_AHEAD, Loader
 from vta.hw.rtl.scratchpad import assembles
 
@@ -19,7 +19,7 @@ TINY = PRESETS["tiny"]
 DRAM = 1 << 13
 LOADERS = {                      # names of a loader -> the types whose tiles are collected
     ("INP", "WGT"): None,        # those that `assembles` selects
-    ("INP", "WGT", "INP_PAD"): None,
+    ("INP", "WGT", "INP_PAD", "WGT_DIAG"): None,
     ("UOP",): (),
     ("ACC", "ACC_8BIT"): ("ACC", "ACC_8BIT"),
 }
@@ -79,12 +79,24 @@ def test_random_loads(width, names, stalls):
     assert not b.bad
 
 
+@pytest.mark.parametrize("features, names", [((), ("INP", "WGT")), (ALL, EXTENDED)], ids=["stock", "extended"])
 @pytest.mark.parametrize("width", [64, 512])
-def test_blocks_of_eight(width):
-    """Weights of eight beats and of one beat, inputs of one beat and of an eighth."""
-    config, names = configuration(width, 3), ("INP", "WGT")
+def test_blocks_of_eight(width, features, names):
+    """Weights of eight beats and of one beat, inputs and diagonals of one beat and of an eighth."""
+    config = configuration(width, 3, frozenset(features))
     b = bench(config, names, "random")
     check(b, config, names, [load_fields(b.random, config, b.random.choice(names), DRAM) for _ in range(10)])
+
+
+@each_stall
+def test_diagonals_of_two_beats(stalls):
+    """Between other LOADs; their padding hides behind the first beat of each diagonal."""
+    config = configuration(64, 4, ALL)
+    b = bench(config, EXTENDED, stalls)
+    diagonals = [load_fields(b.random, config, "WGT_DIAG", DRAM, x=4, y=2) for _ in range(6)]
+    others = [load("WGT", 2, dram=3, sram=1), load("INP", 3, dram=5, pads=(1, 0, 0, 1)),
+              load("INP_PAD", 2, y=2, pads=(1, 1, 1, 1)) | pad_fields(-7)] * 2
+    check(b, config, EXTENDED, [fields for pair in zip(diagonals, others, strict=True) for fields in pair])
 
 
 @pytest.mark.parametrize("batch, names, tile", [(0, ("INP", "WGT"), "WGT"), (4, ("ACC", "ACC_8BIT"), "ACC")])
