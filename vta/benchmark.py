@@ -10,12 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from vta.compiler.timing import predict
+from vta.hw.features import Feature
 from vta.runtime.counters_table import advice
 from vta.runtime.progress import Progress
 from vta.runtime.replay import replay
 from vta.runtime.vector import load_vector
 from vta.sim.bound import bound
-from vta.suite import LAYERS, RESNET18_CONVOLUTIONS, example, layer, random_arguments
+from vta.suite import (
+    LAYERS,
+    REQUANTISED_LAYERS,
+    REQUANTISED_RESNET18_COUNTS,
+    RESNET18_CONVOLUTIONS,
+    example,
+    layer,
+    random_arguments,
+)
 
 BY_HAND = "conv2d_by_hand"
 LARGE = 20_000       # cycles of bound from which a vector is part of the table
@@ -43,12 +52,14 @@ class Row:
         return self.bound / self.cycles
 
 
-def benchmarks(config, latency, pattern="*", folder=None, names=(BY_HAND, *LAYERS)):
-    """[(name, run)] of the layers `names` and of each large vector in `folder`, where the name matches `pattern`.
+def benchmarks(config, latency, pattern="*", folder=None, names=(BY_HAND, *LAYERS, *REQUANTISED_LAYERS)):
+    """[(name, run)] of the layers `names`, as far as the machine has their features, and of each large vector in
+    `folder`, where the name matches `pattern`.
 
     `run(device, name, latency)` measures one: its Row; ValueError where a result is wrong.
     """
-    found = [(name, _by_hand if name == BY_HAND else _layer) for name in names]
+    found = [(name, _by_hand if name == BY_HAND else _layer) for name in names
+             if name not in REQUANTISED_LAYERS or config.has(Feature.REQUANTISE)]
     found += [(vector.name, functools.partial(_vector, vector)) for vector in _vectors(folder, config, latency)]
     return [(name, run) for name, run in found if fnmatch.fnmatch(name, pattern)]
 
@@ -124,11 +135,14 @@ def table(rows, config, latency):
              "| layer | instructions | GEMM steps | ALU steps | bound | cycles | bound / cycles | model's error "
              "| MACs busy | largest loss |",
              "|---|--:|--:|--:|--:|--:|--:|--:|--:|---|"]
-    own = (BY_HAND, *LAYERS)
+    own = (BY_HAND, *LAYERS, *REQUANTISED_LAYERS)
     there = {row.name: row for row in rows}
-    groups = {name: [there[each] for each in members] if there.keys() >= set(members) else []
-              for name, members in (("ResNet-18's ten convolutions", RESNET18_CONVOLUTIONS),
-                                    ("layers of our compiler", own))}
+    groups = {name: [there[each] for each, times in members.items() for _ in range(times)]
+              if there.keys() >= members.keys() else []
+              for name, members in (("ResNet-18's ten convolutions", dict.fromkeys(RESNET18_CONVOLUTIONS, 1)),
+                                    ("ResNet-18's conv2_x to conv5_x, requantised, with residuals",
+                                     REQUANTISED_RESNET18_COUNTS),
+                                    ("layers of our compiler", dict.fromkeys(own, 1)))}
     groups |= {"streams of TVM's compiler": [row for row in rows if row.name not in own], "all": rows}
     for row in rows:
         loss = f"`{row.loss[0]}` {row.loss[1]:.1%}" if row.loss else ""

@@ -33,21 +33,52 @@ OTHER_LAYERS = {
     "mobilenet_pointwise_14": ("conv2d", ((1, 512, 14, 14), 512, 1), QUANT),
     "mobilenet_average": ("global_avg_pool", ((1, 1024, 7, 7),), {}),
 }
+# the same and others with a multiplier and a shift for each channel, on machines that requantise; the second of each
+# two convolutions of ResNet-18 adds the block's input
+_CHANNELS = dict(bias=True, requantise="each channel")
+REQUANTISED_RESNET18 = {
+    f"{name.replace('resnet18', 'requantised')}{'_residual' * residual}":
+        (operator, args, {key: value for key, value in keywords.items() if key not in QUANT}
+         | _CHANNELS | dict(residual=3) * residual)
+    for name, (operator, args, keywords) in RESNET18_CONVOLUTIONS.items()
+    for residual in ((False, True) if args[0][1] == args[1] else (False,))}
+REQUANTISED_LAYERS = REQUANTISED_RESNET18 | {
+    "requantised_pointwise_56": ("conv2d", ((1, 64, 56, 56), 64, 1), _CHANNELS),
+    "requantised_depthwise_112": ("depthwise_conv2d", ((1, 32, 112, 112), 3), dict(pad=1, **_CHANNELS)),
+    "requantised_depthwise_56_s2": ("depthwise_conv2d", ((1, 128, 56, 56), 3), dict(pad=1, stride=2, **_CHANNELS)),
+    "requantised_depthwise_14": ("depthwise_conv2d", ((1, 512, 14, 14), 3), dict(pad=1, **_CHANNELS)),
+}
+# how often each occurs in ResNet-18's conv2_x to conv5_x
+REQUANTISED_RESNET18_COUNTS = {
+    name: 2 if "residual" in name or name.endswith("_C2") else 1 for name in REQUANTISED_RESNET18}
 LAYERS = RESNET18_CONVOLUTIONS | OTHER_LAYERS
 
 
 def layer(name, config="default"):
     """The operator of layer `name`, compiled for `config`."""
     from vta.compiler.ops import OPERATORS
-    function, args, keywords = LAYERS[name]
+    function, args, keywords = (LAYERS | REQUANTISED_LAYERS)[name]
+    if "requantise" in keywords:
+        outputs = args[0][1] if function == "depthwise_conv2d" else args[1]
+        keywords = keywords | {"requantise": channel_scales(outputs)}
     return OPERATORS[function](*args, **keywords, config=config)
 
 
-def random_arguments(operator, seed=0):
-    """Random arrays for an operator: int8 over the full range, int32 (bias) within 16 bits."""
+def channel_scales(channels, seed=0):
+    """A Requantise with random factors of about 2^-9, one for each channel."""
+    from vta.compiler.ops.requantisation import Requantise
     rng = np.random.default_rng(seed)
-    return [rng.integers(-(1 << 15), 1 << 15, shape).astype(np.int32) if name == "bias"
-            else rng.integers(-128, 128, shape).astype(np.int8) for name, shape in operator.shapes.items()]
+    return Requantise(rng.integers(1 << 30, 1 << 31, channels), rng.integers(-9, -6, channels), zero_point=-4)
+
+
+def random_arguments(operator, seed=0):
+    """Random arrays for an operator: int8 over the full range, int32 (bias) within 16 bits; weights as networks have
+    them, a bell of a deviation of 20."""
+    rng = np.random.default_rng(seed)
+    draw = {"bias": lambda shape: rng.integers(-(1 << 15), 1 << 15, shape).astype(np.int32),
+            "weight": lambda shape: np.clip(np.rint(rng.normal(0, 20, shape)), -128, 127).astype(np.int8)}
+    return [draw.get(name, lambda shape: rng.integers(-128, 128, shape).astype(np.int8))(shape)
+            for name, shape in operator.shapes.items()]
 
 
 def example(name):

@@ -44,13 +44,14 @@ class Fifo(wiring.Component):
 
     Latency: one cycle from `i` to `o`, from LUT RAM; with `block_ram` two, from the output of a block RAM. With
     `registered` (`depth` >= 2) `o` is a register, and the latency one cycle in either case: a payload that finds the
-    queue empty goes straight to that register. `i.ready` is a register, and the way in does not depend on `o.ready`.
+    queue empty goes straight to that register, and `soon` tells whether it will hold one in the next cycle. `i.ready`
+    is a register, and the way in does not depend on `o.ready`.
     """
 
     def __init__(self, shape, depth, *, block_ram=False, registered=False):
         self.shape, self.depth, self.block_ram, self.registered = shape, depth, block_ram, registered
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)),
-                          "level": Out(range(depth + 1))})
+                          "level": Out(range(depth + 1)), **({"soon": Out(1)} if registered else {})})
 
     def elaborate(self, platform):
         m = Module()
@@ -96,9 +97,10 @@ class Fifo(wiring.Component):
             self.o.payload.eq(output), self.o.valid.eq(full),
             self.level.eq(count.value + (valid if self.block_ram else 0) + full),
         ]
+        arrives = Signal()
+        m.d.comb += [arrives.eq(valid | (straight & self.i.valid)), self.soon.eq(Mux(ready, arrives, full))]
         with m.If(ready):
-            m.d.sync += [output.eq(Mux(valid, read.data, self.i.payload)),
-                         full.eq(valid | (straight & self.i.valid)), vacant.eq(~valid & ~(straight & self.i.valid))]
+            m.d.sync += [output.eq(Mux(valid, read.data, self.i.payload)), full.eq(arrives), vacant.eq(~arrives)]
         return m
 
 

@@ -46,6 +46,7 @@ class InOrderMerge(wiring.Component):
         self.config = config
         super().__init__({
             "ticket": In(stream.Signature(ticket_layout(config))),
+            "ticket_soon": In(1),       # one is there in the next cycle; for machines that requantise
             "step": In(stream.Signature(step_layout(config))),
             "tile": In(stream.Signature(tile_layout(config))),
             "load_done": In(1),
@@ -79,8 +80,7 @@ class InOrderMerge(wiring.Component):
         hazard = Signal()
         is_mul, has_requant = shared.select.multiply, self.config.has(Feature.REQUANTISE)
         is_long = shared.requant.long if has_requant else is_mul
-        blocked = Signal()                       # by what is in the requantiser
-        go = here & ~blocked
+        go = Signal() if has_requant else here   # there is one that nothing in the requantiser blocks
         m.d.comb += [
             clash.eq(step.clash & fresh),
             hazard.eq(fresh & ((recent_tile & step.after_tile) | (recent_step & step.after_step))),
@@ -143,13 +143,13 @@ class InOrderMerge(wiring.Component):
             with m.If(steps & shared.requant.fresh & (step.initial | shared.requant.each)):
                 m.d.comb += op.read_x.eq(0)
         if has_requant:
-            self._requantise(m, blocked, completes, phase, steps)
+            self._requantise(m, go, completes, phase, steps)
         return m
 
-    def _requantise(self, m, blocked, completes, phase, steps):
+    def _requantise(self, m, go, completes, phase, steps):
         """The ops of PAR and REQ, and who waits until the requantiser is empty, or no tile of REQ is in it.
 
-        While there are tiles in it, an instruction waits a cycle longer: `blocked` must be a register.
+        While there are tiles in it, an instruction waits a cycle longer: `go` must be a register.
         """
         ticket, step, op, here = self.ticket.payload, self.step.payload, self.op, self.ticket.valid
         requant, src = ticket.shared.requant, step.src[:len(step.dst)]
@@ -169,11 +169,11 @@ class InOrderMerge(wiring.Component):
             inside.up.eq(self.valid & op.requant.enters), returning.up.eq(inside.up & op.requant.to_acc),
             inside.down.eq(self.leaves), returning.down.eq(self.leaves & self.leaves_to_acc),
             self.requantising.eq(inside.some), self.did_requantise.eq(inside.up),
-            self.wait_requant.eq(here & blocked),
+            self.wait_requant.eq(here & ~go),
         ]
         # a REQ that is not quick waits after each step
-        m.d.sync += blocked.eq(inside.some_next & (~here | self.ticket.ready | ~allowed
-                                                   | (inside.up & ~requant.quick & requant.req)))
+        m.d.sync += go.eq(self.ticket_soon & ~(inside.some_next & (
+            ~here | self.ticket.ready | ~allowed | (inside.up & ~requant.quick & requant.req))))
         with m.If(steps):
             m.d.comb += [
                 op.requant.enters.eq(completes & (requant.req | (

@@ -9,7 +9,7 @@ from vta.hw.registers import ErrorCause
 from vta.hw.rtl.axi import write_signature
 from vta.hw.rtl.burst_generator import BurstGenerator
 from vta.hw.rtl.decode import TransferDecoder
-from vta.hw.rtl.fifo import Fifo
+from vta.hw.rtl.fifo import Counter, Fifo
 from vta.hw.rtl.interfaces import ISSUED, NUMBER_BITS, TOKEN_SINK, TOKEN_SOURCE, scratch_read, unit_status
 from vta.hw.rtl.issue import Issue
 from vta.hw.rtl.store_data import StoreData
@@ -108,11 +108,14 @@ class Store(wiring.Component):
         leaves = Signal()
         ended = Signal()
         no_room = Signal()
-        owed = Signal(range(config.write_outstanding + 1))      # responses that came while the oldest end waited
+        # responses that came while the oldest end waited
+        m.submodules.owed = owed = Counter(config.write_outstanding)
         answered = Signal()
         moving = Signal()
         m.d.comb += [
-            answered.eq((owed != 0) | write_master.response | ~end.burst),
+            answered.eq(owed.some | write_master.response | ~end.burst),
+            owed.up.eq(write_master.response & ~(leaves & end.burst)),
+            owed.down.eq(leaves & end.burst & ~write_master.response),
             no_room.eq(ends.o.valid & answered & end.last & end.push & ~self.s2g.can_push),
             leaves.eq(ends.o.valid & answered & ~no_room), ends.o.ready.eq(leaves),
             ended.eq(leaves & end.last),
@@ -123,7 +126,6 @@ class Store(wiring.Component):
             moving.eq(self.axi.wvalid & self.axi.wready),
             self.status.progress.eq(started | sent | leaves | moving),
         ]
-        m.d.sync += owed.eq(owed + write_master.response - (leaves & end.burst))
 
         report_error(m, self.status.error, [
             (no_room, ErrorCause.TOKEN, end.number),

@@ -18,7 +18,8 @@ ALL = frozenset(FEATURES)
     ({"features": ALL}, "none"), ({"features": ALL}, "random"), ({"features": ALL, "log_batch": 1}, "cyclic"),
     ({"features": ALL, "alu_imm_reads_src": True}, "none"), ({"features": frozenset({"requantise"})}, "none"),
     ({"log_batch": 1}, "none"), ({"alu_imm_reads_src": True}, "cyclic"), ({"log_inp_buff_size": 8}, "random")],
-    ids=str)
+    ids=lambda part: part if isinstance(part, str) else ", ".join(sorted(
+        "+".join(sorted(value)) if key == "features" else f"{key}={value}" for key, value in part.items())))
 def test_random_programs(changes, stalls):
     """All of the unit's instructions mixed; results, tokens, counts of steps and loads, and errors."""
     run = ComputeRun(dataclasses.replace(TINY, **changes), stalls, seed=len(changes) + len(stalls))
