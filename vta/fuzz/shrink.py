@@ -31,7 +31,7 @@ from vta.hw.isa import (
 
 log = logging.getLogger(__name__)
 
-FATAL = ("race", "deadlock", "tokens", "dram")
+FATAL = ("race", "deadlock", "tokens", "dram", "finish")
 SMALLER = {"x_size": 1, "y_size": 1, "x_stride": 1, "y_pad_0": 0, "y_pad_1": 0, "x_pad_0": 0, "x_pad_1": 0,
            "sram_base": 0, "iter_out": 1, "iter_in": 1, "reset": 0, "requantise": 0, "pad_low": 0,
            "pad_high": 0, "imm": 0, "use_imm": 1,

