@@ -39,7 +39,7 @@ _CHANNELS = dict(bias=True, requantise="each channel")
 REQUANTISED_RESNET18 = {
     f"{name.replace('resnet18', 'requantised')}{'_residual' * residual}":
         (operator, args, {key: value for key, value in keywords.items() if key not in QUANT}
-         | _CHANNELS | dict(residual=3) * residual)
+         | _CHANNELS | (dict(residual=3) if residual else {}))
     for name, (operator, args, keywords) in RESNET18_CONVOLUTIONS.items()
     for residual in ((False, True) if args[0][1] == args[1] else (False,))}
 REQUANTISED_LAYERS = REQUANTISED_RESNET18 | {

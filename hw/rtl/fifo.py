@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Module, Mux, Shape, Signal
 from amaranth.lib import memory, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 
 def counted(count, up, down):
@@ -43,9 +43,9 @@ class Fifo(wiring.Component):
     """Holds up to `depth` payloads of `shape`; `level` counts them. Throughput: one a cycle.
 
     Latency: one cycle from `i` to `o`, from LUT RAM; with `block_ram` two, from the output of a block RAM. With
-    `registered` (`depth` >= 2) `o` is a register, and the latency one cycle in either case: a payload that finds the
-    queue empty goes straight to that register, and `soon` tells whether it will hold one in the next cycle. `i.ready`
-    is a register, and the way in does not depend on `o.ready`.
+    `registered` (`depth` >= 3, or 4) `o` is a register slice, and the latency one cycle in either case: a payload that
+    finds the memory empty goes straight to that. `soon` tells whether there will be a payload in the next cycle.
+    `i.ready` is a register, and with a slice nothing but the slice depends on `o.ready`.
     """
 
     def __init__(self, shape, depth, *, block_ram=False, registered=False):
@@ -56,7 +56,7 @@ class Fifo(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width = Shape.cast(self.shape).width
-        capacity = max(self.depth - self.block_ram - self.registered, 1)      # of the memory
+        capacity = max(self.depth - self.block_ram - 2 * self.registered, 1)      # of the memory
         m.submodules.count = count = Counter(capacity)
         depth = 1 << max((capacity - 1).bit_length(), 1)         # an address of no bits is no Verilog
         m.submodules.memory = cells = memory.Memory(shape=width, depth=depth, init=[])
@@ -88,38 +88,36 @@ class Fifo(wiring.Component):
             m.d.comb += [self.o.payload.eq(read.data), self.o.valid.eq(valid), ready.eq(self.o.ready),
                          self.level.eq(count.value + (valid if self.block_ram else 0))]
             return m
-        output = Signal(width, reset_less=True)
-        full = Signal()                          # `output` holds a payload
-        # ~full, a register of its own: the multiplexers behind it load it heavily
-        vacant = Signal(init=1)
+        m.submodules.slice = out = RegisterSlice(self.shape)
+        connect(m, out.o, flipped(self.o))
         m.d.comb += [
-            ready.eq(vacant | self.o.ready), straight.eq(vacant & ~valid & ~count.some),
-            self.o.payload.eq(output), self.o.valid.eq(full),
-            self.level.eq(count.value + (valid if self.block_ram else 0) + full),
+            ready.eq(out.i.ready), straight.eq(ready & ~valid & ~count.some),
+            out.i.payload.eq(Mux(valid, read.data, self.i.payload)), out.i.valid.eq(valid | (straight & self.i.valid)),
+            self.level.eq(count.value + (valid if self.block_ram else 0) + out.level), self.soon.eq(out.soon),
         ]
-        arrives = Signal()
-        m.d.comb += [arrives.eq(valid | (straight & self.i.valid)), self.soon.eq(Mux(ready, arrives, full))]
-        with m.If(ready):
-            m.d.sync += [output.eq(Mux(valid, read.data, self.i.payload)), full.eq(arrives), vacant.eq(~arrives)]
         return m
 
 
 class RegisterSlice(wiring.Component):
     """A queue of two registers: neither `i.ready` nor `o` depends on another signal in the same cycle.
 
-    Throughput: one payload a cycle. Latency: one cycle.
+    Throughput: one payload a cycle. Latency: one cycle. `level` counts the payloads; `soon`: there will be one in the
+    next cycle.
     """
 
     def __init__(self, shape):
         self.shape = shape
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)),
+                          "level": Out(2), "soon": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         width = Shape.cast(self.shape).width
         first, second = (Signal(width, name=name, reset_less=True) for name in ("first", "second"))
         first_valid, second_valid = (Signal(name=f"{name}_valid") for name in ("first", "second"))
-        m.d.comb += [self.i.ready.eq(~second_valid), self.o.payload.eq(first), self.o.valid.eq(first_valid)]
+        m.d.comb += [self.i.ready.eq(~second_valid), self.o.payload.eq(first), self.o.valid.eq(first_valid),
+                     self.level.eq(first_valid + second_valid),
+                     self.soon.eq(Mux(~first_valid | self.o.ready, second_valid | self.i.valid, first_valid))]
         with m.If(~first_valid | self.o.ready):
             m.d.sync += [first.eq(Mux(second_valid, second, self.i.payload)),
                          first_valid.eq(second_valid | self.i.valid), second_valid.eq(0)]

@@ -11,6 +11,7 @@ class FirstInFirstOut(Property):
 
     def __init__(self, unit=fifo, kind=(), depth=4, width=3):
         super().__init__()
+        self.behind = ("block_ram" in kind) + 2 * ("registered" in kind)      # places behind the memory
         self.latency = 2 if "block_ram" in kind else 1
         self.queue = unit.Fifo(unsigned(width), depth, **dict.fromkeys(kind, True))
 
@@ -23,7 +24,7 @@ class FirstInFirstOut(Property):
             write.eq(queue.i.valid & queue.i.ready), read.eq(queue.o.ready & queue.o.valid),
             Assert(queue.level == used), Assert(~queue.i.ready | (used != depth)),
             # the registers behind the memory cannot take what is meant for it
-            Assert(queue.i.ready | (used >= depth - 2)),
+            Assert(queue.i.ready | (used >= depth - self.behind)),
             Assert(~queue.o.valid | ((used != 0) & (queue.o.payload == entries[0]))),
             Assert(queue.o.valid | (used <= self.latency)),
         ]

@@ -22,6 +22,7 @@ def items(random, count=100):
 @pytest.mark.parametrize("block_ram", [False, True])
 @pytest.mark.parametrize("depth", [3, 7, 16])
 def test_first_in_first_out(depth, block_ram, registered, stalls):
+    depth = max(depth, 3 + block_ram) if registered else depth
     dut = Fifo(SHAPE, depth, block_ram=block_ram, registered=registered)
     b = Bench(dut, stalls, seed=depth)
     sent = items(b.random)
