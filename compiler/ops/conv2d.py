@@ -38,9 +38,9 @@ def conv2d(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair = 1, pad: P
     what is predicted to be fastest, and folds only images of fewer channels than a block.
 
     requantise: instead of shift, rounding and clip; zero_point: then that of the data, which counts as 0, and so does
-    padding. wide: for sums that may leave 25 bits with their bias, three more cycles a tile. residual: a factor, 1 to
-    127, of one more int8 array, the call's last one, of the outputs' shape, which is added to the sums in a step a tile.
-    OperatorError where the machine lacks a feature that they need.
+    padding. wide: for sums that may leave 25 bits with their bias, four more cycles a tile. residual: a factor, 1 to
+    127, of one more int8 array, the call's last one, of the outputs' shape, which is added to the sums: one more cycle a
+    tile. OperatorError where the machine lacks a feature that they need.
     """
     config = Config.load(config)
     post = Rescale.of(requantise, bias, zero_point, wide, residual, shift=shift, rounding=rounding, clip=clip)

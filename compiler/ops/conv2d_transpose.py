@@ -26,7 +26,7 @@ def conv2d_transpose(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair =
                      zero_point: int = 0, config: Config | str = "default") -> Operator:
     """int8 transposed convolution of (N, C, H, W) data with (C, outputs, kh, kw) weights; else as `conv2d`.
 
-    requantise, zero_point: as in `conv2d`. The result has (H - 1) * stride - top - bottom + (kh - 1) * dilation + 1 + output_pad rows, columns alike. Outputs
+    The result has (H - 1) * stride - top - bottom + (kh - 1) * dilation + 1 + output_pad rows, columns alike. Outputs
     that no input reaches are the bias alone, shifted and clipped, or requantised.
     """
     config = Config.load(config)

@@ -18,8 +18,8 @@ def dense(shape: Shape, outputs: int, *, bias: bool = False, shift: int = 0, rou
     """int8 product of (N, C) data with (outputs, C) weights: (N, outputs).
 
     Called with int8 data, weights and, with `bias`, int32 (outputs,). shift, rounding, clip: as in `Post`. requantise,
-    zero_point, wide: as in `conv2d`. The rows of the batch lie in DRAM as the columns of an image one pixel high: one load of
-    weights serves all of them.
+    zero_point, wide: as in `conv2d`. The rows of the batch lie in DRAM as the columns of an image one pixel high: one
+    load of weights serves all of them.
     """
     config = Config.load(config)
     post = Rescale.of(requantise, bias, zero_point, wide, shift=shift, rounding=rounding, clip=clip)

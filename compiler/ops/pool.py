@@ -146,7 +146,7 @@ def _regions(window, pads, clip):
     for size, out, kernel, stride, (before, after), name in zip(
             window.size, window.out, window.kernel, window.stride, pads, ("rows", "columns"), strict=True):
         inside = [min(size, first + kernel) - max(0, first) for first in range(-before, out * stride - before, stride)]
-        need(min(inside) > 0, f"pads of {before} and {after} {name}: a window of {kernel} {name} would see nothing else")
+        need(min(inside) > 0, f"pads of {before} and {after} {name}: a window of {kernel} would see nothing else")
         axes.append([(count, [number for number, _ in run])
                      for count, run in groupby(enumerate(inside), key=lambda pair: pair[1])])
     windows, rules = [], []

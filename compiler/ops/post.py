@@ -23,6 +23,7 @@ class Post:
     rounding: bool = False
     clip: Clip = (-128, 127)
     scale: int = 1
+    shared, residual = False, 0         # a `Rescale` may have them
 
     def __post_init__(self):
         for name in ("bias", "rounding"):

@@ -1,9 +1,9 @@
 """The sum of two int8 tensors of different scales: the rule, and what the machine does that is equal to it.
 
 Both leave the sum of two numbers to the last requantisation. `AddProducts`: both operands times a factor of 16 bits.
-`AddPasses`: the operand of the larger scale, shifted to the left by about 15 bits, and the other one, requantised to the
-same unit. Neither has to be what the rule makes of it, so their parameters are searched for; they count only if the
-outputs equal the rule's for all 65,536 pairs of inputs.
+`AddPasses`: the operand of the larger scale, shifted to the left by about 15 bits, and the other one, requantised to
+the same unit. Neither has to be what the rule makes of it, so their parameters are searched for; they count only if
+the outputs equal the rule's for all 65,536 pairs of inputs.
 """
 
 from dataclasses import dataclass

@@ -113,9 +113,10 @@ class Requantise:
                        shift=np.where(constant, 0, np.maximum(-shifts, 0)), rounding=np.where(constant, 0, rounding),
                        zero_point=np.where(constant, first, self.zero_point))
         if wide:
-            for c in np.flatnonzero(~constant & ((bias < -NARROW) | (bias > WIDE_BIAS) | (shifts > 0))):
+            beyond = (low - bias < -SUM_LIMIT) | (high - bias >= SUM_LIMIT)
+            for c in np.flatnonzero(~constant & (beyond | (bias < -NARROW) | (bias > WIDE_BIAS) | (shifts > 0))):
                 raise OperatorError(f"channel {c}: bias {bias[c]}, shift {shifts[c]}: a wide requantisation adds biases "
-                                    f"from {-NARROW} to {WIDE_BIAS}, and does not shift to the left")
+                                    f"from {-NARROW} to {WIDE_BIAS} to sums of 32 bits, and does not shift to the left")
             return words
         for c in np.flatnonzero(~constant & ((low < -NARROW) | (high >= NARROW) | (shifts > 0))):
             found = self._other_form(int(multipliers[c]), int(shifts[c]), int(low[c]), int(high[c]))

@@ -12,11 +12,12 @@ from vta.hw.config import Config
 from vta.hw.features import Feature
 
 WORDS = 3           # of each channel: tiles of parameters
+WIDE = 3            # cycles of a wide requantisation of a tile
 
 
 @dataclass(frozen=True)
 class Rescale:
-    """Sums become outputs by `rules`: one for all windows, or one for each. shared: a rule is the same for all channels.
+    """Sums become outputs by `rules`: one for all windows, or one for each. shared: a rule is for all channels alike.
 
     zero_point: of the input, which is folded into the bias: sums are those of raw bytes, and padding is `zero_point`.
     wide: a pass over the sums, of up to 32 bits, requantises them. residual: factor of an int8 array that is added to
@@ -34,7 +35,7 @@ class Rescale:
     @property
     def passes(self):
         """Cycles a tile in addition to the GEMM's: the reset or the residual, and a wide requantisation."""
-        return (self.wide or self.residual > 0) + 2 * self.wide
+        return (self.wide or self.residual > 0) + WIDE * self.wide
 
     def check(self, config: Config, channels: int):
         """OperatorError, unless the machine requantises, and there are rules for so many channels."""

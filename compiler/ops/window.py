@@ -160,13 +160,13 @@ class TiledWindow:
         self.wgt_size = 1 if w.shared else t.groups * t.outs * t.ins * (w.taps if w.row_taps else math.prod(taps))
         self.acc_size = t.groups * t.outs * t.rows * t.cols
         # what is added to the sums: two buffers behind the inputs, and the last weight tile
-        residual = bool(getattr(post, "residual", 0))
+        residual = post.residual > 0
         inputs, weights = depth["INP"] - residual * RESIDUALS * self.acc_size, depth["WGT"] - residual
         groups = len({channel[0] for channel in self.channels})     # their input channels differ
         self.in_buffers = buffer_count(inputs, self.in_size, per_tile * len(self.patches) * groups, per_tile)
         self.wgt_buffers = 1 if w.shared else buffer_count(
             weights, self.wgt_size, per_tile * len(self.channels), per_tile)
-        self.bias_blocks = 1 if getattr(post, "shared", False) else w.groups * w.cout
+        self.bias_blocks = 1 if post.shared else w.groups * w.cout
         self.bias_resident = self.bias_blocks * post.parameter_tiles <= depth["ACC"] // 8
         self.bias_size = post.parameter_tiles * (self.bias_blocks if self.bias_resident else 2 * t.groups * t.outs)
         self.scrap_size = (t.rows - 1) * t.cols + 1 if w.row_taps else 0

@@ -9,6 +9,7 @@ import pytest
 
 from vta.compiler import ops
 from vta.compiler.ops.first_layer import folds
+from vta.compiler.ops.post import Post
 from vta.compiler.ops.window import TiledWindow, Tiling, Window
 from vta.hw.config import PRESETS, Config
 from vta.runtime.device import open_device
@@ -182,7 +183,7 @@ def test_first_layers_are_folded():
 def test_rows_on_chip_are_those_that_taps_see():
     """Where stride and dilation have a common factor; padding is counted in rows on chip."""
     tiled = TiledWindow(Window(1, 1, 1, 1, (12, 12), (6, 12), (3, 1), (4, 1), (5, 0), (2, 1)),
-                        Tiling(2, 12, 1, 1), PRESETS["default"], False)
+                        Tiling(2, 12, 1, 1), PRESETS["default"], Post())
     assert (tiled.skip, tiled.stride, tiled.dilation) == (2, (2, 1), (1, 1))
     assert tiled.input_region(tiled.patches[0], tiled.pieces[0]) == ((1, 0), (2, 12), (0, 3, 0, 0))
 

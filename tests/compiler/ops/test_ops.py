@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,12 +15,14 @@ from vta.compiler.ops.loops import BufferRing, buffer_count, chunks, growing_chu
 from vta.compiler.ops.operator import Operator
 from vta.compiler.ops.pool import _factor
 from vta.compiler.ops.post import Post
+from vta.compiler.ops.requantisation import Requantise
 from vta.compiler.ops.search import candidates, ranked
 from vta.compiler.ops.window import TiledWindow, Tiling, Window
 from vta.hw.config import PRESETS
+from vta.hw.features import FEATURES
 from vta.runtime.device import open_device
 
-CONFIG = PRESETS["default"]
+CONFIG = replace(PRESETS["default"], features=frozenset(FEATURES))
 RESNET18 = {               # name: size, channels in, out, kernel, stride
     "C2": (56, 64, 64, 3, 1), "C3": (56, 64, 128, 3, 2), "C4": (56, 64, 128, 1, 2), "C5": (28, 128, 128, 3, 1),
     "C6": (28, 128, 256, 3, 2), "C7": (28, 128, 256, 1, 2), "C8": (14, 256, 256, 3, 1),
@@ -82,6 +85,8 @@ BUILDS = [
     lambda: ops.avg_pool2d((1, 40, 14, 14), 2),
     lambda: ops.avg_pool2d((1, 40, 14, 14), 3, stride=2, pad=1),
     lambda: ops.global_avg_pool((2, 40, 7, 7)),
+    lambda: ops.mean((2, 40, 7, 7), Requantise.mean(0.5, 0.1, 49, 3), zero_point=7, config=CONFIG),
+    lambda: ops.rescale((2, 40, 7, 7), Requantise.from_scales(0.5, 1, 0.6), zero_point=7, config=CONFIG),
     lambda: ops.max_pool2d((1, 24, 22, 22), 3, stride=2, pad=1),
     lambda: ops.max_pool2d((2, 24, 9, 9), 5, pad=4, stride=1),
     lambda: ops.add((1, 64, 20, 20), clip=(0, 127)),
@@ -236,7 +241,7 @@ def test_search_is_ordered_and_its_choice_fits():
     window, post = Window(1, 1, 4, 4, (14, 14), (14, 14), (3, 3), start=(1, 1)), Post(bias=True, shift=8)
     found = ranked(window, post, CONFIG)
     assert [cycles for cycles, _ in found] == sorted(cycles for cycles, _ in found)
-    assert all(TiledWindow(window, tiling, CONFIG, True).fits for _, tiling in found[:20])
+    assert all(TiledWindow(window, tiling, CONFIG, post).fits for _, tiling in found[:20])
     assert {tiling for _, tiling in found} <= set(candidates(window, CONFIG))
 
 
