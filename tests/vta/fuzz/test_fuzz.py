@@ -162,9 +162,10 @@ def test_differences_name_what_differs():
 
 # the two devices
 @pytest.mark.rtl
-@pytest.mark.parametrize(("name", "count"), [("tiny", 70), ("default", 30)])
+@pytest.mark.parametrize(("name", "count"), [("tiny", 70), ("features", 70), ("default", 30)])
 def test_rtl_equals_functional_simulator(name, count):
-    with Campaign(PRESETS[name], first=1_000) as campaign:
+    config, = fuzz_configs([name])
+    with Campaign(config, first=1_000) as campaign:
         failure = campaign.run(count)
     assert failure is None, f"{failure}\n{failure.case.text()}"
     assert campaign.cycles > 1_000 * count
