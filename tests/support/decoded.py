@@ -71,20 +71,37 @@ def nest(fields, opcode):
             "one_out": int(fields["iter_out"] == 1)}
 
 
-def shared(fields, opcode):
-    """The fields of `shared_layout` for a GEMM or ALU instruction."""
-    alu = opcode == Opcode.ALU
-    operation = AluOp(fields["alu_opcode"]) if alu else AluOp.ADD
-    reset, use_imm = not alu and bool(fields.get("reset")), bool(alu and fields.get("use_imm"))
-    return {"select": dict.fromkeys(SELECT.members, 0) | dict.fromkeys(SELECTED[operation], 1),
-            "is_alu": int(alu), "is_gemm": int(not alu and not reset), "reset": int(reset), "use_imm": int(use_imm),
-            "has_src": int(alu and not use_imm), "waits": int(alu and operation in (AluOp.SHR, AluOp.MUL)),
-            "imm": fields.get("imm", 0) if alu else 0}
+def shared(config, fields, opcode):
+    """The fields of `shared_layout` for a GEMM, WINDOW or ALU instruction; None: of no meaning."""
+    alu, operation = opcode == Opcode.ALU, AluOp(fields["alu_opcode"]) if opcode == Opcode.ALU else AluOp.ADD
+    par, req = operation is AluOp.PAR, operation is AluOp.REQ
+    requantises, from_zero = bool(not alu and fields.get("requantise")), bool(not alu and fields.get("reset"))
+    reset = from_zero and opcode == Opcode.GEMM and not requantises
+    use_imm = bool(alu and (req or (fields.get("use_imm") and not par)))
+    about = {"select": dict.fromkeys(SELECT.members, 0) | dict.fromkeys(SELECTED.get(operation, ("add",)), 1),
+             "is_alu": int(alu), "is_gemm": int(not alu and not reset), "reset": int(reset), "use_imm": int(use_imm),
+             "has_src": int(alu and not use_imm and not par),
+             "waits": int(alu and operation in (AluOp.SHR, AluOp.MUL, AluOp.REQ)),
+             "imm": fields.get("imm", 0) if alu else 0}
+    if "window" in config.features:
+        about["is_window"] = int(opcode == Opcode.WINDOW)
+    if config.features & {"window", "requantise"}:
+        wide = req and fields["imm"] & 1
+        one_loop = fields["uop_end"] - fields["uop_bgn"] == fields["iter_out"] == 1
+        about["requant"] = {
+            "par": int(par), "req": int(req), "wide": int(wide) if req else None, "requantises": int(requantises),
+            "each": int(opcode == Opcode.WINDOW), "fresh": int(from_zero and not reset),
+            "long": int(par or wide or operation is AluOp.MUL),
+            # an odd distance reaches each of at least 32 tiles before the first one again
+            "quick": int(config.depth["ACC"] >= 32 and not config.alu_imm_reads_src and one_loop
+                         and fields.get("dst_factor_in", 0) % 2) if req else None}
+    return about
 
 
 def queued_nest(config, fields, opcode, loads):
     """The fields of `queued_nest_layout`."""
-    about = shared(fields, opcode)
+    about = shared(config, fields, opcode)
     reads_src = not about["reset"] and (not about["use_imm"] or config.alu_imm_reads_src)
     return {"nest": nest(fields, opcode), "loads": loads, "reads_src": int(reads_src),
-            "keeps_dst": 0, **{name: about[name] for name in ("is_alu", "has_src", "waits", "use_imm")}}
+            "keeps_dst": int(fields.get("alu_opcode") == AluOp.PAR),
+            **{name: about[name] for name in ("is_alu", "has_src", "waits", "use_imm")}}

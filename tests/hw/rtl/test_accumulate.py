@@ -1,18 +1,21 @@
 """hw/rtl/accumulate.py: any sequence of ops gives the same result as executing them one by one."""
 
+import dataclasses
 import itertools
 from random import Random
 
 import pytest
+from accumulators import Accumulators
 from amaranth.lib import data
 from op_model import OpModel, bank, multiply, op
 from stream_bench import Bench, cycles, each_stall, unpack
 
 from vta.hw.config import PRESETS
 from vta.hw.isa import LANE_OPS, AluOp
-from vta.hw.rtl.accumulate import DOT_CYCLE, Accumulate, Y
+from vta.hw.rtl.accumulate import DOT_CYCLE, Y
 
 CONFIG = PRESETS["tiny"]
+REQUANTISES = dataclasses.replace(CONFIG, features=frozenset(["requantise"]))
 BYTES = data.ArrayLayout(8, CONFIG.lanes)
 DOT_BITS = 16 + CONFIG.log_block
 LATENCY = 3                     # cycles from an op to its write
@@ -26,12 +29,12 @@ def tile(random, bits=32):
             for _ in range(CONFIG.lanes)]
 
 
-def run(ops, stalls="none", seed=0, tiles=16):
+def run(ops, stalls="none", seed=0, tiles=16, config=CONFIG):
     """Execute `ops` with random dot products and tiles; compare the first `tiles` accumulators, all 32 bits.
 
     The accumulators are read as the bytes that the output buffer shows of them, shifted down in three passes.
     """
-    dut = Accumulate(CONFIG, DOT_BITS)
+    dut = Accumulators(config, DOT_BITS)
     b = Bench(dut, stalls, seed)
     pattern, model = b.pattern(), OpModel(CONFIG)
     dones = b.watch(dut.done, dut.busy)
@@ -127,6 +130,11 @@ def random_ops(random, count, tiles):
 @pytest.mark.parametrize("tiles", [2, 4, 16])
 def test_all_kinds_mixed(tiles, stalls):
     run(fill() + random_ops(Random(tiles), 250, tiles), stalls, seed=tiles)
+
+
+@each_stall
+def test_all_kinds_beside_a_requantiser(stalls):
+    run(fill() + random_ops(Random(5), 250, 6), stalls, seed=6, config=REQUANTISES)
 
 
 KINDS = {

@@ -12,7 +12,7 @@ from stream_bench import unpack
 
 from vta.hw.config import PRESETS
 from vta.hw.features import FEATURES
-from vta.hw.isa import LANE_OPS, MEMORY, MemType, Opcode, encode, layouts
+from vta.hw.isa import LANE_OPS, MEMORY, AluOp, MemType, Opcode, encode, layouts
 from vta.hw.rtl.compute_decoder import ComputeDecoder, Kind
 from vta.hw.rtl.decode import PadDecoder, TransferDecoder
 
@@ -94,9 +94,10 @@ def test_padding_with_any_byte():
     assert bytes_ == [decoded.pad_byte(config, fields)["pad_byte"] for fields in loads]
 
 
-def instruction(random):
+def instruction(random, config):
     """A random instruction of compute: its word, its kind, and what is expected besides."""
-    formats, opcode = layouts(TINY), random.choice([Opcode.GEMM, Opcode.ALU])
+    formats = layouts(config)
+    opcode = random.choice([code for code in Opcode.of(config) if code in (Opcode.GEMM, Opcode.ALU, Opcode.WINDOW)])
     bgn = random.randrange(8)
     fields = {"opcode": opcode, "uop_bgn": bgn, "uop_end": bgn + random.choice([0, 1, 2, 5]),
               "iter_out": random.choice([0, 1, 1, 7]), "iter_in": random.choice([1, 1, 9])}
@@ -104,22 +105,28 @@ def instruction(random):
         if "factor" in name:
             fields[name] = random.randrange(1 << width)
     if opcode == Opcode.ALU:
-        fields |= {"alu_opcode": random.choice(LANE_OPS), "use_imm": random.randint(0, 1),
+        fields |= {"alu_opcode": random.choice(AluOp.of(config)), "use_imm": random.randint(0, 1),
                    "imm": random.randrange(-1 << 15, 1 << 15)}
-    else:
-        fields["reset"] = random.randint(0, 1)
+    fields |= {name: random.randint(0, 1) for name in ("reset", "requantise") if name in formats.of(opcode).ranges}
     steps = fields["uop_end"] > bgn and fields["iter_out"]
     factors = {f"wgt_factor_{loop}": 0 for loop in ("out", "in")} if opcode == Opcode.ALU else {}
     about = {"nest": decoded.nest(fields, opcode) | factors} if steps else {}
     unused = {} if opcode == Opcode.ALU else {"use_imm": None, "imm": None}
-    return encode(formats.of(opcode), fields), Kind.STEPS if steps else Kind.NOTHING, about | {
-        "shared": decoded.shared(fields, opcode) | unused}
+    meaningless = 0 if opcode != Opcode.ALU else random.getrandbits(1) << 63      # GEMM has `requantise` there
+    return encode(formats.of(opcode), fields) | meaningless, Kind.STEPS if steps else Kind.NOTHING, about | {
+        "shared": decoded.shared(config, fields, opcode) | unused}
 
 
-def test_gemm_and_alu():
+@pytest.mark.parametrize("config", [
+    TINY, *(dataclasses.replace(TINY, features=frozenset(names)) for names in (["requantise"], ["window"], FEATURES)),
+    dataclasses.replace(TINY, features=frozenset(FEATURES), log_acc_buff_size=8),      # 16 tiles
+    dataclasses.replace(TINY, features=frozenset(FEATURES), alu_imm_reads_src=True)],
+    ids=["stock", "requantise", "window", "all", "few tiles", "imm reads src"])
+def test_steps(config):
     random = Random(3)
-    insns = [instruction(random) for _ in range(300)]
-    for (_, kind, about), value in zip(insns, decode(ComputeDecoder(TINY), [insn[0] for insn in insns]), strict=True):
+    insns = [instruction(random, config) for _ in range(600)]
+    got = decode(ComputeDecoder(config), [word for word, *_ in insns])
+    for (_, kind, about), value in zip(insns, got, strict=True):
         assert value["kind"] == kind.value and not value["bad_opcode"]
         known(value, about)
 

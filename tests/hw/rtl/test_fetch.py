@@ -27,16 +27,16 @@ def stream(random, count, finish=True):
     return insns
 
 
-def unit(insn):
+def unit(config, insn):
     mem = insn >> 7 & 7
-    return unit_of(TINY, insn & 7, mem)
+    return unit_of(config, insn & 7, mem)
 
 
 class Run:
     """A fetch unit on a memory with `insns` at `pointer`, and garbage around them."""
 
     def __init__(self, config, insns, pointer=0, stalls="none", seed=0, count=None, latency=4, errors=(), hold=()):
-        self.dut, self.insns = Fetch(config), insns
+        self.config, self.dut, self.insns = config, Fetch(config), insns
         self.b = b = Bench(self.dut, stalls, seed)
         image = bytearray(b.random.randbytes(pointer + len(insns) * INSN_BYTES + 1024))
         for n, insn in enumerate(insns):
@@ -64,7 +64,7 @@ class Run:
         self.b.run(until=lambda: sum(map(len, self.queues.values())) >= len(expected)
                    and len(self.seen) > 5 and self.seen[-1][0], **options)
         for which, got in self.queues.items():
-            assert [insn for _, insn in got] == [insn for insn in expected if unit(insn) == which]
+            assert [insn for _, insn in got] == [insn for insn in expected if unit(self.config, insn) == which]
         order = sorted((cycle, insn) for got in self.queues.values() for cycle, insn in got)
         assert [insn for _, insn in order] == list(expected)
         assert sum(row[2] for row in self.seen) == len(expected)

@@ -8,10 +8,12 @@ from op_model import bank
 from stream_bench import Bench, at_full_rate, each_stall, values
 
 from vta.hw.config import PRESETS
-from vta.hw.isa import AluOp, Opcode, encode, layouts
+from vta.hw.features import FEATURES
+from vta.hw.isa import LANE_OPS, AluOp, Opcode, encode, layouts
 from vta.hw.rtl.index import SEQ_BITS, IndexGenerator
 
 TINY = PRESETS["tiny"]
+FULL = dataclasses.replace(TINY, features=frozenset(FEATURES))
 MODULO = 1 << SEQ_BITS
 INPUTS = {"fewer inputs": 8, "as many": 9, "more inputs": 10}      # than accumulators: log_inp_buff_size
 
@@ -52,41 +54,44 @@ class Program:
         at = {name: uop[name] + o * fields.get(f"{name}_factor_out", 0) + i * fields.get(f"{name}_factor_in", 0)
               for name in ("dst", "src", "wgt")}
         limits = {"dst": depth["ACC"], "src": depth["ACC" if alu else "INP"], "wgt": depth["WGT"]}
-        reset = not alu and fields.get("reset", 0)
-        used = ["dst"]
+        par, req = alu and fields["alu_opcode"] == AluOp.PAR, alu and fields["alu_opcode"] == AluOp.REQ
+        reset = fields["opcode"] == Opcode.GEMM and fields.get("reset", 0) and not fields.get("requantise", 0)
+        used = [] if par else ["dst"]
         if alu:
-            used += [] if fields.get("use_imm") else ["src"]
+            used += ["src"] if par or not (req or fields["use_imm"]) else []
         elif not reset:
             used += ["src", "wgt"]
         beyond = u >= depth["UOP"] or any(at[name] >= limits[name] for name in used)
         step = {name: at[name] % limits[name] for name in used} | {"beyond": beyond}
-        return step | self._facts(fields, at["dst"] % depth["ACC"], at["src"] % depth["ACC"],
-                                  first=(o, i, u) == (0, 0, fields["uop_bgn"]))
+        first = (o, i, u) == (0, 0, fields["uop_bgn"])
+        if self.config.features:
+            step |= {"first": first, "initial": u == fields["uop_bgn"], "final": u == fields["uop_end"] - 1}
+        return step | self._facts(fields, at["dst"] % depth["ACC"], at["src"] % depth["ACC"], first)
 
     def _facts(self, fields, dst, src, first):
         """What a step says about its tiles and those of the step before, `step_layout` in words."""
         alu, before = fields["opcode"] == Opcode.ALU, self.before
-        waits = alu and fields["alu_opcode"] in (AluOp.SHR, AluOp.MUL)
+        waits = alu and fields["alu_opcode"] in (AluOp.SHR, AluOp.MUL, AluOp.REQ)
         again = not first and before["src"] == src and before["src"] != before["dst"]
-        reads = bool(alu and not fields["use_imm"] and not again)
+        reads = bool(alu and fields["alu_opcode"] in LANE_OPS and not fields["use_imm"] and not again)
         self.before = {"dst": dst, "src": src}
         return {"reads_src": reads, "clash": reads and src != dst and bank(src) == bank(dst),
                 "after_tile": reads or waits,
                 "after_step": (reads and src == before["dst"]) or (waits and dst == before["dst"])}
 
     def random_nest(self):
-        opcode = self.random.choice([Opcode.GEMM, Opcode.ALU])
+        opcode = self.random.choice([Opcode.ALU, *({Opcode.GEMM, Opcode.WINDOW} & {*Opcode.of(self.config)})])
         layout, depth = self.formats.of(opcode), self.config.depth["UOP"]
         fields = {name: self.random.choice([0, 1, self.random.randrange(1 << width)])
                   for name, (_, width, _, _) in layout.ranges.items() if "factor" in name}
         if opcode == Opcode.ALU:
-            fields |= {"alu_opcode": self.random.randrange(len(AluOp)), "use_imm": self.random.randint(0, 1),
+            fields |= {"alu_opcode": self.random.choice(AluOp.of(self.config)), "use_imm": self.random.randint(0, 1),
                        "imm": self.random.randrange(-1 << 15, 1 << 15)}
         else:
-            fields["reset"] = self.random.randint(0, 1)
+            fields |= {name: self.random.randint(0, 1) for name in ("reset", "requantise") if name in layout.ranges}
         bgn = self.random.choice([self.random.randrange(8), depth - 2])
         self.nest(opcode, bgn, self.random.randint(1, 4), self.random.randint(1, 3), self.random.randint(1, 3),
-                    **fields)
+                  **fields)
 
 
 def run(program, stalls="none", seed=0):
@@ -126,10 +131,11 @@ def run(program, stalls="none", seed=0):
 
 
 @each_stall
+@pytest.mark.parametrize("machine", [TINY, FULL], ids=["stock", "features"])
 @pytest.mark.parametrize("inputs", INPUTS)
-def test_loads_and_nests_in_program_order(inputs, stalls):
+def test_loads_and_nests_in_program_order(inputs, machine, stalls):
     """Nests see the micro-ops of the LOADs before them and never those of later LOADs."""
-    config = dataclasses.replace(TINY, log_inp_buff_size=INPUTS[inputs])
+    config = dataclasses.replace(machine, log_inp_buff_size=INPUTS[inputs])
     b = Bench(IndexGenerator(config), seed=INPUTS[inputs])
     program = Program(b.random, config)
     program.load(0, 8)

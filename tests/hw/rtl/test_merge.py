@@ -51,7 +51,7 @@ class Program:
 
     def nest(self, opcode, fields, tiles, **tag):
         """An instruction with a step for each (dst, src, wgt) of `tiles`."""
-        about, kept = decoded.shared(fields, opcode), None
+        about, kept = decoded.shared(CONFIG, fields, opcode), None
         self.ticket(Kind.STEPS, about, **tag)
         for n, (dst, src, wgt) in enumerate(tiles):
             reads = bool(about["has_src"] and kept != src)

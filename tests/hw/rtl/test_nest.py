@@ -19,7 +19,8 @@ def steps(insn):
             offset = {name: o * insn[f"{name}_factor_out"] + i * insn[f"{name}_factor_in"] for name in OPERANDS}
             for u in range(insn["uop_bgn"], insn["uop_end"]):
                 last = (o, i, u) == (insn["iter_out"] - 1, insn["iter_in"] - 1, insn["uop_end"] - 1)
-                yield {"uop": u, "last": last, "offset": {
+                trip = {"initial": u == insn["uop_bgn"], "final": u == insn["uop_end"] - 1}
+                yield {"uop": u, "last": last, **trip, "offset": {
                     name: value % (1 << bits[name]) | (value >> bits[name] != 0) << bits[name]
                     for name, value in offset.items()}}
 
