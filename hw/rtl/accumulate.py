@@ -95,14 +95,13 @@ class Accumulate(wiring.Component):
                        self.computed.eq(computed)]
 
         # what the requantiser gives back takes the place of a result
-        returned = Signal()
+        returned = Signal()                      # for the data; the banks have registers of their own
         returned_dst = Signal.like(self.back_dst, reset_less=True)
-        target = Signal.like(self.back_dst)
-        m.d.comb += target.eq(writing.dst)
+        to_bank = [Signal(name=f"to_bank_{number}") for number in range(2)]
         if self.config.has(Feature.REQUANTISE):
-            m.d.sync += [returned.eq(self.back), returned_dst.eq(self.back_dst)]
-            with m.If(returned):
-                m.d.comb += target.eq(returned_dst)
+            m.d.sync += [returned.eq(self.back), returned_dst.eq(self.back_dst),
+                         *(here.eq(self.back & (bank_of(self.back_dst) == number))
+                           for number, here in enumerate(to_bank))]
 
         # cycle 0: addresses to the banks; where the operands will come from when the banks answer
         banks = []
@@ -113,8 +112,8 @@ class Accumulate(wiring.Component):
             m.d.comb += [
                 read.en.eq(self.valid & (op.read_x | (op.y == Y.SRC))),
                 read.addr.eq(Mux(op.read_x & (bank_of(op.x) == number), op.x[1:], op.src[1:])),
-                write.en.eq(((writing_valid & writing.write) | returned) & (bank_of(target) == number)),
-                write.addr.eq(target[1:]), write.data.eq(result),
+                write.en.eq((writing_valid & writing.write & (bank_of(writing.dst) == number)) | to_bank[number]),
+                write.addr.eq(Mux(to_bank[number], returned_dst[1:], writing.dst[1:])), write.data.eq(result),
             ]
             banks.append(read.data.as_value())
         given = Signal(tile, reset_less=True)    # the immediate, or the tile that entered with the op

@@ -18,22 +18,20 @@ def counted(count, up, down):
 class Counter(wiring.Component):
     """Counts from `init`, up and down, between 0 and `limit`; `up` at `limit` and `down` at 0 are not allowed.
 
-    `some` (`value` != 0) and `full` (`value` == `limit`) are registers; `some_next` is what `some` will be.
+    `some` (`value` != 0) and `full` (`value` == `limit`) are registers.
     """
 
     def __init__(self, limit, init=0):
         self.limit, self.init = limit, init
         super().__init__({"up": In(1), "down": In(1), "value": Out(range(limit + 1), init=init),
-                          "some": Out(1, init=int(init != 0)), "some_next": Out(1),
-                          "full": Out(1, init=int(init == limit))})
+                          "some": Out(1, init=int(init != 0)), "full": Out(1, init=int(init == limit))})
 
     def elaborate(self, platform):
         m = Module()
         value, up, down = self.value, self.up, self.down
-        m.d.comb += self.some_next.eq(up | value[1:].any() | (value[0] & ~down))
         m.d.sync += [
             value.eq(counted(value, up, down)),
-            self.some.eq(self.some_next),
+            self.some.eq(up | value[1:].any() | (value[0] & ~down)),
             self.full.eq(~down & ((value == self.limit) | (up & (value == self.limit - 1)))),
         ]
         return m

@@ -172,7 +172,7 @@ class InOrderMerge(wiring.Component):
             self.wait_requant.eq(here & ~go),
         ]
         # a REQ that is not quick waits after each step
-        m.d.sync += go.eq(self.ticket_soon & ~(inside.some_next & (
+        m.d.sync += go.eq(self.ticket_soon & ~((inside.some | inside.up) & (
             ~here | self.ticket.ready | ~allowed | (inside.up & ~requant.quick & requant.req))))
         with m.If(steps):
             m.d.comb += [

@@ -45,15 +45,16 @@ class Scratchpad(wiring.Component):
             write = tiles.write_port()
             early = Signal(self.bits - width)          # the tile's slices before its last one
             complete = writing & chunk.complete
+            closing = chunk.write & chunk.complete     # the same, for what does not matter without a write
             if self.diagonals:
-                tile = self._collect_diagonals(m, early, writing, complete)
+                tile = self._collect_diagonals(m, early, writing, closing)
             else:
                 for number in range(slices - 1):
                     with m.If(writing & (chunk.slice == number)):
                         m.d.sync += early[number * width:][:width].eq(value)
-                tile = Mux(complete, Cat(early, value), blank.replicate(slices))
+                tile = Mux(closing, Cat(early, value), blank.replicate(slices))
             m.d.comb += [write.en.eq(complete | padding),
-                         write.addr.eq(Mux(complete, chunk.index, chunk.pad_index)), write.data.eq(tile)]
+                         write.addr.eq(Mux(closing, chunk.index, chunk.pad_index)), write.data.eq(tile)]
         else:
             write = tiles.write_port(granularity=1)
             m.d.comb += write.addr.eq(Mux(writing, chunk.index, chunk.pad_index))
@@ -69,8 +70,8 @@ class Scratchpad(wiring.Component):
         element, beside = divmod(number, self.config.block + 1)
         return None if beside else divmod(element, min(self.config.block, self.config.bus_bytes))
 
-    def _collect_diagonals(self, m, early, writing, complete):
-        """Collects slices of tiles and diagonals in `early`; returns the tile to write when `complete`, else zeros.
+    def _collect_diagonals(self, m, early, writing, closing):
+        """Collects slices of tiles and diagonals in `early`; returns the tile to write when `closing`, else zeros.
 
         On a bus that is no wider than `block` bytes, a byte has the same place in a slice of the diagonal as in one of
         the tile. On a wider one the diagonal is a single slice, of which nothing is collected.
@@ -78,7 +79,7 @@ class Scratchpad(wiring.Component):
         chunk, each = self.write.chunk, self.slice_bits // 8
         last = max(self.config.block // self.config.bus_bytes, 1) - 1        # slice of a diagonal
         whole = Signal()
-        m.d.comb += whole.eq(complete & ~chunk.diagonal)
+        m.d.comb += whole.eq(closing & ~chunk.diagonal)
         tile = []
         for number in range(self.bits // 8):
             part, place = divmod(number, each)
@@ -93,7 +94,7 @@ class Scratchpad(wiring.Component):
                 byte = early.word_select(number, 8)
             if source and source[0] == last:
                 byte = Mux(chunk.diagonal, chunk.data.word_select(source[1], 8), byte)
-            tile.append(Mux(complete if source else whole, byte, 0))
+            tile.append(Mux(closing if source else whole, byte, 0))
         return Cat(tile)
 
     def _write_diagonals(self, m, write, writing, padding):

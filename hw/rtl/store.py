@@ -53,7 +53,7 @@ class Store(wiring.Component):
         # split an instruction: a region for the addresses, rows for the data, an entry of `ends` for each burst
         ends_shape = data.StructLayout({"burst": unsigned(1), "last": unsigned(1), "push": unsigned(1),
                                         "number": unsigned(NUMBER_BITS)})
-        m.submodules.ends = ends = Fifo(ends_shape, config.write_outstanding)
+        m.submodules.ends = ends = Fifo(ends_shape, max(config.write_outstanding, 3), registered=True)
         m.submodules.numbers = numbers = Fifo(unsigned(NUMBER_BITS), config.write_outstanding)
         burst = bursts.burst
         issued, store, row = issue.o.payload, transfer.o, rows.rows.payload
