@@ -11,7 +11,7 @@ from dataclasses import dataclass
 MEMORY_LUTS = {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1S": 4,
                "RAM32X1S": 1, "RAM64X1S": 1, "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1}
 # the default configuration must leave space for the interconnect of a Zynq-7020 (220 DSP48E1, 140 RAMB36, 53,200 LUT)
-LIMITS = {"dsp": 180, "ramb36_equivalents": 120, "lut": 24_000}
+LIMITS = {"dsp": 180, "ramb36_equivalents": 120, "lut": 28_000}
 
 
 @dataclass(frozen=True)

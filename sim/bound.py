@@ -6,7 +6,8 @@ Load, compute and store each execute their instructions in order and obey the to
 - a transfer takes its bytes at full bus width, each unit having a bus of its own, and is done one latency after its
   last beat. It is requested as soon as the bus is free, even while earlier instructions are still executing, but not
   before it is fetched and the tokens of it and of all before it in its unit are available;
-- GEMM and ALU take one cycle for each micro-op step, once every earlier instruction of compute is done;
+- GEMM, WINDOW and ALU take one cycle for each micro-op step, once every earlier instruction of compute is done;
+  requantising on the way out takes none;
 - tokens are pushed when an instruction is done.
 
 The run ends when compute is done, and no sooner than all reads, or all writes, can have crossed one bus.
@@ -54,7 +55,7 @@ def bound(insns, config, *, latency=0, bus_bytes=8, tokens_before=None):
     read_bytes, write_bytes = int(size[columns.is_load].sum()), int(size[columns.is_store].sum())
     stream_bytes = INSN_BYTES * len(columns)
     cycles = max(done, read_bytes + stream_bytes, write_bytes) // bus_bytes
-    kinds = columns.is_gemm & ~columns.is_reset, columns.is_reset, columns.is_alu
+    kinds = (columns.is_gemm | columns.is_window) & ~columns.is_reset, columns.is_reset, columns.is_alu
     return Bound(int(cycles), *(int(steps[kind].sum()) for kind in kinds), read_bytes, write_bytes,
                  {name: path.tokens_left[queue] for name, queue in names.items()})
 

@@ -43,13 +43,13 @@ NEST = {"uop": (("uop_bgn", "uop_end"), ":"), "iter": (("iter_out", "iter_in"), 
 NEST_WGT = NEST | {"wgt": (("wgt_factor_out", "wgt_factor_in"), "/")}
 KEYS = {
     "LOAD": TRANSFER, "STORE": TRANSFER, "GEMM": NEST_WGT, "WINDOW": NEST_WGT,
-    "ALU": NEST | {"imm": (("imm",), ""), "unused_imm": (("imm",), "")},
+    "ALU": NEST | {"imm": (("imm",), ""), "bounds": (("imm",), ","), "unused_imm": (("imm",), "")},
     "UOP": {"dst": (("dst",), ""), "src": (("src",), ""), "wgt": (("wgt",), "")},
 }
 # the operand after the mnemonic: its field and the names of its values
 SELECTOR = {"LOAD": ("mem_type", MemType), "STORE": ("mem_type", MemType), "ALU": ("alu_opcode", AluOp)}
 FLAGS = ("reset", "requantise")
-OPTIONAL = ("pad", "imm", "unused_imm")        # printed only where they have an effect
+OPTIONAL = ("pad", "imm", "bounds", "unused_imm")        # printed only where they have an effect
 HEXADECIMAL = ("dram",)
 
 
@@ -64,6 +64,18 @@ class AssemblyError(ValueError):
 def _name(names, value, config, prefix=None):
     """The name of a code that the configuration knows, else a prefix and the number."""
     return names(value).name if value in names.of(config) else f"{prefix or names.__name__.upper()[:3]}{value}"
+
+
+def _immediate(values, config):
+    """The text key of an ALU's immediate field."""
+    if values["use_imm"]:
+        return "imm"
+    return "bounds" if AluOp.PAR in AluOp.of(config) and values["alu_opcode"] == AluOp.PAR else "unused_imm"
+
+
+def bounds(imm):
+    """(lowest, highest) in PAR's immediate: two signed bytes."""
+    return [(imm >> place & 255 ^ 128) - 128 for place in (0, 8)]
 
 
 def _keys(mnemonic, layout):
@@ -106,8 +118,10 @@ def _line(mnemonic, layout, bits, word, values, config=None):
         numbers = [values[field] for field in fields] if key != "value" else [pad_value(values)]
         if key in OPTIONAL and not any(numbers) and not (key == "imm" and values["use_imm"]):
             continue
-        if key.endswith("imm") and (key == "imm") != bool(values["use_imm"]):
+        if fields == ("imm",) and key != _immediate(values, config):
             continue
+        if key == "bounds":
+            numbers = bounds(numbers[0])
         text = [f"{number:#x}" if key in HEXADECIMAL else str(number) for number in numbers]
         parts.append(f"{key}={separator.join(text)}")
     parts += [flag for flag in TOKEN_FLAGS if values.get(flag)]
@@ -196,6 +210,9 @@ class _Line:
         if key == "value":
             self._pad_value(value, column)
             return
+        if key == "bounds":
+            self._bounds(value, column)
+            return
         parts = value.split(separator) if separator else [value]
         if len(parts) != len(fields):
             form = separator.join("N" * len(fields))
@@ -212,14 +229,22 @@ class _Line:
             column += len(part) + 1
         if key == "imm":
             self.values["use_imm"] = 1
-        if {"imm", "unused_imm"} <= self.seen:
-            self._fail(column, "imm and unused_imm exclude each other")
+        if len({"imm", "unused_imm", "bounds"} & self.seen) > 1:
+            self._fail(column, "imm, bounds and unused_imm exclude each other")
 
     def _pad_value(self, value, column):
         try:
             self.values |= pad_fields(int(value, 0))
         except ValueError:               # an EncodingError, too
             self._fail(column, f"expected a byte for value, -128 to 127, found {value!r}")
+
+    def _bounds(self, value, column):
+        parts = value.split(",")
+        numbers = [int(part) for part in parts if re.fullmatch(r"-?\d{1,3}", part)]
+        if len(parts) != 2 or len(numbers) != 2 or not all(-128 <= number <= 127 for number in numbers):
+            self._fail(column, f"expected bounds=N,N, bytes from -128 to 127, found {value!r}")
+        low, high = numbers
+        self.values["imm"] = high << 8 | low & 255
 
     def _unused_bits(self, value, column):
         try:

@@ -55,8 +55,8 @@ def test_order_of_operands_is_free():
 
 
 ERRORS = [
-    ("LAOD INP", 1, 1, "expected a mnemonic of LOAD, STORE, GEMM, FINISH, ALU, UOP, found 'LAOD'"),
-    ("FINISH\nLOAD IMP x=1", 2, 6, "expected one of UOP, WGT, INP, ACC, OUT, ACC_8BIT, found 'IMP'"),
+    ("LAOD INP", 1, 1, "expected a mnemonic of LOAD, STORE, GEMM, FINISH, ALU, WINDOW, UOP, found 'LAOD'"),
+    ("FINISH\nLOAD IMP x=1", 2, 6, "expected one of UOP, WGT, INP, ACC, OUT, ACC_8BIT, INP_PAD, WGT_DIAG, found 'IMP'"),
     ("LOAD", 1, 5, "expected one of UOP, WGT"),
     ("LOAD MEM3", 1, 6, "found 'MEM3'"),
     ("OP3", 1, 1, "found 'OP3'"),
@@ -69,7 +69,9 @@ ERRORS = [
     ("LOAD INP pop_next=1", 1, 10, "found 'pop_next=1'"),
     ("GEMM uop=0:16384", 1, 12, "expected uop_end from 0 to 16383, found 16384"),
     ("ALU SHR imm=-32769", 1, 13, "expected imm from -32768 to 32767"),
-    ("ALU SHR imm=1 unused_imm=1", 1, None, "imm and unused_imm exclude each other"),
+    ("ALU PAR bounds=-129,5", 1, 16, "expected bounds=N,N, bytes from -128 to 127, found '-129,5'"),
+    ("ALU PAR bounds=5", 1, 16, "expected bounds=N,N"),
+    ("ALU SHR imm=1 unused_imm=1", 1, None, "imm, bounds and unused_imm exclude each other"),
     ("FINISH reset", 1, 8, "found 'reset'"),
     ("FINISH unused=8", 1, 15, "expected word1_word0 in hexadecimal, found '8'"),
     ("FINISH unused=0_7", 1, 15, "expected bits that no field of FINISH names"),
