@@ -236,7 +236,7 @@ def test_search_is_ordered_and_its_choice_fits():
     window, post = Window(1, 1, 4, 4, (14, 14), (14, 14), (3, 3), start=(1, 1)), Post(bias=True, shift=8)
     found = ranked(window, post, CONFIG)
     assert [cycles for cycles, _ in found] == sorted(cycles for cycles, _ in found)
-    assert all(TiledWindow(window, tiling, CONFIG, True).fits for _, tiling in found[:20])
+    assert all(TiledWindow(window, tiling, CONFIG, post).fits for _, tiling in found[:20])
     assert {tiling for _, tiling in found} <= set(candidates(window, CONFIG))
 
 

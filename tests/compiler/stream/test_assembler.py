@@ -55,8 +55,8 @@ def test_order_of_operands_is_free():
 
 
 ERRORS = [
-    ("LAOD INP", 1, 1, "expected a mnemonic of LOAD, STORE, GEMM, FINISH, ALU, UOP, found 'LAOD'"),
-    ("FINISH\nLOAD IMP x=1", 2, 6, "expected one of UOP, WGT, INP, ACC, OUT, ACC_8BIT, found 'IMP'"),
+    ("LAOD INP", 1, 1, "expected a mnemonic of LOAD, STORE, GEMM, FINISH, ALU, WINDOW, UOP, found 'LAOD'"),
+    ("FINISH\nLOAD IMP x=1", 2, 6, "expected one of UOP, WGT, INP, ACC, OUT, ACC_8BIT, INP_PAD, WGT_DIAG, found 'IMP'"),
     ("LOAD", 1, 5, "expected one of UOP, WGT"),
     ("LOAD MEM3", 1, 6, "found 'MEM3'"),
     ("OP3", 1, 1, "found 'OP3'"),
