@@ -68,5 +68,5 @@ def test_a_stream_with_faults_is_no_program():
     out = s.buffer("out", (16,), "int8", "output")
     s.store_buffer_2d(0, MemType.OUT, out, 0, 1, 1, 1)
     s.sync()
-    with pytest.raises(CheckError, match="unwritten: instruction 0: reads ACC"):
+    with pytest.raises(CheckError, match=r"unwritten: instruction 0: reads OUT\[0\]"):
         Program.from_code(s.code(), "p")

@@ -10,7 +10,7 @@ from vta.compiler.stream.pipeline import Pipeline
 from vta.compiler.stream.stream import Stream
 from vta.compiler.timing import CONSTANTS, TimingError, _clashes, predict
 from vta.hw.config import PRESETS
-from vta.hw.isa import AluOp, Unit, layouts
+from vta.hw.isa import LANE_OPS, AluOp, MemType, Unit, layouts
 from vta.runtime.device import open_device
 
 CONFIG = PRESETS["default"]
@@ -25,6 +25,21 @@ def shifts(steps, opcode=AluOp.ADD):
     return p.code()
 
 
+def requantisations(steps, opcode):
+    """Steps of PAR or of wide REQ, which takes any sum."""
+    p = Pipeline(CONFIG)
+    words, out = p.buffer("words", (3, 16), "int32", "input"), p.buffer("out", (steps, 1, 16), "int8", "output")
+    p.load(MemType.ACC, steps, words, 0, 3)
+    p.reset(0, steps)
+    if opcode == AluOp.PAR:
+        p.alu(opcode, [(steps, 0)], [(steps,)], 127 << 8)
+    else:
+        p.parameters(steps, 0, 127)
+        p.alu(opcode, [(steps, 1)], [(0,)], 1)
+    p.store(0, out, 0, steps)
+    return p.code()
+
+
 def test_a_step_is_a_cycle():
     assert predict(shifts(900).insns, CONFIG).cycles - predict(shifts(400).insns, CONFIG).cycles == 3 * 500 + 500
     slow = predict(shifts(400, AluOp.MUL).insns, CONFIG).cycles - predict(shifts(400).insns, CONFIG).cycles
@@ -35,8 +50,9 @@ def test_a_step_is_a_cycle():
 def test_every_alu_operation_takes_as_long_on_the_rtl():
     with open_device("tsim", CONFIG) as device:
         for operation in AluOp:
-            code = shifts(400, operation)
-            _, result = Program.from_code(code, operation.name).run(device)
+            code = shifts(400, operation) if operation in LANE_OPS else requantisations(400, operation)
+            inputs = {} if operation in LANE_OPS else {"words": np.zeros((3, 16), np.int32)}
+            _, result = Program.from_code(code, operation.name).run(device, **inputs)
             assert abs(predict(code.insns, CONFIG).cycles / result.cycles - 1) < 0.03, \
                 f"compiler/timing.py is wrong about {operation.name}"
 
