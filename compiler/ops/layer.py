@@ -79,7 +79,9 @@ def _operator(name, config, form, post, output, sums, outputs, constants, tiling
             inputs = {**inputs, "bias": ((outputs,), None)}
         if post.residual:
             shape = output(np.zeros((*tiles["out"], *lanes), np.int8)).shape
-            inputs = {**inputs, "residual": (shape, lambda array: pack_activations(array, config, pad=True))}
+            missing = blocks * config.block - outputs
+            inputs = {**inputs, "residual": (shape, lambda array: pack_activations(
+                np.pad(array, ((0, 0), (0, missing), (0, 0), (0, 0))), config, pad=True))}
             constants["factor"] = post.residual * np.eye(config.block, dtype=np.int8)
         if "parameters" not in constants:
             derived["parameters"] = lambda _, weight, *others: post.parameters(

@@ -76,8 +76,8 @@ def global_avg_pool(shape: Shape, *, exact: bool = False, clip: Clip = BYTES,
                       name="global_avg_pool")
 
 
-def mean(shape: Shape, requantise: Requantise, *, zero_point: int = 0, config: Config | str = "default",
-         tiling: Tiling | None = None) -> Operator:
+def mean(shape: Shape, requantise: Requantise, *, zero_point: int = 0,
+         config: Config | str = "default") -> Operator:
     """The sums over each whole channel of int8 (N, C, H, W) data without their `zero_point`, requantised: (N, C, 1, 1).
     With `Requantise.mean` it is TensorFlow Lite's MEAN."""
     n, c, h, w = check_shape(shape)
@@ -86,12 +86,11 @@ def mean(shape: Shape, requantise: Requantise, *, zero_point: int = 0, config: C
     words = requantise.words(-zero_point * count, (-128 * count, 127 * count))
     window = Window(-(-n // config.batch), -(-c // config.block), 1, 1, (h, w), (1, 1), (h, w), shared=True)
     return _product("mean", config, [window], replace(post, shared=len(words[0]) == 1), shape,
-                    lambda data: data.sum((2, 3), dtype=np.int64, keepdims=True), _parameters(words, c, config),
-                    tiling=tiling)
+                    lambda data: data.sum((2, 3), dtype=np.int64, keepdims=True), _parameters(words, c, config))
 
 
-def rescale(shape: Shape, requantise: Requantise, *, zero_point: int = 0, config: Config | str = "default",
-            tiling: Tiling | None = None) -> Operator:
+def rescale(shape: Shape, requantise: Requantise, *, zero_point: int = 0,
+            config: Config | str = "default") -> Operator:
     """int8 (N, C, H, W) data without its `zero_point`, requantised: other scales, for each channel or for all.
     OperatorError for shifts above 6.
 
@@ -110,7 +109,7 @@ def rescale(shape: Shape, requantise: Requantise, *, zero_point: int = 0, config
     np.einsum("ill->il", weight)[:] = factors.reshape(-1, config.block)
     window = Window(-(-n // config.batch), blocks, 1, 1, (h, w), (h, w), (1, 1), shared=shared)
     return _product("rescale", config, [window], replace(post, shared=len(words[0]) == 1), shape,
-                    lambda data: data, _parameters(words, c, config), weight, tiling)
+                    lambda data: data, _parameters(words, c, config), weight)
 
 
 def _rescale(name, requantise, zero_point, config, channels):

@@ -115,8 +115,9 @@ class Requantise:
         if wide:
             beyond = (low - bias < -SUM_LIMIT) | (high - bias >= SUM_LIMIT)
             for c in np.flatnonzero(~constant & (beyond | (bias < -NARROW) | (bias > WIDE_BIAS) | (shifts > 0))):
-                raise OperatorError(f"channel {c}: bias {bias[c]}, shift {shifts[c]}: a wide requantisation adds biases "
-                                    f"from {-NARROW} to {WIDE_BIAS} to sums of 32 bits, and does not shift to the left")
+                raise OperatorError(f"channel {c}: bias {bias[c]}, shift {shifts[c]}: a wide requantisation adds "
+                                    f"biases from {-NARROW} to {WIDE_BIAS} to sums of 32 bits and does not shift to "
+                                    f"the left")
             return words
         for c in np.flatnonzero(~constant & ((low < -NARROW) | (high >= NARROW) | (shifts > 0))):
             found = self._other_form(int(multipliers[c]), int(shifts[c]), int(low[c]), int(high[c]))

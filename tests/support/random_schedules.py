@@ -4,23 +4,26 @@
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 import vta
 from vta import te, topi
 from vta.compiler import ops
-from vta.compiler.ops.requantisation import ROUNDINGS, Requantise
+from vta.compiler.ops.quantised_add import QuantisedAdd
+from vta.compiler.ops.requantisation import Requantise
+from vta.compiler.ops.rescale import Rescale
 from vta.compiler.ops.search import candidates
 from vta.compiler.ops.window import TiledWindow
 from vta.hw.config import PRESETS, Config
-from vta.hw.features import FEATURES, Feature
+from vta.hw.features import FEATURES
 
-CONFIGS = (PRESETS["default"], PRESETS["stock"], PRESETS["tiny"],
-           Config(log_batch=1, log_inp_buff_size=12, log_wgt_buff_size=15, log_acc_buff_size=14,
-                  features=frozenset(FEATURES)),
-           Config(log_block=3, log_inp_buff_size=12, log_wgt_buff_size=12, log_acc_buff_size=13))
+ALL = frozenset(FEATURES)
+CONFIGS = (replace(PRESETS["default"], features=frozenset()), replace(PRESETS["default"], features=ALL),
+           replace(PRESETS["tiny"], features=ALL),
+           Config(log_batch=1, log_inp_buff_size=12, log_wgt_buff_size=15, log_acc_buff_size=14, features=ALL),
+           Config(log_block=3, log_inp_buff_size=12, log_wgt_buff_size=12, log_acc_buff_size=13, features=ALL))
 
 
 @dataclass
@@ -37,18 +40,6 @@ def _numbers(rng, shape, dtype="int8"):
     return rng.integers(limits.min, limits.max + 1, shape).astype(dtype)
 
 
-def _requantised(r, channels):
-    """Options for a random requantisation of sums of any size, of each channel or of all alike."""
-    count, middle = r.choice((1, channels)), r.randint(-12, 0)
-    multipliers = [r.randint(0, (1 << 31) - 1) if r.random() < 0.1 else r.randint(1 << 30, (1 << 31) - 1)
-                   for _ in range(count)]
-    shifts = [middle + r.randint(-2, 2) for _ in range(count)]
-    rule = Requantise(*(values[0] if count == 1 else tuple(values) for values in (multipliers, shifts)),
-                      zero_point=r.randint(-128, 127), clip=r.choice(((-128, 127), (0, 127), (-5, 9))),
-                      rounding=r.choice([*ROUNDINGS]))
-    return {"requantise": rule, "zero_point": r.choice((0, r.randint(-128, 127)))}
-
-
 def operator(seed):
     """A random operator: any kind, shape, configuration, and tiling where there is a choice."""
     r, rng = random.Random(seed), np.random.default_rng(seed)
@@ -63,25 +54,32 @@ def operator(seed):
     dilated = window | {"dilation": (r.choice((1, 1, 2)), r.choice((1, 1, 3)))}
     post = {"shift": r.choice((0, 3, 8)), "rounding": r.random() < 0.5,
             "clip": r.choice((None, (-128, 127), (0, 127), (-5, 9)))}
-    requantises = config.has(Feature.REQUANTISE) and r.random() < 0.4
+    biased = post | {"bias": r.random() < 0.5}
+    average = {}
+    if config.features and r.random() < 0.6:
+        offset = r.choice((0, r.randint(-128, 127)))
+        rule = Requantise(r.randint(1 << 30, (1 << 31) - 1), -r.randint(5, 12), r.randint(-128, 127),
+                          r.choice(((-128, 127), (-5, 9))), r.choice(("double", "single", "even")))
+        biased = {"bias": biased["bias"], "requantise": rule, "zero_point": offset}
+        post = {"requantise": QuantisedAdd((0.1, r.uniform(0.03, 0.3)), (offset, 3), r.uniform(0.15, 0.4), -7)}
+        average = {"exact": True}
+    convolved = biased | ({"wide": r.random() < 0.2, "residual": r.choice((0, 0, 1, 127))} if average else {})
+    scaling = Requantise.from_scales(0.1, 1, r.uniform(0.06, 0.3), r.randint(-50, 50))
     shape = (n, c, h, w)
 
-    def biased(outputs):
-        return (_requantised(r, outputs) if requantises else post) | {"bias": r.random() < 0.5}
-
     def grouped(groups):
-        return [(n, c * groups, h, w), o * groups, kernel, groups], biased(o * groups) | dilated
+        return [(n, c * groups, h, w), o * groups, kernel, groups], convolved | dilated
 
     draw = {       # operator -> its arguments and options
-        "conv2d": lambda: ([shape, o, kernel], biased(o) | dilated | {"fold": r.choice(("auto", "none", "im2col"))}),
+        "conv2d": lambda: ([shape, o, kernel], convolved | dilated | {"fold": r.choice(("auto", "none", "im2col"))}),
         "group_conv2d": lambda: grouped(r.choice((1, 2, 3, 4))),
-        "depthwise_conv2d": lambda: ([shape, kernel], biased(c) | dilated),
-        "conv2d_transpose": lambda: ([shape, o, kernel], biased(o) | dilated | {"output_pad": r.choice((0, 0, 1))}),
-        "dense": lambda: ([(r.choice((1, n, 17)), c), o], biased(o)),
-        "avg_pool2d": lambda: ([shape, kernel], window),
-        "global_avg_pool": lambda: ([shape], {}),
-        "mean": lambda: ([shape], _requantised(r, c)),
-        "rescale": lambda: ([shape], _requantised(r, c)),
+        "depthwise_conv2d": lambda: ([shape, kernel], convolved | dilated),
+        "conv2d_transpose": lambda: ([shape, o, kernel], biased | dilated | {"output_pad": r.choice((0, 0, 1))}),
+        "dense": lambda: ([(r.choice((1, n, 17)), c), o], biased),
+        "avg_pool2d": lambda: ([shape, kernel], window | average),
+        "global_avg_pool": lambda: ([shape], average),
+        "mean": lambda: ([shape, Requantise.mean(0.1, 0.05, h * w)], {"zero_point": r.randint(-128, 127)}),
+        "rescale": lambda: ([shape, scaling], {"zero_point": r.randint(-128, 127)}),
         "max_pool2d": lambda: ([shape, kernel], window),
         "add": lambda: ([shape], post),
         "relu": lambda: ([shape], {}),
@@ -97,10 +95,11 @@ def operator(seed):
     if kind in ("conv2d", "group_conv2d", "dense", "depthwise_conv2d") and r.random() < 0.7:
         about = layer.about                       # the same again, tiled at random
         window, post = about.windows[0], about.post
-        fitting = [t for t in candidates(window, config, requantises) if TiledWindow(window, t, config, post).fits]
+        found = candidates(window, config, isinstance(post, Rescale))
+        fitting = [t for t in found if TiledWindow(window, t, config, post).fits]
         layer = build(*arguments, **options, tiling=r.choice(fitting))
-    dtypes = {"bias": "int32"} | {buffer.name: buffer.dtype for buffer in layer.program.buffers}
-    arrays = [_numbers(rng, shape, dtypes[name]) for name, shape in layer.shapes.items()]
+    packed = {buffer.name: buffer.dtype for buffer in layer.program.buffers} | {"bias": "int32"}
+    arrays = [_numbers(rng, shape, packed[name]) for name, shape in layer.shapes.items()]
     what = f"{kind}{tuple(arguments)} {options} tiling {layer.about.tilings}"
 
     def run(device):

@@ -71,6 +71,7 @@ def test_folds_are_padded_with_the_zero_point(fold, pad):
     dict(shape=(1, 20, 9, 8), outputs=20, kernel=3, pad=UNEVEN, stride=2, zero=-7),
     dict(shape=(2, 20, 8, 9), outputs=20, kernel=3, pad=UNEVEN, groups=20, bias=False),
     dict(shape=(1, 60, 4, 4), outputs=40, kernel=5, pad=2),
+    dict(shape=(1, 21, 4, 4), outputs=51, kernel=3, groups=3),
     dict(shape=(1, 20, 5, 5), outputs=20, kernel=3, pad=1, wide=True),
 ])
 def test_residuals(config, seed, options):
@@ -101,7 +102,8 @@ def test_wide_sums(options):
 
 def test_wide_limits():
     with pytest.raises(OperatorError, match="channel 0: bias 20000000, shift -20: a wide requantisation adds biases "
-                                            "from -16777216 to 15728640 to sums of 32 bits, and does not shift to the left"):
+                                            "from -16777216 to 15728640 to sums of 32 bits "
+                                            "and does not shift to the left"):
         Requantise(1 << 30, -20).words(20_000_000, (-5_000_000, 5_000_000), wide=True)
 
 

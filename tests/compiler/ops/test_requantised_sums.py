@@ -56,7 +56,7 @@ def test_changes_of_scale(config, seed, factors):
 
 
 def additions():
-    """QuantisedAdds: by products of four and of five cycles, by passes, and as the rule says."""
+    """QuantisedAdds: by products of five, four and three cycles, by passes, and as the rule says."""
     found = [QuantisedAdd((0.0521, 0.0233), (3, -5), 0.0632, 7, (-128, 120)),
              QuantisedAdd((0.0233, 0.0521), (-128, -128), 0.0632, -128), QuantisedAdd((0.05, 0.2), (3, -5), 0.21, -7)]
     passes, rule = (QuantisedAdd((0.0521, 0.0233), (3, -5), 0.0632, 7, (-128, 120)) for _ in range(2))
@@ -64,6 +64,18 @@ def additions():
         each.__dict__["products"] = None                # as if there were none
     rule.__dict__["passes"] = rule.rule_passes
     return [*found, passes, rule]
+
+
+def test_ways_of_additions():
+    ways = additions()
+    assert [add.products.passes for add in ways[:3]] == [5, 4, 3]
+    assert [add.passes.passes for add in ways[3:]] == [4, 5]
+
+
+def test_an_addition_takes_little_more_than_its_loads():
+    """Two tiles are four beats."""
+    layer = ops.add((1, 64, 56, 56), requantise=additions()[1], config=FULL)
+    assert layer.about.predicted < 1.12 * 4 * 4 * 56 * 56
 
 
 @each_config
