@@ -11,7 +11,7 @@ PUSHES = {Queue.L2G: (Unit.LOAD, "push_next"), Queue.G2L: (Unit.COMPUTE, "push_p
           Queue.G2S: (Unit.COMPUTE, "push_next"), Queue.S2G: (Unit.STORE, "push_prev")}
 POPS = {Queue.L2G: (Unit.COMPUTE, "pop_prev"), Queue.G2L: (Unit.LOAD, "pop_next"),
         Queue.G2S: (Unit.STORE, "pop_prev"), Queue.S2G: (Unit.COMPUTE, "pop_next")}
-LOADED = {MemType.UOP, MemType.WGT, MemType.INP, MemType.ACC, MemType.ACC_8BIT}
+LOADED = {*MemType} - {MemType.OUT}
 
 
 @pytest.fixture(scope="module", params=["default", "tiny", "wide"])
@@ -24,6 +24,11 @@ def stream(request):
     return Columns(insns, config), [
         decode(known.control, word) | decode(known.memory, word) | {"nest": decode(known.of(opcode_of(word)), word)}
         for word in map(from_words, insns)]
+
+
+def known(codes, config):
+    """Those of an enum that the configuration knows."""
+    return {code for code in codes if code.feature is None or code.feature in config.features}
 
 
 def test_units_and_tokens(stream):
@@ -43,14 +48,22 @@ def test_kinds(stream):
     for opcode, found in ((Opcode.LOAD, columns.is_load), (Opcode.STORE, columns.is_store),
                           (Opcode.GEMM, columns.is_gemm), (Opcode.ALU, columns.is_alu)):
         assert found.tolist() == [opcode == other for other in opcodes]
-    assert columns.is_reset.tolist() == [row["opcode"] == Opcode.GEMM and row["nest"]["reset"] == 1 for row in rows]
+    windows = Opcode.WINDOW in known(Opcode, columns.config)
+    assert columns.is_window.tolist() == [windows and opcode == Opcode.WINDOW for opcode in opcodes]
+    requantises = [row["opcode"] in (Opcode.GEMM, Opcode.WINDOW) and row["nest"].get("requantise", 0) == 1
+                   for row in rows]
+    assert columns.requantises.tolist() == requantises and any(requantises) == bool(columns.config.features)
+    assert columns.is_reset.tolist() == [
+        row["opcode"] == Opcode.GEMM and row["nest"]["reset"] == 1 and not requantised
+        for row, requantised in zip(rows, requantises, strict=True)]
 
 
 def test_transfers(stream):
     """What moves, how many tiles and bytes, and which rectangle it covers on chip."""
     columns, rows = stream
+    loaded = LOADED & known(MemType, columns.config)
     for n, row in enumerate(rows):
-        reachable = {Opcode.LOAD: LOADED, Opcode.STORE: {MemType.OUT}}.get(row["opcode"], ())
+        reachable = {Opcode.LOAD: loaded, Opcode.STORE: {MemType.OUT}}.get(row["opcode"], ())
         moves = row["opcode"] <= Opcode.STORE and row["x_size"] > 0
         transfers = moves and row["mem_type"] in reachable
         width, height = row["x_size"], row["y_size"]
@@ -69,7 +82,7 @@ def test_steps(stream):
     for n, row in enumerate(rows):
         nest = row["nest"]
         steps = 0
-        if row["opcode"] in (Opcode.GEMM, Opcode.ALU):
+        if row["opcode"] in {Opcode.GEMM, Opcode.ALU, Opcode.WINDOW} & known(Opcode, columns.config):
             steps = max(nest["uop_end"] - nest["uop_bgn"], 0) * nest["iter_out"] * nest["iter_in"]
         assert columns.steps[n] == steps
 

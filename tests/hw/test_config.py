@@ -71,7 +71,8 @@ def test_the_largest_tiles_have_4096_bytes():
 def test_the_default_is_tvms():
     """The sizes and depths of TVM's default configuration."""
     config = Config()
-    assert config == PRESETS["default"] and (config.batch, config.block, config.lanes) == (1, 16, 16)
+    assert config == PRESETS["stock"] and config.dimensions == PRESETS["default"].dimensions
+    assert (config.batch, config.block, config.lanes) == (1, 16, 16)
     assert config.tile_bytes == {"UOP": 4, "WGT": 256, "INP": 16, "ACC": 64, "OUT": 16, "ACC_8BIT": 16,
                                  "INP_PAD": 16, "WGT_DIAG": 16}
     assert config.depth == {"UOP": 8192, "WGT": 1024, "INP": 2048, "ACC": 2048, "OUT": 2048, "ACC_8BIT": 2048,
@@ -98,11 +99,12 @@ def test_presets_are_named_and_found(name):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_json_goes_both_ways(name, tmp_path):
-    """The file has TVM's keys; architecture and labels come back, the RTL around them is the base's."""
+    """The file has TVM's keys, and the features of a machine that has some; architecture and labels come back, the RTL
+    around them is the base's."""
     config, path = PRESETS[name], tmp_path / "vta_config.json"
     path.write_text(config.to_json())
     keys = json.loads(path.read_text())
-    assert set(keys) == {"TARGET", "HW_VER", *ARCHITECTURE_KEYS}
+    assert set(keys) == {"TARGET", "HW_VER", *ARCHITECTURE_KEYS, *(["FEATURES"] if config.features else [])}
     again = Config.load(str(path))
     assert again.architecture == config.architecture and again.to_json() == config.to_json()
     assert again.hash == config.hash and again.name == "vta_config"

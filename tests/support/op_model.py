@@ -32,13 +32,13 @@ def multiply(dst, src=None, imm=None, y=None, tag=()):
 
 
 class OpModel:
-    """`acc` are the tiles; `apply` executes one op (a dict, fields as in `op_layout`)."""
+    """`acc` are the tiles; `apply` executes one op (a dict, fields as in `op_layout`); `result` is what it gave."""
 
     def __init__(self, config):
         self.lanes = config.lanes
         self.acc = [[0] * config.lanes for _ in range(config.depth["ACC"])]
         self.x = self.y = [0] * config.lanes
-        self.operation = self.written = None         # the last op's, and the tile that it wrote
+        self.operation = self.written = self.result = None         # the last op's, and the tile that it wrote
 
     def apply(self, op, dot=None, tile=None, gap=True):
         """`gap`: this op does not follow the one before at once."""
@@ -57,6 +57,7 @@ class OpModel:
             self.y = {Y.ZERO: [0] * self.lanes, Y.IMM: [op["imm"]] * self.lanes, Y.TILE: tile,
                       Y.SRC: self.acc[op["src"]]}[y]
         self.operation, self.written = operation, op["dst"] if op["write"] else None
+        second = dot if op["is_gemm"] else self.y
+        self.result = [low(operate(operation, *pair), 32) for pair in zip(self.x, second, strict=True)]
         if op["write"]:
-            second = dot if op["is_gemm"] else self.y
-            self.acc[op["dst"]] = [low(operate(operation, *pair), 32) for pair in zip(self.x, second, strict=True)]
+            self.acc[op["dst"]] = self.result
