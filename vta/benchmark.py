@@ -135,7 +135,7 @@ def table(rows, config, latency):
              "| layer | instructions | GEMM steps | ALU steps | bound | cycles | bound / cycles | model's error "
              "| MACs busy | largest loss |",
              "|---|--:|--:|--:|--:|--:|--:|--:|--:|---|"]
-    own = (BY_HAND, *LAYERS, *REQUANTISED_LAYERS)
+    own = (BY_HAND, *LAYERS, *(REQUANTISED_LAYERS if config.has(Feature.REQUANTISE) else ()))
     there = {row.name: row for row in rows}
     groups = {name: [there[each] for each, times in members.items() for _ in range(times)]
               if there.keys() >= members.keys() else []

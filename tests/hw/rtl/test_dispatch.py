@@ -1,5 +1,6 @@
 """hw/rtl/dispatch.py: every instruction has its ticket and its unit, in order; LOAD UOPs wait to be written."""
 
+import dataclasses
 import itertools
 from collections import deque
 from random import Random
@@ -9,6 +10,7 @@ from load_model import load
 from stream_bench import Bench, at_full_rate, each_stall, until, values
 
 from vta.hw.config import PRESETS
+from vta.hw.features import FEATURES
 from vta.hw.isa import LANE_OPS, MEMORY, Opcode, encode, layouts
 from vta.hw.rtl.compute_decoder import Kind
 from vta.hw.rtl.dispatch import Dispatch
@@ -16,6 +18,7 @@ from vta.hw.rtl.index import SEQ_BITS
 from vta.hw.rtl.merge import TICKETS_AHEAD
 
 TINY = PRESETS["tiny"]
+FULL = dataclasses.replace(TINY, features=frozenset(FEATURES))
 MODULO = 1 << SEQ_BITS
 STEPS = {"uop_bgn": 1, "uop_end": 3, "iter_out": 2, "iter_in": 1}
 LOOPS = [STEPS, STEPS, STEPS | {"iter_out": 0}, STEPS | {"iter_in": 0}, STEPS | {"uop_end": 1}]
@@ -25,8 +28,8 @@ EVERYWHERE = (0, (1 << 17) - 1)
 class Instruction:
     """One word and its expected effect: `kind` of its ticket, the port that gets it, the error it causes."""
 
-    def __init__(self, opcode, port=None, kind=Kind.NOTHING, error=None, written=None, **fields):
-        self.port, self.kind, self.error, self.written = port, kind, error, written
+    def __init__(self, opcode, port=None, kind=Kind.NOTHING, error=None, written=None, requant=None, **fields):
+        self.port, self.kind, self.error, self.written, self.requant = port, kind, error, written, requant
         layout = layouts(TINY).of(opcode) if opcode in set(Opcode.of(TINY)) else MEMORY
         self.word = encode(layout, fields | {"opcode": opcode})
         self.tag = {"push_prev": fields.get("push_prev", 0), "push_next": fields.get("push_next", 0),
@@ -39,7 +42,15 @@ class Instruction:
         bgn, end = self.written or EVERYWHERE
         return {"kind": self.kind, "finish": self.tag["finish"], "bgn": bgn, "end": end,
                 **{name: int(self.error == name) for name in ("bad_opcode", "bad_memory")},
-                "transfer": {"sram_base": self.mark}, "nest": {"uop_bgn": self.mark % TINY.depth["UOP"]}}
+                "transfer": {"sram_base": self.mark}, "nest": {"uop_bgn": self.mark % TINY.depth["UOP"]},
+                **({"shared": {"requant": {self.requant: 1}}} if self.requant else {})}
+
+    @property
+    def drains(self):
+        """Whether it waits for the requantiser: it works on accumulators without it, or store or the host waits."""
+        if self.kind == Kind.STEPS:
+            return self.requant not in ("requantises", "req")
+        return self.kind == Kind.TILES or bool(self.tag["push_next"] or self.tag["finish"])
 
 
 def load_uop(x, sram=0, flags=None, **shape):
@@ -51,7 +62,7 @@ def load_uop(x, sram=0, flags=None, **shape):
                        **fields | (flags or {}))
 
 
-def random_instruction(random):
+def random_instruction(random, requantises=False):
     flags = {name: random.randint(0, 1) for name in ("push_prev", "push_next")}
     kind = random.choice(["uop", "uop", "acc", "gemm", "alu", "token", "memory", "alu_opcode", "opcode", "finish"])
     if kind == "uop":
@@ -67,6 +78,8 @@ def random_instruction(random):
         loops = random.choice(LOOPS)
         more = {"alu_opcode": random.choice(LANE_OPS)} if kind == "alu" else {}
         work = {"port": "nest", "kind": Kind.STEPS} if loops == STEPS else {}
+        if work and requantises:
+            work["requant"] = random.choice([None, "requantises"] if kind == "gemm" else [None, "par", "req"])
         return Instruction(Opcode[kind.upper()], **work, **loops, **more, **flags)
     if kind == "alu_opcode":
         return Instruction(Opcode.ALU, error="bad_opcode", **STEPS, alu_opcode=max(LANE_OPS) + 1, **flags)
@@ -75,9 +88,9 @@ def random_instruction(random):
     return Instruction(Opcode.FINISH)
 
 
-def bench(insns, stalls="none", seed=0):
+def bench(insns, stalls="none", seed=0, config=TINY):
     """A Dispatch with `insns` to take, their LOAD UOPs answered by one to three chunks each; checks what it writes."""
-    dut = Dispatch(TINY)
+    dut = Dispatch(config)
     b, chunks = Bench(dut, stalls, seed), deque()
     for n, insn in enumerate(insns):
         insn.mark = n
@@ -124,10 +137,12 @@ def bench(insns, stalls="none", seed=0):
 
 
 @each_stall
-def test_every_instruction_to_its_unit(stalls):
+@pytest.mark.parametrize("config", [TINY, FULL], ids=["stock", "features"])
+def test_every_instruction_to_its_unit(config, stalls):
     random = Random(7)
-    insns = [random_instruction(random) for _ in range(150)]
-    b = bench(insns, stalls, seed=3)
+    insns = [random_instruction(random, bool(config.features)) for _ in range(150)]
+    b = bench(insns, stalls, seed=3, config=config)
+    soon = b.watch(b.dut.ticket_soon, b.dut.ticket.valid)
     tickets = b.receive(b.dut.ticket, len(insns))
     b.run(until=lambda: len(b.written) == len(b.loads))
     loads = list(itertools.accumulate(insn.port == "uop_load" for insn in insns))
@@ -139,6 +154,11 @@ def test_every_instruction_to_its_unit(stalls):
     assert [(nest["nest"]["uop_bgn"], nest["loads"]) for nest in values(b.got["nest"])] == [
         (n % TINY.depth["UOP"], loads[n] % MODULO) for n, insn in enumerate(insns) if insn.port == "nest"]
     assert b.errors == [(insn.error, n) for n, insn in enumerate(insns) if insn.error]
+    assert [early for early, _ in soon[:-1]] == [valid for _, valid in soon[1:]]
+    if config.features:
+        assert [ticket["drains"] for ticket in values(tickets)] == [insn.drains for insn in insns]
+        assert [nest["keeps_dst"] for nest in values(b.got["nest"])] == [
+            insn.requant == "par" for insn in insns if insn.port == "nest"]
 
 
 def test_rate_and_latency():

@@ -74,6 +74,7 @@ def relative(program):
     return [cycle - cycles[0] for cycle in cycles]
 
 
+WAIT = INSIDE + 2     # from an op that enters the requantiser to one that waits until its tile has left
 GEMM = Opcode.GEMM, {"reset": 1, "requantise": 1}
 REQ = {"alu_opcode": AluOp.REQ, "use_imm": 0, "imm": 0, "dst_factor_in": 1}
 PLAIN = Opcode.ALU, {"alu_opcode": AluOp.ADD, "use_imm": 1, "imm": 1}, [(9, 0, 0)]
@@ -90,8 +91,8 @@ def test_requantised_steps_follow_each_other():
 
 
 @pytest.mark.parametrize("fields, steps", [
-    ({}, [0, 1, 2, 3]), ({"imm": 1}, [*range(12)]), ({"dst_factor_in": 2}, [n * (INSIDE + 1) for n in range(4)]),
-    ({"iter_out": 2}, [n * (INSIDE + 1) for n in range(4)])], ids=["quick", "wide", "even", "two loops"])
+    ({}, [0, 1, 2, 3]), ({"imm": 1}, [*range(12)]), ({"dst_factor_in": 2}, [n * WAIT for n in range(4)]),
+    ({"iter_out": 2}, [n * WAIT for n in range(4)])], ids=["quick", "wide", "even", "two loops"])
 def test_steps_of_req(fields, steps):
     """Those whose tiles differ for long follow each other; others wait until the tile before is written."""
     assert requantising((Opcode.ALU, REQ | fields, tiles(4))) == steps
@@ -103,7 +104,7 @@ def test_steps_of_req(fields, steps):
     ids=["ADD", "PAR", "reset", "WINDOW", "requantised GEMM", "REQ"])
 def test_a_step_behind_requantised_ones(instruction, waits):
     """What does not requantise waits until the last tile has left."""
-    assert requantising((*GEMM, tiles(3)), instruction)[3] == (2 + INSIDE + 1 if waits else 4)
+    assert requantising((*GEMM, tiles(3)), instruction)[3] == (2 + WAIT if waits else 4)
 
 
 @pytest.mark.parametrize("instruction, waits", [
@@ -111,7 +112,7 @@ def test_a_step_behind_requantised_ones(instruction, waits):
     ids=["ADD", "requantised GEMM", "REQ"])
 def test_a_step_behind_req(instruction, waits):
     """It may read, or write, what has not been written yet."""
-    assert requantising((Opcode.ALU, REQ, tiles(3, 20)), instruction)[3] == 2 + INSIDE + 1
+    assert requantising((Opcode.ALU, REQ, tiles(3, 20)), instruction)[3] == 2 + WAIT
 
 
 @pytest.mark.parametrize("kind, tag, waits", [
@@ -124,4 +125,4 @@ def test_other_instructions_behind_requantised_steps(kind, tag, waits):
         program.load([5], **tag)
     else:
         program.ticket(kind, **tag)
-    assert relative(program)[3] == (2 + INSIDE + 1 if waits else 4)
+    assert relative(program)[3] == (2 + WAIT if waits else 4)
