@@ -18,7 +18,7 @@ SEQ_BITS = 5         # LOAD UOPs and nests are counted modulo 32; far fewer are 
 NESTS_AHEAD = 8
 STEPS_AHEAD = 8      # steps between the nest and the merge: more than the 5 cycles of a place's round trip
 
-FLAGS = ("is_alu", "reads_src", "has_src", "waits", "use_imm", "keeps_dst")      # of a nest
+FLAGS = ("is_alu", "reads_src", "has_src", "waits", "use_imm", "keeps_dst", "long")      # of a nest
 TRIP = ("initial", "final")          # of a step: its micro-op is the first, or the last, of a trip of the loops
 
 
@@ -26,7 +26,7 @@ def queued_nest_layout(config):
     """A nest, that is a GEMM or ALU instruction, and the number of LOAD UOPs before it (modulo 2^SEQ_BITS).
 
     `reads_src`: its steps read tile src, from the inputs, or from the accumulators if `is_alu`; `keeps_dst`: they do
-    not use dst; the other flags are those of `shared_layout`."""
+    not use dst; `long`: a step takes several ops; the other flags are those of `shared_layout`."""
     return data.StructLayout({"nest": nest_layout(config), "loads": unsigned(SEQ_BITS), **dict.fromkeys(FLAGS, 1)})
 
 
@@ -43,10 +43,11 @@ def step_layout(config):
 
     `first` of its instruction; `initial`, `final`: see `TRIP`. `beyond`: an index that the step uses is not below the
     depth of its memory (it has wrapped). For the merge: `reads_src`: it has a tile as second operand, and not the one
-    of the instruction's step before; `clash`: an op of its own must read it, as it is in the bank of dst; `after_tile`,
-    `after_step`: its operands must not be written by the op just before, if that is a tile, or the step before.
+    of the instruction's step before; `clash`: an op of its own must read it, as it is in the bank of dst; `single`: one
+    op does it all; `after_tile`, `after_step`: its operands must not be written by the op just before, if that is a
+    tile, or the step before.
     """
-    flags = ("last", "beyond", "reads_src", "clash", "after_tile", "after_step")
+    flags = ("last", "beyond", "reads_src", "clash", "single", "after_tile", "after_step")
     if config.has(Feature.REQUANTISE) or config.has(Feature.WINDOW):
         flags = (*flags, "first", *TRIP)
     return data.StructLayout(
@@ -158,7 +159,7 @@ class IndexGenerator(wiring.Component):
                            | (added.reads_src & (src_beyond | (sums.wgt[-1] & ~added.is_alu)))),
             step.reads_src.eq(added.has_src & (added.first | before.overwritten | (src != before.src))),
             step.clash.eq(step.reads_src & ~same_tile & (bank_of(src) == bank_of(step.dst))),
-            step.after_tile.eq(step.reads_src | added.waits),
+            step.single.eq(~step.clash & ~added.long), step.after_tile.eq(step.reads_src | added.waits),
             step.after_step.eq((step.reads_src & src_written) | (added.waits & x_written)),
         ]
         with m.If(steps.i.valid):

@@ -76,6 +76,7 @@ class InOrderMerge(wiring.Component):
         phase = Signal(range(MUL_PHASES))
         last_phase = Signal()
         completes = Signal()                     # this op completes its step
+        finishing = Signal()                     # the same, of an op that is not the first one of its step
         clash = Signal()                         # ... only reads src
         hazard = Signal()
         is_mul, has_requant = shared.select.multiply, self.config.has(Feature.REQUANTISE)
@@ -84,12 +85,13 @@ class InOrderMerge(wiring.Component):
         m.d.comb += [
             clash.eq(step.clash & fresh),
             hazard.eq(fresh & ((recent_tile & step.after_tile) | (recent_step & step.after_step))),
-            completes.eq(~clash & (~is_long | last_phase)),
+            completes.eq(Mux(fresh, step.single, finishing)),
         ]
         with m.If(self.valid):
             m.d.sync += [recent_tile.eq(tiles), recent_step.eq(steps & completes)]
             with m.If(steps):
-                m.d.sync += fresh.eq(completes)
+                m.d.sync += [fresh.eq(completes),
+                             finishing.eq(~is_long | (~clash & (phase == Mux(is_mul, MUL_PHASES, REQUANT_PHASES) - 2)))]
                 with m.If(is_long & ~clash):
                     m.d.sync += [phase.eq(Mux(last_phase, 0, phase + 1)),
                                  last_phase.eq(phase == Mux(is_mul, MUL_PHASES, REQUANT_PHASES) - 2)]

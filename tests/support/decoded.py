@@ -98,10 +98,16 @@ def shared(config, fields, opcode):
     return about
 
 
+def takes_several_ops(fields):
+    """Whether a step takes several ops even without a clash: MUL, PAR, and a wide REQ."""
+    operation = fields.get("alu_opcode")
+    return operation in (AluOp.MUL, AluOp.PAR) or (operation == AluOp.REQ and bool(fields["imm"] & 1))
+
+
 def queued_nest(config, fields, opcode, loads):
     """The fields of `queued_nest_layout`."""
     about = shared(config, fields, opcode)
     reads_src = not about["reset"] and (not about["use_imm"] or config.alu_imm_reads_src)
     return {"nest": nest(fields, opcode), "loads": loads, "reads_src": int(reads_src),
-            "keeps_dst": int(fields.get("alu_opcode") == AluOp.PAR),
+            "keeps_dst": int(fields.get("alu_opcode") == AluOp.PAR), "long": int(takes_several_ops(fields)),
             **{name: about[name] for name in ("is_alu", "has_src", "waits", "use_imm")}}

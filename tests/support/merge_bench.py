@@ -157,6 +157,7 @@ class Program:
             trip = {"first": n == 0, "initial": initial, "final": final} if self.config.features else {}
             self.steps.append(trip | {
                 "dst": dst, "src": src, "wgt": wgt, "last": n == len(tiles) - 1, "reads_src": reads, "clash": clash,
+                "single": not clash and not (opcode == Opcode.ALU and decoded.takes_several_ops(fields)),
                 "after_tile": reads or about["waits"],
                 "after_step": (reads and src == self.dst) or (about["waits"] and dst == self.dst)})
             late = (self.last == "tile" and self.steps[-1]["after_tile"]) or (

@@ -21,7 +21,7 @@ from vta.hw.features import FEATURES
 
 ALL = frozenset(FEATURES)
 CONFIGS = (replace(PRESETS["default"], features=frozenset()), replace(PRESETS["default"], features=ALL),
-           replace(PRESETS["tiny"], features=ALL),
+           replace(PRESETS["tiny"], features=ALL, token_depth=64),
            Config(log_batch=1, log_inp_buff_size=12, log_wgt_buff_size=15, log_acc_buff_size=14, features=ALL),
            Config(log_block=3, log_inp_buff_size=12, log_wgt_buff_size=12, log_acc_buff_size=13, features=ALL))
 

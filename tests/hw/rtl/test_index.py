@@ -75,7 +75,9 @@ class Program:
         again = not first and before["src"] == src and before["src"] != before["dst"]
         reads = bool(alu and fields["alu_opcode"] in LANE_OPS and not fields["use_imm"] and not again)
         self.before = {"dst": dst, "src": src}
-        return {"reads_src": reads, "clash": reads and src != dst and bank(src) == bank(dst),
+        clash = reads and src != dst and bank(src) == bank(dst)
+        return {"reads_src": reads, "clash": clash,
+                "single": not clash and not (alu and decoded.takes_several_ops(fields)),
                 "after_tile": reads or waits,
                 "after_step": (reads and src == before["dst"]) or (waits and dst == before["dst"])}
 
