@@ -81,8 +81,7 @@ def test_the_folded_problem_is_saved(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["convolve", "1x2"], "'convolve'; there are conv2d, dense, depthwise_conv2d, group_conv2d, avg_pool2d, mean, "
-     "rescale\n"),
+    (["convolve", "1x2"], "'convolve'; there are conv2d, dense, depthwise_conv2d, group_conv2d, avg_pool2d\n"),
     (["conv2d", "1x2xx4"], "'1x2xx4' must be a number"),
     (["conv2d", "1x16x4x4", "outputs"], "'outputs' must be NAME=VALUE"),
     (["conv2d", "1x16x4x4", "outputs=16"], "missing a required argument: 'kernel'"),
