@@ -116,7 +116,7 @@ class Compute(wiring.Component):
             *(getattr(output, name).eq(getattr(accumulate, name)) for name in (
                 "writing_valid", "writing", "result", "computed")),
             *(getattr(accumulate, name).eq(getattr(output, name)) for name in ("back", "back_dst", "back_tile")),
-            merge.ticket_soon.eq(dispatch.ticket_soon),
+            merge.more_tickets.eq(dispatch.more_tickets),
             merge.leaves.eq(output.leaves), merge.leaves_to_acc.eq(output.to_acc),
             done.eq(accumulate.done.as_value() | output.done.as_value()),
         ]

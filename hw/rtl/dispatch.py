@@ -30,7 +30,7 @@ class Dispatch(wiring.Component):
         super().__init__({
             "insn": In(stream.Signature(ISSUED)), "decoded": In(decoded_layout(config)),
             "ticket": Out(stream.Signature(ticket_layout(config))),
-            "ticket_soon": Out(1),       # one is there in the next cycle
+            "more_tickets": Out(1),      # as `more` of their queue
             "uop_load": Out(stream.Signature(load_layout(config))),
             "acc_load": Out(stream.Signature(load_layout(config))),
             "nest": Out(stream.Signature(queued_nest_layout(config))),
@@ -42,7 +42,7 @@ class Dispatch(wiring.Component):
         m = Module()
         m.submodules.tickets = tickets = Fifo(ticket_layout(self.config), TICKETS_AHEAD, registered=True)
         connect(m, tickets.o, flipped(self.ticket))
-        m.d.comb += self.ticket_soon.eq(tickets.soon)
+        m.d.comb += self.more_tickets.eq(tickets.more)
         issued, decoded, ticket, nest = self.insn.payload, self.decoded, tickets.i.payload, self.nest.payload
         taken = Signal()
         to_uop = Signal()

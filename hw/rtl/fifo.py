@@ -42,14 +42,14 @@ class Fifo(wiring.Component):
 
     Latency: one cycle from `i` to `o`, from LUT RAM; with `block_ram` two, from the output of a block RAM. With
     `registered` (`depth` >= 3, or 4) `o` is a register slice, and the latency one cycle in either case: a payload that
-    finds the memory empty goes straight to that. `soon` tells whether there will be a payload in the next cycle.
+    finds the memory empty goes straight to that. `more` tells whether there will be another payload in the next cycle.
     `i.ready` is a register, and with a slice nothing but the slice depends on `o.ready`.
     """
 
     def __init__(self, shape, depth, *, block_ram=False, registered=False):
         self.shape, self.depth, self.block_ram, self.registered = shape, depth, block_ram, registered
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)),
-                          "level": Out(range(depth + 1)), **({"soon": Out(1)} if registered else {})})
+                          "level": Out(range(depth + 1)), **({"more": Out(1)} if registered else {})})
 
     def elaborate(self, platform):
         m = Module()
@@ -91,7 +91,7 @@ class Fifo(wiring.Component):
         m.d.comb += [
             ready.eq(out.i.ready), straight.eq(ready & ~valid & ~count.some),
             out.i.payload.eq(Mux(valid, read.data, self.i.payload)), out.i.valid.eq(valid | (straight & self.i.valid)),
-            self.level.eq(count.value + (valid if self.block_ram else 0) + out.level), self.soon.eq(out.soon),
+            self.level.eq(count.value + (valid if self.block_ram else 0) + out.level), self.more.eq(out.more),
         ]
         return m
 
@@ -99,14 +99,14 @@ class Fifo(wiring.Component):
 class RegisterSlice(wiring.Component):
     """A queue of two registers: neither `i.ready` nor `o` depends on another signal in the same cycle.
 
-    Throughput: one payload a cycle. Latency: one cycle. `level` counts the payloads; `soon`: there will be one in the
-    next cycle.
+    Throughput: one payload a cycle. Latency: one cycle. `level` counts the payloads; `more`: there is one behind
+    that at `o`, or arrives, so that `o` has it in the next cycle if it has none now or gives that away.
     """
 
     def __init__(self, shape):
         self.shape = shape
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)),
-                          "level": Out(2), "soon": Out(1)})
+                          "level": Out(2), "more": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -115,7 +115,7 @@ class RegisterSlice(wiring.Component):
         first_valid, second_valid = (Signal(name=f"{name}_valid") for name in ("first", "second"))
         m.d.comb += [self.i.ready.eq(~second_valid), self.o.payload.eq(first), self.o.valid.eq(first_valid),
                      self.level.eq(first_valid + second_valid),
-                     self.soon.eq(Mux(~first_valid | self.o.ready, second_valid | self.i.valid, first_valid))]
+                     self.more.eq(second_valid | self.i.valid)]
         with m.If(~first_valid | self.o.ready):
             m.d.sync += [first.eq(Mux(second_valid, second, self.i.payload)),
                          first_valid.eq(second_valid | self.i.valid), second_valid.eq(0)]

@@ -46,7 +46,7 @@ class InOrderMerge(wiring.Component):
         self.config = config
         super().__init__({
             "ticket": In(stream.Signature(ticket_layout(config))),
-            "ticket_soon": In(1),       # one is there in the next cycle; for machines that requantise
+            "more_tickets": In(1),      # another one is there in the next cycle; for machines that requantise
             "step": In(stream.Signature(step_layout(config))),
             "tile": In(stream.Signature(tile_layout(config))),
             "load_done": In(1),
@@ -145,10 +145,10 @@ class InOrderMerge(wiring.Component):
             with m.If(steps & shared.requant.fresh & (step.initial | shared.requant.each)):
                 m.d.comb += op.read_x.eq(0)
         if has_requant:
-            self._requantise(m, go, completes, phase, steps)
+            self._requantise(m, go, last & (~steps | completes), completes, phase, steps)
         return m
 
-    def _requantise(self, m, go, completes, phase, steps):
+    def _requantise(self, m, go, ends, completes, phase, steps):
         """The ops of PAR and REQ, and who waits until the requantiser is empty, or no tile of REQ is in it.
 
         While there are tiles in it, an instruction waits a cycle longer: `go` must be a register.
@@ -174,8 +174,11 @@ class InOrderMerge(wiring.Component):
             self.wait_requant.eq(here & ~go),
         ]
         # a REQ that is not quick waits after each step
-        m.d.sync += go.eq(self.ticket_soon & ~((inside.some | inside.up) & (
-            ~here | self.ticket.ready | ~allowed | (inside.up & ~requant.quick & requant.req))))
+        # by cases, because `self.valid` comes late: an op ends the instruction, or does not; there is none
+        busy, slow = inside.some | op.requant.enters, op.requant.enters & ~requant.quick & requant.req
+        m.d.sync += go.eq(Mux(
+            self.valid, Mux(ends, self.more_tickets & ~busy, ~(busy & (~allowed | slow))),
+            Mux(here, ~(inside.some & ~allowed), self.more_tickets & ~inside.some)))
         with m.If(steps):
             m.d.comb += [
                 op.requant.enters.eq(completes & (requant.req | (

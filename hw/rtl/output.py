@@ -33,7 +33,8 @@ class Output(wiring.Component):
         m = Module()
         config, op = self.config, self.writing
         m.submodules.buffer = buffer = memory.Memory(shape=8 * config.lanes, depth=config.depth["OUT"], init=[])
-        read, write = buffer.read_port(), buffer.write_port()
+        read = buffer.read_port()
+        write = buffer.write_port()
         m.d.comb += [
             read.en.eq(self.out.en), read.addr.eq(self.out.index), self.out.data.eq(read.data),
             write.en.eq(self.writing_valid & op.write), write.addr.eq(op.dst),

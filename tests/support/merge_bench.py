@@ -42,7 +42,7 @@ class QueuedMerge(wiring.Component):
         m.submodules.queue = queue = Fifo(self.layout, TICKETS_AHEAD, registered=True)
         connect(m, flipped(self.ticket), queue.i)
         connect(m, queue.o, merge.ticket)
-        m.d.comb += merge.ticket_soon.eq(queue.soon)
+        m.d.comb += merge.more_tickets.eq(queue.more)
         return m
 
 

@@ -142,7 +142,7 @@ def test_every_instruction_to_its_unit(config, stalls):
     random = Random(7)
     insns = [random_instruction(random, bool(config.features)) for _ in range(150)]
     b = bench(insns, stalls, seed=3, config=config)
-    soon = b.watch(b.dut.ticket_soon, b.dut.ticket.valid)
+    seen = b.watch(b.dut.more_tickets, b.dut.ticket.valid, b.dut.ticket.ready)
     tickets = b.receive(b.dut.ticket, len(insns))
     b.run(until=lambda: len(b.written) == len(b.loads))
     loads = list(itertools.accumulate(insn.port == "uop_load" for insn in insns))
@@ -154,7 +154,7 @@ def test_every_instruction_to_its_unit(config, stalls):
     assert [(nest["nest"]["uop_bgn"], nest["loads"]) for nest in values(b.got["nest"])] == [
         (n % TINY.depth["UOP"], loads[n] % MODULO) for n, insn in enumerate(insns) if insn.port == "nest"]
     assert b.errors == [(insn.error, n) for n, insn in enumerate(insns) if insn.error]
-    assert [early for early, _ in soon[:-1]] == [valid for _, valid in soon[1:]]
+    assert [more if ready or not valid else 1 for more, valid, ready in seen[:-1]] == [valid for _, valid, _ in seen[1:]]
     if config.features:
         assert [ticket["drains"] for ticket in values(tickets)] == [insn.drains for insn in insns]
         assert [nest["keeps_dst"] for nest in values(b.got["nest"])] == [
