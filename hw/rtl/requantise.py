@@ -150,7 +150,7 @@ class LaneRounding(wiring.Component):
 
         # rounded: the increment is the carry into an adder of nothing else, which the multiplexers fit into
         fine, last_lost = shift_right(coarse, p.shift[3:], 8)
-        some, increment = Signal(), Signal()
+        some, increment = (Signal(name=name) for name in ("some", "increment"))
         rounded = Signal(33)
         q = Signal(signed(32), reset_less=True)
         m.d.comb += some.eq(sticky | last_lost)
@@ -174,7 +174,7 @@ class LaneRounding(wiring.Component):
         ]
 
         # clipped; what the sign is does not take the comparisons
-        outside, sign, less, more = Signal(), Signal(), Signal(), Signal()
+        outside, sign, less, more = (Signal(name=name) for name in ("outside", "sign", "less", "more"))
         byte = Signal(8)
         result = Signal(32, reset_less=True)
         m.d.comb += [

@@ -154,7 +154,8 @@ def test_every_instruction_to_its_unit(config, stalls):
     assert [(nest["nest"]["uop_bgn"], nest["loads"]) for nest in values(b.got["nest"])] == [
         (n % TINY.depth["UOP"], loads[n] % MODULO) for n, insn in enumerate(insns) if insn.port == "nest"]
     assert b.errors == [(insn.error, n) for n, insn in enumerate(insns) if insn.error]
-    assert [more if ready or not valid else 1 for more, valid, ready in seen[:-1]] == [valid for _, valid, _ in seen[1:]]
+    assert [valid for _, valid, _ in seen[1:]] == [
+        more if ready or not valid else 1 for more, valid, ready in seen[:-1]]
     if config.features:
         assert [ticket["drains"] for ticket in values(tickets)] == [insn.drains for insn in insns]
         assert [nest["keeps_dst"] for nest in values(b.got["nest"])] == [
