@@ -81,7 +81,7 @@ class InOrderMerge(wiring.Component):
         hazard = Signal()
         is_mul, has_requant = shared.select.multiply, self.config.has(Feature.REQUANTISE)
         is_long = shared.requant.long if has_requant else is_mul
-        go = Signal() if has_requant else here   # there is one that nothing in the requantiser blocks
+        go = Signal(name="go") if has_requant else here   # there is one that nothing in the requantiser blocks
         m.d.comb += [
             clash.eq(step.clash & fresh),
             hazard.eq(fresh & ((recent_tile & step.after_tile) | (recent_step & step.after_step))),
