@@ -130,7 +130,7 @@ class Footprints:
 
         reads, writes = (self._alu if get["opcode"] == Opcode.ALU else self._product)(get, words, operand)
         reads = [("UOP", entries(np.arange(begin, end), depth)), *reads]
-        return Access(tuple(reads), tuple(writes), tuple(beyond))
+        return Access(tuple(reads), tuple(writes), tuple(dict.fromkeys(beyond)))
 
     def _product(self, get, words, operand):
         """(reads, writes) of GEMM or WINDOW."""

@@ -75,7 +75,8 @@ def conv2d(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair = 1, pad: P
     if groups == c == outputs and merge == config.block:
         forms = [form(window, grouped, pack, "none", weights)
                  for window, pack, weights in depthwise_windows(plain, config, isinstance(post, Rescale) and not wide)]
-    forms = forms or [form(plain, grouped, square(lambda array: merge_groups(array, groups, merge, count)), "none")]
+    if not any(each.windows[0].diagonal for each in forms):
+        forms.append(form(plain, grouped, square(lambda array: merge_groups(array, groups, merge, count)), "none"))
     if zero_point and any(map(any, pads)) and not config.has(Feature.PAD_VALUE):
         forms = []
     if groups == 1 and (fold != "auto" or c < config.block):

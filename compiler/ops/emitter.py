@@ -24,9 +24,9 @@ class Emitter:
         config = pipeline.config
         self.p, self.window, self.post = pipeline, window, post
         self.tiled = tiled = TiledWindow(window, tiling, config, post)
-        need(tiled.fits, f"a tile of {tiling} needs {tiled.in_size} of {config.depth['INP']} input tiles, "
-                         f"{tiled.wgt_size} of {config.depth['WGT']} weight tiles and {tiled.acc_size} of "
-                         f"{config.depth['ACC'] - tiled.bias_size} accumulators")
+        room = tiled.room
+        need(tiled.fits, f"a tile of {tiling} needs {tiled.in_size} of {room['input']} input tiles, {tiled.wgt_size} "
+                         f"of {room['weight']} weight tiles and {tiled.acc_size} of {room['accumulator']} accumulators")
         self.data, self.weights, self.bias, self.out = buffers
         self.blank = blank
         self.inputs = BufferRing(tiled.in_buffers, tiled.in_size)

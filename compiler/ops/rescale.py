@@ -45,8 +45,7 @@ class Rescale:
             for name in ("multipliers", "shifts"):
                 values = getattr(rule, name, 0)
                 need(not isinstance(values, tuple) or len(values) in (1, channels),
-                     f"{name}: {len(values) if isinstance(values, tuple) else 1} given, the output has {channels} "
-                     f"channels")
+                     f"{name}: {np.size(values)} given, the output has {channels} channels")
 
     @property
     def clip(self):

@@ -162,6 +162,7 @@ class TiledWindow:
         # what is added to the sums: two buffers behind the inputs, and the last weight tile
         residual = post.residual > 0
         inputs, weights = depth["INP"] - residual * RESIDUALS * self.acc_size, depth["WGT"] - residual
+        self.room = {"input": inputs, "weight": weights}          # tiles of each memory for the tile itself
         groups = len({channel[0] for channel in self.channels})     # their input channels differ
         self.in_buffers = buffer_count(inputs, self.in_size, per_tile * len(self.patches) * groups, per_tile)
         self.wgt_buffers = 1 if w.shared else buffer_count(
@@ -170,7 +171,8 @@ class TiledWindow:
         self.bias_resident = self.bias_blocks * post.parameter_tiles <= depth["ACC"] // 8
         self.bias_size = post.parameter_tiles * (self.bias_blocks if self.bias_resident else 2 * t.groups * t.outs)
         self.scrap_size = (t.rows - 1) * t.cols + 1 if w.row_taps else 0
-        self.acc_buffers = min(2, (depth["ACC"] - self.bias_size - self.scrap_size) // self.acc_size)
+        self.room["accumulator"] = depth["ACC"] - self.bias_size - self.scrap_size
+        self.acc_buffers = min(2, self.room["accumulator"] // self.acc_size)
         self.fits = min(self.in_buffers, self.wgt_buffers, self.acc_buffers) >= 1
 
     def input_size(self, rows, cols, taps):

@@ -99,7 +99,8 @@ class ExecutionPlan:
             elif what < 8 * Opcode.STORE:
                 hole = blank[first:last] if anything_blank else None
                 yield LoadTiles(MemType(what), sram[first:last], dram[first:last],
-                                hole if hole is not None and hole.any() else None, columns.pad_byte[at])
+                                hole if hole is not None and hole.any() else None, zero[first:last],
+                                columns.pad_byte[at])
             elif not anything_blank:
                 yield StoreTiles(sram[first:last], dram[first:last])
             elif not bad[first:last].all():

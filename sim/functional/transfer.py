@@ -14,16 +14,20 @@ MAX_TILES = 1 << 20      # tiles whose index vectors are held at once
 
 
 class LoadTiles:
-    """Tiles `dram` of DRAM go to tiles `sram` of a scratchpad, in this order; those in `blank` become `byte`."""
+    """Tiles `dram` of DRAM go to tiles `sram` of a scratchpad, in this order; those in `blank` become 0, or `byte` if
+    they are `padding`."""
 
-    def __init__(self, memory, sram, dram, blank, byte=0):
+    def __init__(self, memory, sram, dram, blank, padding=None, byte=0):
         self.memory, self.sram, self.blank, self.byte = memory, compact(sram), blank, byte
+        self.padding = padding if byte else None
         self.dram = compact(dram) if blank is None else dram
 
     def apply(self, machine):
         tiles = machine.dram[self.memory][self.dram]
         if self.blank is not None:
-            tiles[self.blank] = self.byte
+            tiles[self.blank] = 0
+            if self.padding is not None:
+                tiles[self.padding] = self.byte
         if self.memory is MemType.WGT_DIAG:
             diagonal, tiles = tiles, np.zeros((len(tiles), machine.config.block ** 2), np.int8)
             tiles[:, ::machine.config.block + 1] = diagonal

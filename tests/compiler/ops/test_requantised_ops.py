@@ -12,7 +12,9 @@ from vta.compiler import ops
 from vta.compiler.ops.checks import OperatorError
 from vta.compiler.ops.quantised_add import QuantisedAdd
 from vta.compiler.ops.requantisation import Requantise
+from vta.hw.config import Config
 from vta.hw.features import Feature
+from vta.runtime.device import open_device
 
 UNEVEN = ((1, 0), (2, 3))
 
@@ -188,3 +190,13 @@ def test_machines_with_some_of_the_features():
         layer = check(*convolution(config, 5, (1, 20, 12, 12), 20, 3, pad=1, groups=20, zero=3))
         kinds.append((layer.about.windows[0].row_taps > 0, layer.about.windows[0].diagonal))
     assert kinds == [(True, False), (False, True), (False, False)]
+
+
+def test_windows_that_do_not_fit_have_another_way():
+    """Without diagonals, and with a window larger than WINDOW's buffers, the plain GEMM is left."""
+    config = replace(Config.load("default"), features=frozenset({"requantise", "window"}))
+    layer = ops.depthwise_conv2d((1, 16, 48, 48), 48, requantise=Requantise(1 << 30, -6), config=config)
+    assert not layer.about.windows[0].row_taps and not layer.about.windows[0].diagonal
+    data, weight = np.full((1, 16, 48, 48), 3, np.int8), np.ones((16, 1, 48, 48), np.int8)
+    with open_device("sim", config, memory_size=64 << 20) as device:
+        assert np.array_equal(layer(device, data, weight), layer.reference(data, weight))

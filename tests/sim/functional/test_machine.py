@@ -9,7 +9,7 @@ from slow_reference import Reference
 from small_programs import CONFIGS, EXTENDED, Program, random_program
 
 from vta.hw.counters import COUNTERS
-from vta.hw.isa import LANE_OPS, AluOp, MemType, Opcode, Unit, parse_hex, to_words
+from vta.hw.isa import LANE_OPS, AluOp, MemType, Opcode, Unit, pad_fields, parse_hex, to_words
 from vta.hw.registers import ErrorCause
 from vta.runtime.device import BusError, DeadlockError, DeviceError, open_device
 
@@ -214,6 +214,18 @@ def test_addresses_outside_of_dram(opcode, cause):
         assert error.value.cause == cause
         assert stored[:, 0].tolist() == ([0, 0, 3] if opcode == Opcode.LOAD else [1, 2, 3])
         assert device.memory.bytes[-4:].tolist() == ([0] * 4 if opcode == Opcode.LOAD else [1] * 4)
+
+
+def test_padding_with_a_byte_beyond_dram():
+    """Only the padding has the byte: what lies outside reads zero, as in any LOAD."""
+    with open_device("sim", EXTENDED["tiny extended"], memory_size=1 << 20) as device:
+        program = Program(device)
+        last = (1 << 20) // device.config.tile_bytes["INP"] - 1
+        program.emit(Opcode.LOAD, mem_type=MemType.INP_PAD, dram_base=last, x_size=2, y_size=1, x_stride=2, x_pad_1=1,
+                     **pad_fields(5))
+        with pytest.raises(BusError, match="reaches outside of DRAM"):
+            program.run()
+        assert device.scratchpads()["INP"][:3, 0].tolist() == [0, 0, 5]
 
 
 def test_unused_bits_are_ignored():
