@@ -59,7 +59,7 @@ class Columns:
 
     @cached_property
     def requantises(self):
-        bit = self.gemm["requantise"] if Feature.REQUANTISE.key in self.config.features else np.zeros(len(self), int)
+        bit = self.gemm["requantise"] if self.config.has(Feature.REQUANTISE) else np.zeros(len(self), int)
         return (self.is_gemm | self.is_window) & (bit != 0)
 
     @cached_property

@@ -219,7 +219,7 @@ class Layouts:
                 ("iter_out", unsigned(LOOP_BITS)), ("iter_in", unsigned(LOOP_BITS)), (None, 64),
                 ("dst_factor_out", unsigned(a)), ("dst_factor_in", unsigned(a)))
         plain = loop
-        if Feature.REQUANTISE.key in config.features:
+        if config.has(Feature.REQUANTISE):
             loop = (*loop[:-3], (None, 63), ("requantise", unsigned(1)), *loop[-2:])
         self.config = config
         self.memory, self.memory_pad = MEMORY, MEMORY_PAD

@@ -1,4 +1,4 @@
-"""The compute unit: LOAD UOP, LOAD ACC, GEMM, ALU, FINISH, in order, in one pipeline."""
+"""The compute unit: LOAD UOP, LOAD ACC, GEMM, WINDOW, ALU, FINISH, in order, in one pipeline."""
 
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
@@ -32,8 +32,8 @@ class Compute(wiring.Component):
     An instruction's tokens are popped when it is taken from the queue, from where its requests and micro-op reads
     run ahead; its effects, and the tokens it pushes, come strictly in order. A token is pushed when what waits for it
     can no longer be early: for load, which overwrites what GEMM has read, after the last read; for store, two cycles
-    before the last write. One GEMM or immediate ALU step a cycle, instructions back to back; see `InOrderMerge` for
-    the rest. Errors: OPCODE, MEMORY_TYPE, INDEX, AXI_READ, TOKEN.
+    before the last write. One GEMM, WINDOW or immediate ALU step a cycle, instructions back to back but for those that
+    the requantiser keeps apart; see `InOrderMerge` for the rest. Errors: OPCODE, MEMORY_TYPE, INDEX, AXI_READ, TOKEN.
     """
 
     def __init__(self, config):

@@ -28,18 +28,18 @@ WIDE = 0             # bit of REQ's immediate
 
 # what an instruction has to do with the requantiser: it is PAR; or REQ, `wide`, and `quick` if its steps write
 # different tiles for a while; or a GEMM whose last micro-op `requantises` and whose first one starts from 0 if `fresh`;
-# or a WINDOW, which does both in `each` step. `long`: a step takes several ops, as MUL does
-REQUANT = data.StructLayout(dict.fromkeys(("par", "req", "wide", "quick", "requantises", "fresh", "each", "long"), 1))
+# or a WINDOW, which does both in `each` step
+REQUANT = data.StructLayout(dict.fromkeys(("par", "req", "wide", "quick", "requantises", "fresh", "each"), 1))
 
 
 def shared_layout(config):
     """What all steps of an instruction share: result = x `select` y, where y is `imm` if `use_imm`, or a tile if
     `has_src`, or the product of a GEMM or WINDOW (`is_gemm`); 0 with `reset`. `waits`: x cannot come from the op just
-    ahead. `is_window` and `requant` only with these features.
+    ahead. `long`: a step takes several ops. `is_window` and `requant` only with these features.
     """
     return data.StructLayout({
         "select": SELECT, "is_alu": 1, "is_gemm": 1, "reset": 1, "use_imm": 1, "has_src": 1, "waits": 1,
-        "imm": signed(16), **({"is_window": 1} if config.has(Feature.WINDOW) else {}),
+        "long": 1, "imm": signed(16), **({"is_window": 1} if config.has(Feature.WINDOW) else {}),
         **({"requant": REQUANT} if config.has(Feature.REQUANTISE) or config.has(Feature.WINDOW) else {})})
 
 
@@ -155,7 +155,11 @@ class ComputeDecoder(wiring.Component):
               for bit in SELECT.members),
             shared.imm.eq(alu.imm),
         ]
-        if "requant" in shared.shape().members:
+        has_requant = "requant" in shared.shape().members
+        is_par = is_req = is_wide = Const(0, 1)        # of the instruction in the second stage
+        if has_requant:
+            is_par, is_req = shared.requant.par, shared.requant.req
+            is_wide = is_req & shared.requant.wide
             # steps that follow each other write different tiles, so many that the requantiser cannot hold them
             many = self.config.acc_depth_log >= 5 and not self.config.alu_imm_reads_src
             distinct = alu.dst_factor_in[0] & Const(many, 1)
@@ -171,14 +175,10 @@ class ComputeDecoder(wiring.Component):
             m.d.sync += [
                 second.nest.one_uop.eq(new.uops == 1), second.nest.one_in.eq(new.iter_in == 1),
                 second.nest.one_out.eq(new.iter_out == 1),
-                second.shared.has_src.eq(shared.is_alu & ~shared.use_imm),
-                second.shared.waits.eq(shared.select.shift | shared.select.multiply),
+                second.shared.has_src.eq(shared.is_alu & ~shared.use_imm & ~is_par),
+                second.shared.waits.eq(shared.select.shift | shared.select.multiply | is_req),
+                second.shared.long.eq(shared.select.multiply | is_par | is_wide),
             ]
-            if "requant" in shared.shape().members:
+            if has_requant:
                 one_loop = (new.uops == 1) & (new.iter_out == 1)
-                m.d.sync += [
-                    second.shared.has_src.eq(shared.is_alu & ~shared.use_imm & ~shared.requant.par),
-                    second.shared.waits.eq(shared.select.shift | shared.select.multiply | shared.requant.req),
-                    second.shared.requant.quick.eq(shared.requant.quick & one_loop),
-                    second.shared.requant.long.eq(shared.select.multiply | shared.requant.par
-                                                  | (shared.requant.req & shared.requant.wide))]
+                m.d.sync += second.shared.requant.quick.eq(shared.requant.quick & one_loop)

@@ -60,9 +60,7 @@ class Dispatch(wiring.Component):
             ticket.tag.push_prev.eq(issued.push_prev), ticket.tag.push_next.eq(issued.push_next),
             self.uop_load.valid.eq(taken & to_uop), self.acc_load.valid.eq(taken & to_acc),
             nest.nest.eq(decoded.nest), nest.loads.eq(loads),
-            *(nest[name].eq(decoded.shared[name]) for name in ("is_alu", "has_src", "waits", "use_imm")),
-            nest.long.eq(decoded.shared.requant.long if self.config.has(Feature.REQUANTISE)
-                         else decoded.shared.select.multiply),
+            *(nest[name].eq(decoded.shared[name]) for name in ("is_alu", "has_src", "waits", "use_imm", "long")),
             nest.keeps_dst.eq(decoded.shared.requant.par if self.config.has(Feature.REQUANTISE) else 0),
             nest.reads_src.eq(~decoded.shared.reset & (~decoded.shared.is_alu | ~decoded.shared.use_imm
                                                        | self.config.alu_imm_reads_src)),

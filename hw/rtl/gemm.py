@@ -74,7 +74,7 @@ class Gemm(wiring.Component):
         m.d.sync += [late.eq(early) for early, late in pairwise(valid)]
         inp, wgt = (Signal.like(port, name=f"{name}_q", reset_less=True)
                     for name, port in (("inp", self.inp), ("wgt", self.wgt)))
-        windowed = Feature.WINDOW.key in self.config.features
+        windowed = self.config.has(Feature.WINDOW)
         taps = window_taps(self.config) if windowed else {}
         window = Signal()                        # what is in `inp` and `wgt` belongs to a window step
         past = [inp, *(Signal.like(inp, name=f"past_{n}") for n in range(1, self.config.window_taps))]

@@ -47,12 +47,12 @@ def slice_bits(config):
 
 def pad_byte_member(config):
     """{"pad_byte": its shape}, the byte in the padding of a LOAD, where it may be another than 0; otherwise {}."""
-    return {"pad_byte": unsigned(8)} if Feature.PAD_VALUE.key in config.features else {}
+    return {"pad_byte": unsigned(8)} if config.has(Feature.PAD_VALUE) else {}
 
 
 def diagonal_member(config):
     """{"diagonal": its shape}, whether a LOAD brings the diagonals of tiles, where it may; otherwise {}."""
-    return {"diagonal": unsigned(1)} if Feature.DIAGONAL.key in config.features else {}
+    return {"diagonal": unsigned(1)} if config.has(Feature.DIAGONAL) else {}
 
 
 def chunk_layout(config):

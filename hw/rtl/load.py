@@ -22,7 +22,9 @@ from vta.hw.rtl.loader import Loader
 from vta.hw.rtl.scratchpad import assembles
 from vta.hw.rtl.unit_state import count_events, count_states, report_error
 
-NAMES = ("INP", "WGT", "INP_PAD", "WGT_DIAG")      # the memory types, those of features two behind their memories
+# the memory types, those of features two behind their memories, which a position's lowest bit so tells; a machine with
+# only the last one has a place for the one before, where fetch sends nothing
+NAMES = ("INP", "WGT", "INP_PAD", "WGT_DIAG")
 
 
 class Load(wiring.Component):
@@ -51,11 +53,11 @@ class Load(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        names = NAMES[:4 if Feature.DIAGONAL.key in config.features else
-                      3 if Feature.PAD_VALUE.key in config.features else 2]
+        names = NAMES[:4 if config.has(Feature.DIAGONAL) else
+                      3 if config.has(Feature.PAD_VALUE) else 2]
         m.submodules.issue = issue = Issue(config.load_queue_depth)
         m.submodules.transfer = transfer = TransferDecoder(config, *names)
-        m.submodules.pads = pads = PadDecoder(any_byte=Feature.PAD_VALUE.key in config.features)
+        m.submodules.pads = pads = PadDecoder(any_byte=config.has(Feature.PAD_VALUE))
         m.submodules.loader = loader = Loader(
             config, *names, assembled=[n for n in names if assembles(config, n)],
             read_ahead=config.read_ahead_beats)

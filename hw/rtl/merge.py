@@ -37,9 +37,10 @@ class InOrderMerge(wiring.Component):
     until their queues have space (`can_push_*`). A LOAD UOP waits for its `load_done`, tiles until the delay line
     parallel to the GEMM array is empty (`delay_empty`).
 
-    PAR and a wide REQ take `REQUANT_PHASES`, a narrow REQ 1. Tiles enter the requantiser one after another, but a REQ
-    that may read, and a GEMM that may write, what an earlier REQ still has to write wait for that; PAR, and everything
-    else that writes or pushes a token to store, wait until it is empty.
+    A step of PAR and of a wide REQ takes `REQUANT_PHASES`, one of a narrow REQ 1. Tiles enter the requantiser one after
+    another, with a cycle between instructions while there are any in it. But a GEMM behind a REQ, the first step of a
+    REQ, and each step of one that is not `quick`, wait until what earlier REQs write is written; PAR, and everything
+    else that writes or pushes a token to store, wait until the requantiser is empty.
     """
 
     def __init__(self, config):
@@ -79,22 +80,21 @@ class InOrderMerge(wiring.Component):
         finishing = Signal()                     # the same, of an op that is not the first one of its step
         clash = Signal()                         # ... only reads src
         hazard = Signal()
-        is_mul, has_requant = shared.select.multiply, self.config.has(Feature.REQUANTISE)
-        is_long = shared.requant.long if has_requant else is_mul
+        nearly = Signal()                        # ... and the next one is the last one
+        has_requant = self.config.has(Feature.REQUANTISE)
         go = Signal(name="go") if has_requant else here   # there is one that nothing in the requantiser blocks
         m.d.comb += [
             clash.eq(step.clash & fresh),
             hazard.eq(fresh & ((recent_tile & step.after_tile) | (recent_step & step.after_step))),
             completes.eq(Mux(fresh, step.single, finishing)),
+            nearly.eq(phase == Mux(shared.select.multiply, MUL_PHASES, REQUANT_PHASES) - 2),
         ]
         with m.If(self.valid):
             m.d.sync += [recent_tile.eq(tiles), recent_step.eq(steps & completes)]
             with m.If(steps):
-                m.d.sync += [fresh.eq(completes),
-                             finishing.eq(~is_long | (~clash & (phase == Mux(is_mul, MUL_PHASES, REQUANT_PHASES) - 2)))]
-                with m.If(is_long & ~clash):
-                    m.d.sync += [phase.eq(Mux(last_phase, 0, phase + 1)),
-                                 last_phase.eq(phase == Mux(is_mul, MUL_PHASES, REQUANT_PHASES) - 2)]
+                m.d.sync += [fresh.eq(completes), finishing.eq(~shared.long | (~clash & nearly))]
+                with m.If(shared.long & ~clash):
+                    m.d.sync += [phase.eq(Mux(last_phase, 0, phase + 1)), last_phase.eq(nearly)]
         with m.Elif(self.delay_empty):
             m.d.sync += [recent_tile.eq(0), recent_step.eq(0)]
 
@@ -118,7 +118,7 @@ class InOrderMerge(wiring.Component):
             self.did_alu.eq(self.step.ready & shared.is_alu), self.did_gemm.eq(self.step.ready & shared.is_gemm),
             self.did_reset.eq(self.step.ready & shared.reset),
             self.wait_uop.eq(here & uops & ~written.some), self.wait_tile.eq(here & tiles & ~self.tile.valid),
-            self.wait_hazard.eq(steps & Mux(hazard, here & self.step.valid, self.valid & ~completes)),
+            self.wait_hazard.eq(steps & Mux(hazard, go & self.step.valid, self.valid & ~completes)),
         ]
 
         # the op
@@ -173,9 +173,9 @@ class InOrderMerge(wiring.Component):
             self.requantising.eq(inside.some), self.did_requantise.eq(inside.up),
             self.wait_requant.eq(here & ~go),
         ]
-        # a REQ that is not quick waits after each step
+        busy = inside.some | op.requant.enters
+        slow = op.requant.enters & requant.req & ~requant.quick      # a step that the next one waits for
         # by cases, because `self.valid` comes late: an op ends the instruction, or does not; there is none
-        busy, slow = inside.some | op.requant.enters, op.requant.enters & ~requant.quick & requant.req
         m.d.sync += go.eq(Mux(
             self.valid, Mux(ends, self.more_tickets & ~busy, ~(busy & (~allowed | slow))),
             Mux(here, ~(inside.some & ~allowed), self.more_tickets & ~inside.some)))

@@ -56,7 +56,7 @@ class Output(wiring.Component):
         m.d.comb += [
             new.valid.eq(self.writing_valid & requant.enters), new.to_acc.eq(requant.to_acc), new.dst.eq(op.dst),
             new.tag.eq(op.tag),
-            requantise.tile.eq(self.computed), requantise.valid.eq(new.valid),
+            requantise.tile.eq(self.computed),
             requantise.first_half.eq(requant.first_half), requantise.second_half.eq(requant.second_half),
             requantise.load.eq(Mux(self.writing_valid, requant.load.as_value(), 0)),
             requantise.load_bounds.eq(self.writing_valid & requant.load.shift),

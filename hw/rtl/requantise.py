@@ -227,22 +227,22 @@ class RequantiseLane(wiring.Component):
 class Requantise(wiring.Component):
     """Requantises a `tile` a cycle, as `vta.sim.functional.requantise` defines it; it never stalls.
 
-    The `result` of a tile with `valid` follows with `out_valid` `LATENCY` cycles later. A wide tile comes in two
-    halves, `WIDE_GAP` cycles apart: with `first_half` as it is, with `second_half` shifted right by `HALF_BITS`
-    arithmetically; its result comes `LATENCY` cycles after the second. Other tiles may come in between, and without
-    `valid` the other ports may have any value.
+    The `result` of a tile follows `LATENCY` cycles later. A wide tile comes in two halves, `WIDE_GAP` cycles apart:
+    with `first_half` as it is, with `second_half` shifted right by `HALF_BITS` arithmetically; its result comes
+    `LATENCY` cycles after the second. Other tiles may come in between. What follows a cycle without a tile has no
+    meaning.
 
     Parameters (`vta.hw.requantisation`) are loaded through `tile`: all lanes' multipliers, biases or words S by one bit
     of `load`, and the bounds of all lanes from `bounds` by `load_bounds`. They hold from the next cycle on for all
-    tiles, those on their way included: so load only if the last `valid` was at least `LATENCY` - 1 cycles ago.
+    tiles, those on their way included: so load only if the last tile came at least `LATENCY` - 1 cycles ago.
     """
 
     def __init__(self, config):
         self.tile_shape = data.ArrayLayout(signed(32), config.lanes)
         super().__init__({
-            "tile": In(self.tile_shape), "valid": In(1), "first_half": In(1), "second_half": In(1), "load": In(LOAD),
+            "tile": In(self.tile_shape), "first_half": In(1), "second_half": In(1), "load": In(LOAD),
             "bounds": In(data.StructLayout({"low": signed(8), "high": signed(8)})), "load_bounds": In(1),
-            "out_valid": Out(1), "result": Out(self.tile_shape)})
+            "result": Out(self.tile_shape)})
 
     def elaborate(self, platform):
         m = Module()
@@ -251,9 +251,6 @@ class Requantise(wiring.Component):
             m.d.sync += bounds.eq(self.bounds)
             with m.If(self.bounds.low > self.bounds.high):
                 m.d.sync += bounds.low.eq(self.bounds.high)
-        valid = [self.valid & ~self.first_half, *(Signal(name=f"valid_{n + 1}") for n in range(LATENCY - 1)),
-                 self.out_valid]
-        m.d.sync += [late.eq(now) for now, late in pairwise(valid)]
         for n, word in enumerate(self.tile):
             m.submodules[f"lane_{n}"] = lane = RequantiseLane()
             m.d.comb += [

@@ -24,8 +24,8 @@ class Scratchpad(wiring.Component):
         self.slice_bits = min(self.bits, config.axi_data_width)
         self.slices = self.bits // self.slice_bits
         self.assemble = assemble
-        self.pads = name == "INP" and Feature.PAD_VALUE.key in config.features
-        self.diagonals = name == "WGT" and Feature.DIAGONAL.key in config.features
+        self.pads = name == "INP" and config.has(Feature.PAD_VALUE)
+        self.diagonals = name == "WGT" and config.has(Feature.DIAGONAL)
         super().__init__({
             "write": In(scratch_write(config)), "read": In(scratch_read(config, name))})
 

@@ -82,6 +82,7 @@ def shared(config, fields, opcode):
              "is_alu": int(alu), "is_gemm": int(not alu and not reset), "reset": int(reset), "use_imm": int(use_imm),
              "has_src": int(alu and not use_imm and not par),
              "waits": int(alu and operation in (AluOp.SHR, AluOp.MUL, AluOp.REQ)),
+             "long": int(alu and takes_several_ops(fields)),
              "imm": fields.get("imm", 0) if alu else 0}
     if "window" in config.features:
         about["is_window"] = int(opcode == Opcode.WINDOW)
@@ -91,7 +92,6 @@ def shared(config, fields, opcode):
         about["requant"] = {
             "par": int(par), "req": int(req), "wide": int(wide) if req else None, "requantises": int(requantises),
             "each": int(opcode == Opcode.WINDOW), "fresh": int(from_zero and not reset),
-            "long": int(par or wide or operation is AluOp.MUL),
             # an odd distance reaches each of at least 32 tiles before the first one again
             "quick": int(config.depth["ACC"] >= 32 and not config.alu_imm_reads_src and one_loop
                          and fields.get("dst_factor_in", 0) % 2) if req else None}
@@ -109,5 +109,5 @@ def queued_nest(config, fields, opcode, loads):
     about = shared(config, fields, opcode)
     reads_src = not about["reset"] and (not about["use_imm"] or config.alu_imm_reads_src)
     return {"nest": nest(fields, opcode), "loads": loads, "reads_src": int(reads_src),
-            "keeps_dst": int(fields.get("alu_opcode") == AluOp.PAR), "long": int(takes_several_ops(fields)),
-            **{name: about[name] for name in ("is_alu", "has_src", "waits", "use_imm")}}
+            "keeps_dst": int(fields.get("alu_opcode") == AluOp.PAR),
+            **{name: about[name] for name in ("is_alu", "has_src", "waits", "use_imm", "long")}}
