@@ -43,7 +43,10 @@ CONSTANTS = {
     "mul": 4,             # a step of MUL
     "par": 3,             # ... of PAR, and of a wide REQ
     "requantiser": 16,    # from the last step that enters the requantiser to what waits until it is empty
-    "requantised": 9,     # ... to its token to store, in addition
+    "delay_line": 4,      # less than that where no GEMM was just ahead of a REQ
+    "apart": 1,           # between instructions that the requantiser holds tiles of
+    "requantised": 9,     # from the last step that enters the requantiser to its token to store, in addition
+    "returned": 13,       # from a step of a REQ that is not quick to its next one, in addition
     "clash": 1,           # extra, for a step whose src and dst lie in one accumulator bank
     "ticket": 1,          # an instruction of compute without steps
     "token": 1,           # from the last step of a kernel to its token
@@ -56,7 +59,9 @@ CONSTANTS = {
     "nests": 10,          # ... GEMM and ALU instructions
 }
 LOAD, COMPUTE, STORE = WORKERS
-ENTERS, DRAINS = 1, 2         # the requantiser, as bits: tiles go there; it must be empty first
+# the requantiser, as bits: tiles go there; it must be empty first; what goes there comes back to the accumulators.
+# Products go through the delay line, and so does what comes right behind them
+ENTERS, DRAINS, RETURNS, PRODUCTS = 1, 2, 4, 8
 
 
 class TimingError(ValueError):
@@ -122,7 +127,7 @@ class _Machine:
         self.positions = {unit: np.flatnonzero(columns.unit == unit).tolist() for unit in WORKERS}
         self.taken = {unit: [] for unit in WORKERS}         # when each instruction left its queue
         self.executed, self.kernels = [], []                # when each instruction of compute, each kernel was
-        self.kernel_begin = self.dispatched = self.emptied = 0
+        self.kernel_begin = self.dispatched = self.emptied = self.returned = self.delayed = 0
         self.to_store = 0                                   # from the last instruction's tokens to that to store
         self.port, self.done = dict.fromkeys(WORKERS, 0), dict.fromkeys(WORKERS, 0)
         self.busy = {unit.name.lower(): 0 for unit in WORKERS}
@@ -170,6 +175,8 @@ class _Machine:
         c, done = self.constants, self.done[COMPUTE]
         if use & DRAINS:
             done = max(done, self.emptied)
+        elif use & ENTERS:
+            done = max(done + c["apart"] * (done < self.emptied), self.returned)
         if kernel:
             self.kernel_begin = max(done, start + c["nest"])
             done = last = self.kernel_begin + work
@@ -184,9 +191,12 @@ class _Machine:
             else:           # written while the kernel before reads others
                 done = max(done + c["ticket"], max(last, self.kernel_begin + work) + c["load_uop"])
         self.to_store = c["token_store"]
+        if kernel and (use & PRODUCTS or self.kernel_begin <= self.delayed):
+            self.delayed = done + c["delay_line"]      # until then, what comes goes through the line
         if use & ENTERS:
-            self.emptied = done + c["requantiser"]
+            self.emptied = done + c["requantiser"] - c["delay_line"] * (done > self.delayed)
             self.to_store += c["requantised"]
+            self.returned = self.emptied if use & RETURNS else self.returned
         self.done[COMPUTE] = done
         self.executed.append(done)
         return last, done + c["token"]
@@ -211,9 +221,11 @@ def _rows(columns, constants, uops):
     """(unit, beats or cycles of steps, queues popped, queues pushed, whether it has steps, beats of a burst, cycles of
     accumulator tiles or of a store's rows, what it has to do with the requantiser) of each instruction."""
     config, memory = columns.config, columns.memory
-    steps = columns.steps.copy()
+    steps, is_req = np.where(columns.bad_alu, 0, columns.steps), columns.is_op(AluOp.REQ)
+    waits = is_req & ~_quick(columns)
     steps[columns.is_op(AluOp.MUL)] *= constants["mul"]
-    steps[columns.is_op(AluOp.PAR) | (columns.is_op(AluOp.REQ) & (columns.alu["imm"] & 1 == 1))] *= constants["par"]
+    steps[columns.is_op(AluOp.PAR) | (is_req & (columns.alu["imm"] & 1 == 1))] *= constants["par"]
+    steps[waits] += constants["returned"] * np.maximum(columns.steps[waits] - 1, 0)
     if uops is not None:
         steps += constants["clash"] * clashes(columns, uops)
     beats = columns.tiles * columns.tile_bytes / config.bus_bytes
@@ -231,11 +243,19 @@ def _rows(columns, constants, uops):
     cycles = np.where(columns.is_store, store, cycles)
     units = map(tuple(Unit).__getitem__, columns.unit.tolist())
     enters = columns.requantised > 0
-    follows = np.concatenate([[False], columns.is_op(AluOp.REQ)[:-1]])
     plain = ~enters & ((steps > 0) | to_acc | columns.push_flags[Queue.G2S] | (columns.opcode == Opcode.FINISH))
-    use = ENTERS * enters + DRAINS * (plain | (columns.is_op(AluOp.REQ) & follows))
+    use = ENTERS * enters + DRAINS * plain + RETURNS * (enters & is_req)
+    use += PRODUCTS * ((columns.is_gemm | columns.is_window) & ~columns.is_reset)
     numbers = (column.tolist() for column in (steps > 0, burst, cycles, use))
     return zip(units, work.tolist(), columns.pops, columns.pushes, *numbers, strict=True)
+
+
+def _quick(columns):
+    """The ALU instructions whose steps write tiles so different that a REQ need not wait for itself: one loop, an odd
+    distance, and as many tiles as the requantiser may hold."""
+    alu, config = columns.alu, columns.config
+    able = config.acc_depth_log >= 5 and not config.alu_imm_reads_src
+    return able & (alu["uop_end"] - alu["uop_bgn"] == 1) & (alu["iter_out"] == 1) & (alu["dst_factor_in"] & 1 == 1)
 
 
 def clashes(columns, uops):

@@ -39,11 +39,6 @@ class AddProducts:
         half = 1 << PART_BITS - 1
         return [(factor + half >> PART_BITS, (factor + half) % (2 * half) - half) for factor in self.factors]
 
-    @property
-    def passes(self):
-        """Cycles a tile."""
-        return sum(bool(part) for pair in self.parts for part in pair) + 1
-
 
 @dataclass(frozen=True)
 class AddPasses:
@@ -54,16 +49,6 @@ class AddPasses:
     operands: tuple[int | Words, int | Words]
     last: Words
     wide: bool = False
-
-    @property
-    def parameters(self):
-        """Sets of parameters, each of which takes one PAR an instruction."""
-        return 1 + sum(not isinstance(operand, int) for operand in self.operands)
-
-    @property
-    def passes(self):
-        """Cycles a tile: one for each operand that is not left as it is, the addition, and the last, two if wide."""
-        return sum(not isinstance(operand, int) or operand > 0 for operand in self.operands) + 2 + self.wide
 
 
 @dataclass(frozen=True)

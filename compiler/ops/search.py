@@ -96,9 +96,12 @@ def estimate(tiled: TiledWindow, post: Post) -> float:
     pixels = sum(math.prod(tiled.input_region(patch, piece)[1]) for patch in tiled.patches for piece in same_inputs)
     keep = tiled.in_buffers >= chunks * patches * len(groups) or (not t.weights_stay and tiled.in_buffers >= chunks)
     planes = w.cin * sum(groups.values() if keep else (channel[1] for channel in tiled.channels))
-    weights = w.groups * w.cout * w.cin * w.taps * beats["WGT"] if not w.shared else beats["WGT"]
+    tile = beats["WGT_DIAG" if w.diagonal else "WGT"]
+    weights = tile if w.shared else w.groups * w.cout * w.cin * w.taps * tile
     stay = w.shared or tiled.wgt_buffers >= chunks * channels or (t.weights_stay and tiled.wgt_buffers >= chunks)
     load = pixels * planes * beats["INP"] + weights * (1 if stay else patches) + 2 * tiles * chunks * INSTRUCTION
+    if post.residual:
+        load += w.outputs * beats["INP"]
 
     # what overlaps with nothing: the first loads, new weights that take longer than one tile's work, the last store
     tile_in = pixels / patches * ng * w.cin * beats["INP"]

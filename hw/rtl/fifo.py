@@ -61,12 +61,14 @@ class Fifo(wiring.Component):
         write = cells.write_port()
         read = cells.read_port(domain="sync" if self.block_ram else "comb")
         pop = Signal()
-        straight = Signal()                      # what arrives goes to the output register, past the memory
+        stored = Signal()                        # what arrives goes to the memory
+        straight = Signal()                      # ... past it, to the register slice
         m.d.comb += [
             self.i.ready.eq(~count.full), write.data.eq(self.i.payload),
-            write.en.eq(self.i.valid & self.i.ready & ~straight), count.up.eq(write.en), count.down.eq(pop),
+            stored.eq(self.i.valid & self.i.ready & ~straight), count.up.eq(stored), count.down.eq(pop),
+            write.en.eq(~count.full),            # the next place is free: what is in it means nothing until it counts
         ]
-        for port, moves in ((write, write.en), (read, pop)):
+        for port, moves in ((write, stored), (read, pop)):
             at = Signal.like(port.addr, name="at")
             m.d.comb += port.addr.eq(at)
             with m.If(moves):

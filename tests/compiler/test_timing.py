@@ -57,6 +57,35 @@ def test_every_alu_operation_takes_as_long_on_the_rtl():
                 f"compiler/timing.py is wrong about {operation.name}"
 
 
+@pytest.mark.rtl
+@pytest.mark.parametrize("wide", [0, 1])
+@pytest.mark.parametrize("distance", [1, 2])
+@pytest.mark.parametrize("between", ["nothing", "a load", "a product"])
+def test_what_waits_for_the_requantiser_waits_on_the_rtl(distance, wide, between):
+    """REQs one after another, and of tiles that the requantiser still holds; loads and products that start from 0."""
+    p, tiles = Pipeline(CONFIG), 24
+    data, weight = p.buffer("data", (1, 1, 16), "int8", "input"), p.buffer("weight", (1, 16, 16), "int8", "input")
+    words, out = p.buffer("words", (3, 16), "int32", "input"), p.buffer("out", (2 * tiles, 1, 16), "int8", "output")
+    p.load(MemType.INP, 0, data, 0, 1)
+    p.load(MemType.WGT, 0, weight, 0, 1)
+    p.load(MemType.ACC, 2 * tiles, words, 0, 3)
+    p.reset(0, 2 * tiles)
+    p.parameters(2 * tiles, 0, 127)
+    for _ in range(40):
+        p.alu(AluOp.REQ, [(tiles, distance)], [(0,)], wide)
+        if between == "a load":
+            p.load(MemType.INP, 1, data, 0, 1)
+        elif between == "a product":
+            p.gemm("product", [], [(0, 0, 0), (0, 0, 0)], fresh=True, requantise=True)
+    p.store(0, out, 0, 2 * tiles)
+    code = p.code()
+    inputs = {"data": np.zeros((1, 1, 16), np.int8), "weight": np.zeros((1, 16, 16), np.int8),
+              "words": np.zeros((3, 16), np.int32)}
+    with open_device("tsim", CONFIG) as device:
+        _, result = Program.from_code(code, "waits").run(device, **inputs)
+    assert abs(predict(code.insns, CONFIG).cycles / result.cycles - 1) < 0.02
+
+
 def test_clashes_are_those_of_the_banks(monkeypatch):
     """dst and src in one bank (the parity of the index's bits), src not kept from the step before; numpy 1.21 does."""
     monkeypatch.delattr(np, "bitwise_count", raising=False)

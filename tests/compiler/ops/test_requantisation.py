@@ -157,9 +157,9 @@ def test_products_of_scales():
 
 
 def test_additions_of_random_scales():
-    """All pairs, by the reference kernels' rule; most additions take four cycles a tile or fewer."""
+    """All pairs, by the reference kernels' rule; most additions need no wide sum, some no requantised operand."""
     first, second = (np.int8(axis) for axis in np.mgrid[-128:128, -128:128])
-    cycles = []
+    found = []
     for case in range(40):
         ratio = [1, 2, 0.25][case % 3] if case < 9 else np.exp2(RNG.uniform(-6, 6))
         scale = np.exp2(RNG.uniform(-6, 0))
@@ -176,8 +176,9 @@ def test_additions_of_random_scales():
         assert np.array_equal(add.reference(first, second), wanted)
         for passes in (add.passes, add.rule_passes):
             assert np.array_equal(add_on_machine(passes, add.clip, first, second), wanted), add
-        cycles.append(add.passes.passes)
-    assert cycles.count(4) + cycles.count(3) + cycles.count(2) >= 38 and min(cycles) < 4
+        found.append(add.passes)
+    assert sum(not passes.wide for passes in found) >= 38
+    assert any(all(isinstance(operand, int) for operand in passes.operands) for passes in found)
 
 
 @pytest.mark.parametrize("arguments, message", [

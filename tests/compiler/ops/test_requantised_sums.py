@@ -56,7 +56,7 @@ def test_changes_of_scale(config, seed, factors):
 
 
 def additions():
-    """QuantisedAdds: by products of five, four and three cycles, by passes, and as the rule says."""
+    """QuantisedAdds: by four, three and two products, by passes, and as the rule says."""
     found = [QuantisedAdd((0.0521, 0.0233), (3, -5), 0.0632, 7, (-128, 120)),
              QuantisedAdd((0.0233, 0.0521), (-128, -128), 0.0632, -128), QuantisedAdd((0.05, 0.2), (3, -5), 0.21, -7)]
     passes, rule = (QuantisedAdd((0.0521, 0.0233), (3, -5), 0.0632, 7, (-128, 120)) for _ in range(2))
@@ -68,8 +68,8 @@ def additions():
 
 def test_ways_of_additions():
     ways = additions()
-    assert [add.products.passes for add in ways[:3]] == [5, 4, 3]
-    assert [add.passes.passes for add in ways[3:]] == [4, 5]
+    assert [sum(bool(part) for pair in add.products.parts for part in pair) for add in ways[:3]] == [4, 3, 2]
+    assert [add.passes.wide for add in ways[3:]] == [False, True]
 
 
 def test_an_addition_takes_little_more_than_its_loads():
