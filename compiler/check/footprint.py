@@ -96,7 +96,7 @@ class Footprints:
         return out
 
     def nest(self, n, uops):
-        """The Access of GEMM or ALU instruction `n`, whose micro-op memory holds `uops` (uint32).
+        """The Access of GEMM, WINDOW or ALU instruction `n`, whose micro-op memory holds `uops` (uint32).
 
         The micro-ops that it reads are part of it; an empty nest accesses nothing.
         """

@@ -39,8 +39,8 @@ def conv2d(shape: Shape, outputs: int, kernel: Pair, *, stride: Pair = 1, pad: P
 
     requantise: instead of shift, rounding and clip; zero_point: then that of the data, which counts as 0, and so does
     padding. wide: for sums that may leave 25 bits with their bias, four more cycles a tile. residual: a factor, 1 to
-    127, of one more int8 array, the call's last one, of the outputs' shape, which is added to the sums in one cycle a
-    tile. OperatorError where the machine lacks a feature that they need.
+    127, of one more int8 array, the call's last one, of the outputs' shape, whose raw bytes (a zero point belongs into
+    the bias) are added to the sums in one cycle a tile. OperatorError where the machine lacks a feature that they need.
     """
     config = Config.load(config)
     post = Rescale.of(requantise, bias, zero_point, wide, residual, shift=shift, rounding=rounding, clip=clip)

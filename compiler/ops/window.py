@@ -137,9 +137,10 @@ class TiledWindow:
 
     channels: [(first group, groups, first output block, blocks)] and patches: [(image, y, rows, x, cols)]; an output
     tile is one of each. pieces: the `Piece`s of its sum, one GEMM each. in_size, wgt_size, acc_size: tiles of a
-    buffer; in_buffers, wgt_buffers, acc_buffers: how many; fits: one of each, at least. bias_size: accumulators that
-    hold biases or parameters, `parameter_tiles` of each output block, all of them if `bias_resident`. scrap_size:
-    accumulators between the two buffers that WINDOW writes and nobody reads.
+    buffer; in_buffers, wgt_buffers, acc_buffers: how many; fits: one of each, at least; room: what each memory has for
+    them, without biases, residuals and scrap. bias_size: accumulators that hold biases or parameters, `parameter_tiles`
+    of each output block, all of them if `bias_resident`. scrap_size: accumulators between the two buffers that WINDOW
+    writes and nobody reads.
     """
 
     def __init__(self, window: Window, tiling: Tiling, config: Config, post):
@@ -214,7 +215,6 @@ class TiledWindow:
             (piece.width, 0, self.dilation[1], 1),
         ]
         return [(extent, dst, src, 0 if w.shared else wgt) for extent, dst, src, wgt in found if extent > 1]
-
 
     def micro_ops(self, ng, no, requantised):
         """Micro-ops of the kernel of a piece, at least."""

@@ -1,4 +1,4 @@
-"""Micro-op kernels, each executed by one GEMM or ALU instruction, and the cache that keeps them on chip.
+"""Micro-op kernels, each executed by one GEMM, WINDOW or ALU, and the cache that keeps them on chip.
 
 A kernel is a list of micro-ops inside at most two loops. `Kernel` records one; `KernelCache` allocates its micro-ops
 in the micro-op memory and in the DRAM image that LOAD UOP reads, by the rules of TVM's runtime (docs/isa.md, section
@@ -26,7 +26,7 @@ class KernelError(EncodingError):
 
 @dataclass
 class Kernel:
-    """One GEMM or ALU under construction.
+    """One GEMM, WINDOW or ALU under construction.
 
     `site` names its position in the program. `loops` holds (extent, dst, src, wgt), outermost first, `words` the
     encoded micro-ops, `operation` the (mode, reset, opcode, use_imm, imm, requantise) common to all of them.
@@ -72,7 +72,7 @@ class Kernel:
                                  f"kernel {self.site!r}, micro-op {len(self.words)}"))
 
     def instruction(self, uop_bgn):
-        """The GEMM or ALU word of this kernel, its micro-ops starting at `uop_bgn`, without token flags.
+        """The word of the GEMM, WINDOW or ALU of this kernel, its micro-ops starting at `uop_bgn`, without token flags.
 
         A single loop becomes GEMM's outer or ALU's inner one, as in TVM's runtime.
         """

@@ -16,7 +16,7 @@ LOADS = ("ACC", "ACC_8BIT", "UOP")           # the memory types that compute loa
 
 
 class Kind(enum.Enum, shape=unsigned(3)):
-    """What an instruction produces: nothing, written micro-ops, accumulator tiles, GEMM or ALU steps. One-hot."""
+    """What an instruction produces: nothing, written micro-ops, accumulator tiles, or steps. One-hot."""
 
     NOTHING = 0
     UOPS = 1

@@ -16,7 +16,7 @@ from vta.hw.rtl.merge import TICKETS_AHEAD, ticket_layout
 class Dispatch(wiring.Component):
     """Sends a `ticket` to the merge for each instruction, and the work to the unit that prepares it.
 
-    `decoded` belongs to `insn`. A LOAD with x_size goes to `uop_load` or `acc_load`, a GEMM or ALU that has steps to
+    `decoded` belongs to `insn`. A LOAD with x_size goes to `uop_load` or `acc_load`, a nest with steps to
     `nest`, in the cycle in which it is taken from `insn`; all others, and what cannot be executed (`bad_opcode`,
     `bad_memory` in that cycle), only produce a ticket. Throughput: one instruction a cycle. Latency: one cycle to
     `ticket`, none to the others, which are `valid` only while they are ready.
@@ -49,7 +49,7 @@ class Dispatch(wiring.Component):
         to_acc = Signal()
         to_nest = Signal()
         loads = Signal(SEQ_BITS)                 # LOAD UOPs taken so far
-        nests = Signal(SEQ_BITS)                 # GEMM and ALU instructions with steps taken so far
+        nests = Signal(SEQ_BITS)                 # instructions with steps taken so far
         m.d.comb += [
             Cat(to_uop, to_acc, to_nest).eq(decoded.kind),
             self.insn.ready.eq(tickets.i.ready & (~to_uop | self.uop_load.ready) & (~to_acc | self.acc_load.ready)

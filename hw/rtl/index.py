@@ -23,7 +23,7 @@ TRIP = ("initial", "final")          # of a step: its micro-op is the first, or 
 
 
 def queued_nest_layout(config):
-    """A nest, that is a GEMM or ALU instruction, and the number of LOAD UOPs before it (modulo 2^SEQ_BITS).
+    """A nest (GEMM, WINDOW or ALU instruction) and the number of LOAD UOPs before it (modulo 2^SEQ_BITS).
 
     `reads_src`: its steps read tile src, from the inputs, or from the accumulators if `is_alu`; `keeps_dst`: they do
     not use dst; `long`: a step takes several ops; the other flags are those of `shared_layout`."""
@@ -31,7 +31,7 @@ def queued_nest_layout(config):
 
 
 def uop_write(config):
-    """The oldest LOAD UOP, if `valid`: it has `nests_before` GEMM and ALU instructions before it and writes micro-ops
+    """The oldest LOAD UOP, if `valid`: it has `nests_before` nests before it and writes micro-ops
     `bgn` to `end` - 1, a `chunk` in each cycle with `en`, which may be 1 only while `permitted`. With `done`, in the
     cycle after its last chunk, it gives way to the next one."""
     return wiring.Signature({"valid": Out(1), "nests_before": Out(SEQ_BITS), "bgn": Out(16), "end": Out(17),
@@ -39,7 +39,7 @@ def uop_write(config):
 
 
 def step_layout(config):
-    """One GEMM or ALU step: its tiles; `last` of its instruction.
+    """One GEMM, WINDOW or ALU step: its tiles; `last` of its instruction.
 
     `first` of its instruction; `initial`, `final`: see `TRIP`. `beyond`: an index that the step uses is not below the
     depth of its memory (it has wrapped). For the merge: `reads_src`: it has a tile as second operand, and not the one
@@ -55,7 +55,7 @@ def step_layout(config):
 
 
 class IndexGenerator(wiring.Component):
-    """Turns GEMM and ALU instructions into steps, and holds the micro-op memory.
+    """Turns GEMM, WINDOW and ALU instructions into steps, and holds the micro-op memory.
 
     Throughput: one step a cycle, without a gap between instructions of two or more steps. Latency: 7 cycles from `nest`
     to `step`. A nest starts when the LOAD UOPs before it have been written (`loads_done` counts them). A LOAD UOP may

@@ -1,4 +1,4 @@
-"""The loop nest of GEMM and ALU instructions: for each outer, for each inner, for each micro-op."""
+"""The loop nest of GEMM, WINDOW and ALU instructions: for each outer, for each inner, for each micro-op."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring

@@ -1,4 +1,4 @@
-"""The loop nest of GEMM and ALU as index vectors: exact sums first, then modulo the depth."""
+"""The loop nest of GEMM, WINDOW and ALU as index vectors: exact sums first, then modulo the depth."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ MAX_STEPS = 1 << 18      # steps whose index vectors are held at once
 
 @dataclass(frozen=True)
 class LoopNest:
-    """The fields of a GEMM or ALU instruction that define its steps; factors are (outer, inner)."""
+    """The fields of a GEMM, WINDOW or ALU instruction that define its steps; factors are (outer, inner)."""
 
     uop_bgn: int
     uop_end: int

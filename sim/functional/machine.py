@@ -1,9 +1,9 @@
 """The functional simulator: the instruction set in executable form, in numpy, in program order.
 
 Semantics are those of docs/isa.md with decisions D1-D10. An output tile is the low byte of its accumulator tile, but
-where something requantised was written last (D1, D2). The first illegal instruction is recorded as a RunFault, and
-the run continues as in the RTL: an unknown opcode or memory type handles its tokens and does nothing else, an index
-out of range wraps, a tile outside DRAM reads as 0 or is not written.
+where a requantising instruction changed one of the two alone (D1, D2). The first illegal instruction is recorded as
+a RunFault, and the run continues as in the RTL: an unknown opcode or memory type handles its tokens and does nothing
+else, an index out of range wraps, a tile outside DRAM reads as 0 or is not written.
 """
 
 from collections import OrderedDict

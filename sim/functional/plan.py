@@ -16,7 +16,7 @@ from vta.sim.functional.transfer import MAX_TILES, LoadTiles, StoreTiles, TileRa
 
 
 class Steps:
-    """A GEMM or ALU instruction at a position of the stream."""
+    """A GEMM, WINDOW or ALU instruction at a position of the stream."""
 
     def __init__(self, position, instruction):
         self.position, self.instruction = position, instruction
